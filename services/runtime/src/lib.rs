@@ -1,0 +1,1 @@
+//! What a program takes from its surroundings: clock, entropy, timers, spawners, backoff, shutdown, metrics registry.
