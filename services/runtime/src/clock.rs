@@ -31,9 +31,14 @@ pub struct Now {
 /// Where the time comes from.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Clock {
-    Real { started: Instant },
+    Real {
+        started: Instant,
+    },
     /// Tokio's clock, which a simulation pauses and moves.
-    Simulated { started: tokio::time::Instant, wall_at_start: TimestampMs },
+    Simulated {
+        started: tokio::time::Instant,
+        wall_at_start: TimestampMs,
+    },
 }
 
 impl Clock {
