@@ -27,6 +27,15 @@ pub struct BatchBuilder {
     records: Vec<u8>,
 }
 
+/// What a record holds before its headers.
+struct Fields<'a> {
+    delta: i32,
+    timestamp: TimestampMs,
+    attributes: i8,
+    key: Option<&'a [u8]>,
+    value: Option<&'a [u8]>,
+}
+
 /// The records do not make a batch.
 #[derive(Debug, thiserror::Error)]
 pub enum BuildError {
@@ -114,7 +123,8 @@ impl BatchBuilder {
             self.header.base_timestamp = record.timestamp;
         }
         let headers = record.headers.iter().copied();
-        self.put(delta, (record.timestamp, 0), (record.key, record.value), headers)?;
+        let (key, value) = (record.key, record.value);
+        self.put(Fields { delta, timestamp: record.timestamp, attributes: 0, key, value }, headers)?;
         self.header.last_offset_delta = delta;
         self.header.max_timestamp = self.header.max_timestamp.max(record.timestamp);
         Ok(())
@@ -130,8 +140,8 @@ impl BatchBuilder {
             let kept = if self.header.count == 0 { record.timestamp } else { self.header.max_timestamp };
             self.header.max_timestamp = kept.max(record.timestamp);
         }
-        let time = (record.timestamp, record.attributes);
-        self.put(delta, time, (record.key, record.value), record.headers)
+        let Record { attributes, timestamp, key, value, headers, .. } = *record;
+        self.put(Fields { delta, timestamp, attributes, key, value }, headers)
     }
 
     #[must_use]
@@ -173,9 +183,7 @@ impl BatchBuilder {
 
     fn put<'a>(
         &mut self,
-        delta: i32,
-        (timestamp, attributes): (TimestampMs, i8),
-        (key, value): (Option<&[u8]>, Option<&[u8]>),
+        Fields { delta, timestamp, attributes, key, value }: Fields<'_>,
         headers: impl Iterator<Item = Header<'a>> + Clone,
     ) -> Result<(), BuildError> {
         let time =
