@@ -508,6 +508,20 @@ fn too_many_appends_in_flight_are_refused() {
 }
 
 #[test]
+fn what_is_written_is_in_flight_no_more() {
+    let recovered =
+        Recovered { log_start: Offset::ZERO, log_end: Offset::ZERO, durability: Durability::Flushed };
+    let mut core = Core::new(ME, recovered, Settings { in_flight_max: 1, ..Settings::default() });
+    step(&mut core, Input::Lead(lead(7, 1, &[0])));
+    step(&mut core, append(1, produced(0, 0, 1), Acks::None));
+
+    let effects = step(&mut core, append(2, produced(0, 1, 1), Acks::None));
+    assert_eq!(effects, [refused(2, Refusal::TooManyInFlight)]);
+    step(&mut core, written(1));
+    assert_eq!(step(&mut core, append(3, produced(0, 1, 1), Acks::None)), [appended(3, 1)]);
+}
+
+#[test]
 fn the_last_offset_there_is_cannot_be_passed() {
     let end = Offset(i64::MAX - 1);
     let recovered = Recovered { log_start: end, log_end: end, durability: Durability::Flushed };

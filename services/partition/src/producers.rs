@@ -157,3 +157,7 @@ impl Producers {
 fn age(state: &ProducerState) -> i64 {
     state.last_timestamp.0.div_euclid(AGE_STEP_MS)
 }
+
+#[cfg(test)]
+#[path = "producers_test.rs"]
+mod tests;
