@@ -90,7 +90,7 @@ pub trait File: Send + Sync + fmt::Debug {
     fn descriptor(&self) -> Option<BorrowedFd<'_>>;
 }
 
-impl dyn File {
+impl dyn File + '_ {
     /// Reads exactly the range, or fails with `UnexpectedEof`.
     pub fn read_exact_at(&self, at: u64, buffer: &mut [u8]) -> io::Result<()> {
         match self.read_at(at, buffer)? {
@@ -100,7 +100,7 @@ impl dyn File {
     }
 }
 
-impl dyn Disk {
+impl dyn Disk + '_ {
     /// The whole file; refused above `bytes_max`, so that a damaged size cannot exhaust memory.
     pub fn read(&self, path: &Path, bytes_max: u64) -> Result<Vec<u8>, DiskError> {
         let file = self.open(path, OpenMode::Read)?;
