@@ -238,7 +238,8 @@ impl<S: Service> Driver<S> {
         !self.closing
             && self.calls.len() < limits.requests_in_flight_max.max(1)
             && self.outgoing.held_bytes() <= limits.reply_bytes_max
-            && self.usage.poll_free(context).is_ready()
+            // What is reserved for a frame that has begun does not keep it from being finished.
+            && (self.frames.has_begun() || self.usage.poll_free(context).is_ready())
     }
 
     fn poll_timer(&mut self, context: &mut Context<'_>) -> Poll<End> {

@@ -65,6 +65,11 @@ impl Frames {
         Frames { read: BytesMut::new(), read_bytes: READ_BYTES_MIN, state: State::Between, source }
     }
 
+    /// Whether the next frame has its bytes reserved already, or waits for them.
+    pub(crate) fn has_begun(&self) -> bool {
+        !matches!(self.state, State::Between)
+    }
+
     /// The length of the frame whose rest the client owes; zero if it owes none.
     pub(crate) fn owed(&self) -> usize {
         match &self.state {
