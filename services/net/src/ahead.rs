@@ -1,26 +1,21 @@
 //! `Ahead`: sees to it that file ranges are in memory before the reactor sends them.
 
-use std::collections::VecDeque;
-use std::pin::Pin;
 use std::sync::{Arc, Weak};
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 
 use aquifer_disk::{File, FileHandle};
-use aquifer_runtime::{Runtime, Task};
+use aquifer_runtime::Runtime;
 
+use crate::load::Load;
 use crate::metrics::NetMetrics;
 use crate::sys;
 
-/// What is looked at and read at once.
-const WINDOW_BYTES: u64 = 1 << 20;
-/// Windows of one file being read at the same time: one is sent while the next comes.
-const WINDOWS_MAX: usize = 2;
-/// How far beyond a reply's range a sequential reader is read for.
-const BEYOND_BYTES: u64 = 2 << 20;
+/// What is asked for at once whether it is in memory.
+const PROBED_BYTES: u64 = 1 << 20;
+/// How far beyond a reply's range is read for a sequential reader.
+const BEYOND_BYTES: u64 = 4 << 20;
 /// Files of one connection whose readers are remembered.
 const FILES_MAX: usize = 4;
-/// One read of a background thread.
-const STEP_BYTES: usize = 128 * 1024;
 
 /// What one connection's replies wait for on disk.
 pub(crate) struct Ahead {
@@ -37,15 +32,7 @@ struct Reader {
     sequential: bool,
     /// Where the last range sent from it ended.
     sent_upto: u64,
-    /// Up to here reading was started.
-    started_upto: u64,
-    windows: VecDeque<Window>,
-}
-
-struct Window {
-    from: u64,
-    upto: u64,
-    read: Task<()>,
+    load: Arc<Load>,
 }
 
 impl Ahead {
@@ -70,29 +57,31 @@ impl Ahead {
         end: u64,
     ) -> Poll<u64> {
         let known = self.readers.iter().position(|reader| reader.is_of(file));
-        if let Some(known) = known {
-            let reader = &mut self.readers[known];
-            reader.sequential |= reader.sent_upto == at;
-            if let Some(upto) = ready!(reader.poll_window(context, at)) {
-                reader.start(&self.runtime, file, end);
-                return Poll::Ready(upto.min(end));
+        let probed = end.min(at.saturating_add(PROBED_BYTES));
+        let Some(known) = known else {
+            if is_resident(file, at, probed) {
+                return Poll::Ready(probed);
             }
+            return self.start(context, file, at, end, false);
+        };
+        let reader = &mut self.readers[known];
+        reader.sequential |= reader.sent_upto == at;
+        let sequential = reader.sequential;
+        let loaded = reader.load.poll_loaded(context, at);
+        if loaded.is_pending() {
+            return Poll::Pending;
         }
-        let upto = end.min(at.saturating_add(WINDOW_BYTES));
+        // What was loaded may have left memory again, and what was not loaded may be there all the same.
+        let upto = match loaded {
+            Poll::Ready(loaded) if loaded > at => loaded.min(probed),
+            _ => probed,
+        };
         if is_resident(file, at, upto) {
-            if let Some(known) = known {
-                self.readers[known].start(&self.runtime, file, end);
-            }
+            reader.load.go_on(&self.runtime, file, reader.limit(end));
             return Poll::Ready(upto);
         }
-        self.metrics.cold_reads.add(1);
-        let mut reader = Reader { started_upto: at, ..self.forget(known, file) };
-        reader.windows.clear();
-        reader.start(&self.runtime, file, end);
-        let polled = reader.poll_window(context, at);
-        self.readers.push(reader);
-        // Without a window it came into memory in the meantime.
-        Poll::Ready(ready!(polled).unwrap_or(upto).min(end))
+        self.readers.remove(known);
+        self.start(context, file, at, end, sequential)
     }
 
     /// Notes that a range was sent to its end.
@@ -102,21 +91,24 @@ impl Ahead {
         }
     }
 
-    /// Takes the file's reader out, or makes one; in any case there is room for one then.
-    fn forget(&mut self, known: Option<usize>, file: &FileHandle) -> Reader {
-        if let Some(known) = known {
-            return self.readers.remove(known);
-        }
+    fn start(
+        &mut self,
+        context: &mut Context<'_>,
+        file: &FileHandle,
+        at: u64,
+        end: u64,
+        sequential: bool,
+    ) -> Poll<u64> {
+        self.metrics.cold_reads.add(1);
         if self.readers.len() == FILES_MAX {
             self.readers.remove(0);
         }
-        Reader {
-            file: Arc::downgrade(file),
-            sequential: false,
-            sent_upto: u64::MAX,
-            started_upto: 0,
-            windows: VecDeque::new(),
-        }
+        let load = Load::new(at);
+        let reader =
+            Reader { file: Arc::downgrade(file), sequential, sent_upto: u64::MAX, load: Arc::clone(&load) };
+        load.go_on(&self.runtime, file, reader.limit(end));
+        self.readers.push(reader);
+        load.poll_loaded(context, at).map(|upto| upto.clamp(at, end))
     }
 }
 
@@ -125,32 +117,8 @@ impl Reader {
         std::ptr::addr_eq(self.file.as_ptr(), Arc::as_ptr(file))
     }
 
-    /// Waits for the window that holds `at`, if one is being read. A failed read is found out when the range is sent.
-    fn poll_window(&mut self, context: &mut Context<'_>, at: u64) -> Poll<Option<u64>> {
-        while self.windows.pop_front_if(|window| window.upto <= at).is_some() {}
-        let Some(window) = self.windows.front_mut().filter(|window| window.from <= at) else {
-            return Poll::Ready(None);
-        };
-        ready!(Pin::new(&mut window.read).poll(context));
-        let upto = window.upto;
-        self.windows.pop_front();
-        Poll::Ready(Some(upto))
-    }
-
-    /// Keeps windows being read up to the range's end, and for a sequential reader beyond it.
-    fn start(&mut self, runtime: &Runtime, file: &FileHandle, end: u64) {
-        let limit = if self.sequential { end.saturating_add(BEYOND_BYTES) } else { end };
-        while self.windows.len() < WINDOWS_MAX && self.started_upto < limit {
-            let from = self.started_upto;
-            let upto = limit.min(from.saturating_add(WINDOW_BYTES));
-            self.started_upto = upto;
-            if is_resident(file, from, upto) {
-                continue;
-            }
-            let file = Arc::clone(file);
-            let read = runtime.spawn_blocking("read ahead", move || load(&file, from, upto));
-            self.windows.push_back(Window { from, upto, read });
-        }
+    fn limit(&self, end: u64) -> u64 {
+        if self.sequential { end.saturating_add(BEYOND_BYTES) } else { end }
     }
 }
 
@@ -166,21 +134,4 @@ fn is_resident(file: &FileHandle, at: u64, upto: u64) -> bool {
     let Some(descriptor) = file.descriptor() else { return true };
     let waits = |error: std::io::Error| error.kind() == std::io::ErrorKind::WouldBlock;
     !sys::read_now(descriptor, upto - 1, &mut Vec::with_capacity(1), 1).is_err_and(waits)
-}
-
-/// Reads a range into the page cache; on a thread that may wait.
-fn load(file: &FileHandle, from: u64, upto: u64) {
-    if let Some(descriptor) = file.descriptor() {
-        sys::will_need(descriptor, from, upto - from);
-    }
-    let mut step = vec![0; STEP_BYTES];
-    let mut at = from;
-    while at < upto {
-        let bytes = usize::try_from(upto - at).unwrap_or(STEP_BYTES).min(STEP_BYTES);
-        match file.read_at(at, &mut step[..bytes]) {
-            Ok(read) if read == bytes => at += read as u64,
-            // The end of the file, or an error that sending will meet too.
-            _ => return,
-        }
-    }
 }

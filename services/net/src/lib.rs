@@ -12,6 +12,7 @@ mod error;
 mod frames;
 mod limits;
 mod listener;
+mod load;
 mod metrics;
 mod outgoing;
 mod pool;

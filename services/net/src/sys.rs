@@ -46,14 +46,6 @@ pub(crate) fn read_now(
     }
 }
 
-/// Asks for a range to be read from the disk. It is a hint, so its failure means nothing, but it may wait for the device.
-pub(crate) fn will_need(file: BorrowedFd<'_>, at: u64, bytes: u64) {
-    if let (Ok(at), Ok(bytes)) = (offset(at), offset(bytes)) {
-        // SAFETY: plain numbers and an open descriptor.
-        unsafe { libc::posix_fadvise(file.as_raw_fd(), at, bytes, libc::POSIX_FADV_WILLNEED) };
-    }
-}
-
 fn empty_message() -> libc::msghdr {
     // SAFETY: all zeros is a message header that names nothing.
     unsafe { std::mem::zeroed() }
