@@ -8,9 +8,9 @@ use aquifer_disk::FileHandle;
 use aquifer_runtime::Runtime;
 use futures_util::task::AtomicWaker;
 
-/// One read of the thread. Reading, rather than advising, has the kernel read ahead in large folios, which costs half
+/// One read of the thread at most: shorter ones wake the reactor too often. Reading, rather than advising, has the kernel read ahead in large folios, which costs half
 /// the processor time of the small pages that advice brings in.
-const STEP_BYTES: u64 = 256 * 1024;
+const STEP_BYTES: u64 = 1 << 20;
 
 /// A range that grows while it is being read.
 pub(crate) struct Load {
@@ -71,11 +71,12 @@ impl Load {
     }
 
     fn run(&self, file: &FileHandle) {
-        let mut step = vec![0; STEP_BYTES as usize];
+        let mut step = Vec::new();
         let mut at = self.upto.load(Ordering::Acquire);
         while let Some(goal) = self.next_goal(at) {
             let bytes = (goal - at).min(STEP_BYTES);
-            let read = file.read_at(at, &mut step[..bytes as usize]);
+            step.resize(bytes as usize, 0);
+            let read = file.read_at(at, &mut step);
             at = match read {
                 Ok(read) if read as u64 == bytes => at + bytes,
                 // The end of the file, or an error that sending will meet too.

@@ -1,14 +1,16 @@
 //! `Server`: binds listeners, accepts within limits, stops in good order.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::io;
 use std::net::{IpAddr, SocketAddr, TcpListener as StdListener};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use aquifer_runtime::{Runtime, Shutdown, Task};
+use aquifer_runtime::{Runtime, Shutdown};
 use socket2::{Domain, Protocol, Socket, Type};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
@@ -36,8 +38,8 @@ pub struct Bound {
 }
 
 /// Listeners at work.
-#[derive(Debug)]
 pub struct Server {
+    take: Box<Take>,
     stop: Shutdown,
     abandon: Shutdown,
     runtime: Runtime,
@@ -45,6 +47,8 @@ pub struct Server {
     connections_max: u32,
     certificates: Vec<Arc<Certificates>>,
 }
+
+type Take = dyn Fn(Transport, SocketAddr, Arc<Listener>) -> bool + Send + Sync;
 
 /// What all connections of a server share.
 pub(crate) struct Shared<S> {
@@ -119,8 +123,9 @@ impl Bound {
                 .spawn("certificate reload", reload_from_time_to_time(shared.clone(), certificates.clone()));
         }
         let (stop, abandon) = (shared.stop.clone(), shared.abandon.clone());
+        let take = Box::new(move |transport, peer, listener| shared.take(transport, peer, listener));
         let runtime = runtime.clone();
-        Ok(Server { stop, abandon, runtime, connections, connections_max, certificates })
+        Ok(Server { take, stop, abandon, runtime, connections, connections_max, certificates })
     }
 }
 
@@ -134,6 +139,16 @@ impl Server {
             // Abandoned connections wait for nothing but their turn.
             let _permits = self.connections.acquire_many(self.connections_max).await;
         }
+    }
+
+    /// Serves a connection that came by another way than these listeners, as in a simulation, under the same limits.
+    /// `false` if there are too many.
+    #[must_use]
+    pub fn take<T>(&self, stream: T, peer: SocketAddr, listener: Arc<Listener>) -> bool
+    where
+        T: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    {
+        (self.take)(Transport::Copying(Box::new(stream)), peer, listener)
     }
 
     /// Reads every certificate again, without waiting for the next look at the files; blocks.
@@ -193,14 +208,13 @@ async fn accept<S: Service>(
         };
         match accepted {
             Ok((socket, peer)) => {
-                shared.metrics.connections_accepted.add(1);
-                let Some(admission) = Admission::ask(&shared, peer) else {
-                    shared.metrics.connections_refused.add(1);
-                    tracing::debug!(%peer, listener = listener.name, "connection refused, too many are open");
-                    continue;
-                };
+                let Some(admission) = Admission::ask(&shared, peer) else { continue };
                 let (listener, certificates) = (Arc::clone(&listener), certificates.clone());
-                drop(admission.serve(socket, peer, listener, certificates));
+                shared.runtime.spawn("connection", async move {
+                    if let Some(transport) = admission.greet(socket, certificates).await {
+                        admission.serve(transport, peer, listener).await;
+                    }
+                });
             }
             Err(error) => {
                 tracing::warn!(%error, listener = listener.name, "accept failed");
@@ -233,11 +247,34 @@ async fn reload_from_time_to_time<S: Service>(shared: Arc<Shared<S>>, certificat
     }
 }
 
+impl<S: Service> Shared<S> {
+    fn take(self: &Arc<Shared<S>>, transport: Transport, peer: SocketAddr, listener: Arc<Listener>) -> bool {
+        let Some(admission) = Admission::ask(self, peer) else { return false };
+        self.runtime.spawn("connection", admission.serve(transport, peer, listener));
+        true
+    }
+}
+
+impl fmt::Debug for Server {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Server").field("connections_max", &self.connections_max).finish_non_exhaustive()
+    }
+}
+
 impl<S: Service> Admission<S> {
     /// A place for a connection from `peer`, if neither it nor all together have too many.
     fn ask(shared: &Arc<Shared<S>>, peer: SocketAddr) -> Option<Admission<S>> {
+        shared.metrics.connections_accepted.add(1);
+        let admission = Admission::find(shared, peer.ip().to_canonical());
+        if admission.is_none() {
+            shared.metrics.connections_refused.add(1);
+            tracing::debug!(%peer, "connection refused, too many are open");
+        }
+        admission
+    }
+
+    fn find(shared: &Arc<Shared<S>>, address: IpAddr) -> Option<Admission<S>> {
         let permit = Arc::clone(&shared.connections).try_acquire_owned().ok()?;
-        let address = peer.ip().to_canonical();
         {
             let mut by_address = shared.by_address.lock().expect("nothing panics under this lock");
             let open = by_address.entry(address).or_default();
@@ -250,28 +287,18 @@ impl<S: Service> Admission<S> {
         Some(Admission { shared: Arc::clone(shared), address, _permit: permit })
     }
 
-    fn serve(
-        self,
-        socket: TcpStream,
-        peer: SocketAddr,
-        listener: Arc<Listener>,
-        certificates: Option<Arc<Certificates>>,
-    ) -> Task<()> {
-        let runtime = self.shared.runtime.clone();
-        runtime.spawn("connection", async move {
-            let Some(transport) = self.greet(socket, certificates).await else { return };
-            let id = self.shared.next_id.fetch_add(1, Ordering::Relaxed);
-            let connection = Arc::new(Connection { id, peer, listener, session: S::Session::default() });
-            match Driver::new(Arc::clone(&self.shared), connection, transport).run().await {
-                End::Closed | End::Stopped => {}
-                End::Io(error) => tracing::debug!(%peer, %error, "connection failed"),
-                End::Frame(length) => tracing::warn!(%peer, length, "frame refused, connection closed"),
-                End::TimedOut(what) => {
-                    self.shared.metrics.connections_timed_out.add(1);
-                    tracing::debug!(%peer, what, "connection closed");
-                }
+    async fn serve(self, transport: Transport, peer: SocketAddr, listener: Arc<Listener>) {
+        let id = self.shared.next_id.fetch_add(1, Ordering::Relaxed);
+        let connection = Arc::new(Connection { id, peer, listener, session: S::Session::default() });
+        match Driver::new(Arc::clone(&self.shared), connection, transport).run().await {
+            End::Closed | End::Stopped => {}
+            End::Io(error) => tracing::debug!(%peer, %error, "connection failed"),
+            End::Frame(length) => tracing::warn!(%peer, length, "frame refused, connection closed"),
+            End::TimedOut(what) => {
+                self.shared.metrics.connections_timed_out.add(1);
+                tracing::debug!(%peer, what, "connection closed");
             }
-        })
+        }
     }
 
     async fn greet(&self, socket: TcpStream, certificates: Option<Arc<Certificates>>) -> Option<Transport> {

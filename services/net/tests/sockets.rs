@@ -6,6 +6,8 @@ mod files;
 mod limits;
 #[path = "sockets/order.rs"]
 mod order;
+#[path = "sockets/pieces.rs"]
+mod pieces;
 #[path = "sockets/secure.rs"]
 mod secure;
 #[path = "sockets/support.rs"]
