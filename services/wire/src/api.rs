@@ -25,6 +25,12 @@ impl SupportedVersions {
     }
 }
 
+/// A test over all message types.
+#[cfg(test)]
+pub(crate) trait MessageVisitor {
+    fn visit<M: Message + crate::sample::Sample>(&mut self, direction: &'static str);
+}
+
 macro_rules! apis {
     ($($api:ident = $number:literal: $request:ident, $response:ident;)*) => {
         /// The APIs that have a codec, by Kafka's numbers.
@@ -96,6 +102,15 @@ macro_rules! apis {
                 }
             }
         )*
+
+        /// Shows every request and response type to a test.
+        #[cfg(test)]
+        pub(crate) fn visit_messages(visitor: &mut impl MessageVisitor) {
+            $(
+                visitor.visit::<$request>("request");
+                visitor.visit::<$response>("response");
+            )*
+        }
 
         /// A request of any API.
         #[derive(Clone, Debug, PartialEq)]

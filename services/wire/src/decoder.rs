@@ -3,7 +3,7 @@
 use aquifer_types::Uuid;
 use bytes::Bytes;
 
-use crate::text::Text;
+use crate::text::{InvalidText, Text};
 
 /// How many bytes of memory one byte of a body may claim for array elements. Well-formed traffic stays below ten.
 const MEMORY_PER_BYTE: usize = 16;
@@ -34,7 +34,7 @@ pub enum DecodeError {
     #[error("{field} is null")]
     UnexpectedNull { field: &'static str },
     #[error("{field} is not valid UTF-8")]
-    InvalidText { field: &'static str },
+    InvalidText { field: &'static str, source: InvalidText },
     #[error("{field} has a variable-length number beyond 32 bits")]
     InvalidVarint { field: &'static str },
     #[error("tagged field {tag} does not fill its size")]
@@ -152,11 +152,11 @@ impl<'a> Decoder<'a> {
         if self.flexible {
             return Ok(self.unsigned_varint()?.checked_sub(1).map(|length| length as usize));
         }
-        match read_classic(self)? {
-            -1 => Ok(None),
-            length => usize::try_from(length)
-                .map(Some)
-                .map_err(|_| DecodeError::InvalidLength { field: self.field, length: i64::from(length) }),
+        let length = read_classic(self)?;
+        match usize::try_from(length) {
+            Ok(length) => Ok(Some(length)),
+            Err(_) if length == -1 => Ok(None),
+            Err(_) => Err(DecodeError::InvalidLength { field: self.field, length: i64::from(length) }),
         }
     }
 
@@ -169,7 +169,10 @@ impl<'a> Decoder<'a> {
         }
         let start = self.advance(length)?;
         let bytes = self.frame.slice(start..start + length);
-        Text::try_from(bytes).map(Some).map_err(|_| DecodeError::InvalidText { field: self.field })
+        match Text::try_from(bytes) {
+            Ok(text) => Ok(Some(text)),
+            Err(source) => Err(DecodeError::InvalidText { field: self.field, source }),
+        }
     }
 
     pub(crate) fn bytes(&mut self) -> Result<Option<Bytes>, DecodeError> {

@@ -19,6 +19,17 @@ mod records;
 mod text;
 mod value;
 
+#[cfg(test)]
+mod bounds_test;
+#[cfg(test)]
+mod frame_test;
+#[cfg(test)]
+mod golden_test;
+#[cfg(test)]
+mod oracle_test;
+#[cfg(test)]
+mod sample;
+
 pub use api::{ApiKey, RequestBody, ResponseBody, SUPPORTED, SupportedVersions};
 pub use decoder::DecodeError;
 pub use encoder::{EncodeError, Piece};

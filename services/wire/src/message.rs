@@ -246,17 +246,14 @@ macro_rules! structure {
 
                 fn describe(version: i16, description: &mut String) {
                     description.push('{');
-                    $(if ($versions).contains(&version) {
-                        description.push_str(stringify!($field));
-                        description.push_str($crate::sample::tag_name(&[$($tag)?]));
-                        description.push(':');
-                        if (null_versions!($($null_versions)?)).contains(&version) {
-                            <$kind as $crate::sample::Sample>::describe_nullable(version, description);
-                        } else {
-                            <$kind as $crate::sample::Sample>::describe(version, description);
-                        }
-                        description.push(' ');
-                    })*
+                    for tagged in [false, true] {
+                        $(if ($versions).contains(&version) && is_tagged!($($tag)?) == tagged {
+                            let nullable = (null_versions!($($null_versions)?)).contains(&version);
+                            $(description.push_str(stringify!($tag));)?
+                            $crate::sample::describe_field::<$kind>(
+                                stringify!($field), version, nullable, description);
+                        })*
+                    }
                     description.push('}');
                 }
             }

@@ -15,7 +15,7 @@ pub struct Text(ByteString);
 /// The bytes are not UTF-8.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("not valid UTF-8")]
-pub struct InvalidText;
+pub struct InvalidText(#[from] std::str::Utf8Error);
 
 impl Text {
     pub const EMPTY: Text = Text(ByteString::from_static(""));
@@ -73,7 +73,7 @@ impl TryFrom<Bytes> for Text {
     type Error = InvalidText;
 
     fn try_from(bytes: Bytes) -> Result<Text, InvalidText> {
-        ByteString::try_from(bytes).map(Text).map_err(|_| InvalidText)
+        Ok(Text(ByteString::try_from(bytes)?))
     }
 }
 
