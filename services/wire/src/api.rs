@@ -113,13 +113,13 @@ macro_rules! apis {
         }
 
         /// A request of any API.
-        #[derive(Clone, Debug, PartialEq)]
+        #[derive(Clone, Debug, PartialEq, Eq)]
         pub enum RequestBody {
             $($api($request),)*
         }
 
         /// A response of any API.
-        #[derive(Clone, Debug, PartialEq)]
+        #[derive(Clone, Debug, PartialEq, Eq)]
         pub enum ResponseBody {
             $($api($response),)*
         }

@@ -13,13 +13,17 @@ use crate::sample::{Sample, Source};
 const MEMORY_PER_BYTE: usize = 16;
 const MEMORY_FLOOR: usize = 64 * 1024;
 
-/// Decodes bytes as every message and version, and checks what was claimed on the way.
+/// Decodes bytes as every message and version, checks what was claimed on the way, and that what was read can be written
+/// and read again as the same.
 struct Everything<'a>(&'a Bytes);
 
 impl MessageVisitor for Everything<'_> {
     fn visit<M: Message + Sample>(&mut self, _direction: &'static str) {
         for version in M::VERSION_MIN - 1..=M::VERSION_MAX + 1 {
-            let _ = M::decode_body(version, self.0);
+            if let Ok(message) = M::decode_body(version, self.0) {
+                let written = joined(&message.encode_body(version).expect("what was read can be written"));
+                assert_eq!(M::decode_body(version, &written), Ok(message));
+            }
             let mut decoder = Decoder::new(self.0, version, M::is_flexible(version));
             let _ = M::decode(&mut decoder, false);
             assert!(decoder.memory_claimed() <= self.0.len() * MEMORY_PER_BYTE + MEMORY_FLOOR);
@@ -70,7 +74,8 @@ impl Damage {
                 *byte = source.next() as u8;
             }
             if let Ok(message) = M::decode_body(version, &Bytes::from(changed)) {
-                let _ = message.encode_body(version);
+                let written = joined(&message.encode_body(version).expect(&case));
+                assert_eq!(M::decode_body(version, &written), Ok(message), "{case}");
             }
         }
     }

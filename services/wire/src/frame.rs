@@ -10,7 +10,7 @@ use crate::message::{Request, Response, write_body};
 use crate::text::Text;
 
 /// A request whose key and version are known, with its body still encoded.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RequestFrame {
     pub key: ApiKey,
     pub header: RequestHeader,

@@ -26,7 +26,7 @@ use crate::value::Value;
 pub const NEVER: i16 = i16::MAX;
 
 /// A request or response of one API.
-pub trait Message: Value + Clone + Default + PartialEq + std::fmt::Debug {
+pub trait Message: Value + Clone + Default + Eq + std::fmt::Debug {
     const KEY: ApiKey;
     const VERSION_MIN: i16;
     /// The last version, inclusive.
@@ -125,7 +125,7 @@ macro_rules! structure {
         }
     ) => {
         $(#[$attribute])*
-        #[derive(Clone, Debug, PartialEq)]
+        #[derive(Clone, Debug, PartialEq, Eq)]
         pub struct $structure {
             $(pub $field: $kind,)*
         }

@@ -100,8 +100,9 @@ impl Sample for ErrorCode {
 
 impl Sample for Uuid {
     fn sample(source: &mut Source, _nullable: bool) -> Self {
-        let (high, low) = (u128::from(source.below(3).min(1) * source.next()), u128::from(source.next()));
-        Uuid::from_bytes((high << 64 | low * high.min(1)).to_be_bytes())
+        let drawn = (u128::from(source.next()) << 64) | u128::from(source.next());
+        let id = if source.below(4) == 0 { 0 } else { drawn };
+        Uuid::from_bytes(id.to_be_bytes())
     }
 
     fn describe(_version: i16, description: &mut String) {

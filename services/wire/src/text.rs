@@ -100,3 +100,31 @@ impl fmt::Debug for Text {
         fmt::Debug::fmt(self.as_str(), f)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn decoded_text_shares_its_bytes_until_it_is_detached() {
+        let frame = Bytes::from(b"..topic..".to_vec());
+
+        let text = Text::try_from(frame.slice(2..7)).expect("valid UTF-8");
+
+        assert_eq!(text, "topic");
+        assert_eq!(text.as_ptr(), frame[2..].as_ptr());
+        assert!(!frame.as_ptr_range().contains(&text.detached().as_ptr()));
+    }
+
+    #[test]
+    fn bytes_that_are_not_utf8_are_refused() {
+        assert!(Text::try_from(Bytes::from_static(&[0xc3, 0x28])).is_err());
+    }
+
+    #[test]
+    fn a_map_keyed_by_text_is_searched_by_str() {
+        let map = std::collections::BTreeMap::from([(Text::from_static("a"), 1)]);
+
+        assert_eq!(map.get("a"), Some(&1));
+    }
+}
