@@ -13,7 +13,7 @@ use crate::sample::{Sample, Source};
 const MEMORY_PER_BYTE: usize = 16;
 const MEMORY_FLOOR: usize = 64 * 1024;
 
-/// Decodes bytes as every message and version, checks what was claimed on the way, and that what was read can be written
+/// Decodes bytes as every message and version. Memory claimed on the way is bounded, and what was read can be written
 /// and read again as the same.
 struct Everything<'a>(&'a Bytes);
 
@@ -134,4 +134,33 @@ fn a_metadata_request_of_four_bytes_that_claims_two_billion_topics_is_refused() 
     let refusal = DecodeError::CountTooLarge { field: "topics", count: 0x7fff_ffff, remaining: 0 };
 
     assert_eq!(MetadataRequest::decode_body(4, &body), Err(refusal));
+}
+
+#[test]
+fn lengths_that_mean_nothing_are_refused() {
+    use crate::messages::{MetadataRequest, SaslHandshakeRequest};
+    let field = "mechanism";
+    let cases: [(&[u8], DecodeError); 3] = [
+        (&[0xff, 0xfe], DecodeError::InvalidLength { field, length: -2 }),
+        (&[0xff, 0xff], DecodeError::UnexpectedNull { field }),
+        (&[0, 2, b'a'], DecodeError::Truncated { field, needed: 2, remaining: 1 }),
+    ];
+    for (body, refusal) in cases {
+        assert_eq!(SaslHandshakeRequest::decode_body(1, &Bytes::from_static(body)), Err(refusal));
+    }
+
+    let beyond_32_bits = Bytes::from_static(&[0xff, 0xff, 0xff, 0xff, 0x1f]);
+    let refusal = DecodeError::InvalidVarint { field: "topics" };
+    assert_eq!(MetadataRequest::decode_body(9, &beyond_32_bits), Err(refusal));
+}
+
+#[test]
+fn text_beyond_kafkas_limit_is_refused_even_where_its_length_is_compact() {
+    use crate::messages::ApiVersionsRequest;
+    let mut body = vec![0x81, 0x80, 0x02];
+    body.resize(40_000, b'a');
+
+    let refusal = DecodeError::InvalidLength { field: "client_software_name", length: 32_768 };
+
+    assert_eq!(ApiVersionsRequest::decode_body(3, &Bytes::from(body)), Err(refusal));
 }

@@ -19,8 +19,8 @@ pub struct RequestFrame {
 
 impl RequestFrame {
     /// Splits a frame (without its size) into header and body. An unknown key or unsupported version is an error that
-    /// names it; the correlation id can then still be had from [`RequestPrefix::peek`], to answer an ApiVersions request
-    /// of any version with a body of version 0.
+    /// names it; the correlation id can then still be had from [`RequestPrefix::peek`], to answer an ApiVersions
+    /// request of any version with a body of version 0.
     pub fn parse(frame: &Bytes) -> Result<RequestFrame, DecodeError> {
         let RequestPrefix { api_key, api_version: version, .. } = RequestPrefix::peek(frame)?;
         let key = ApiKey::from_number(api_key).ok_or(DecodeError::UnknownApiKey { api_key })?;

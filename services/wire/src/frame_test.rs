@@ -5,7 +5,7 @@ use bytes::Bytes;
 
 use crate::api::{ApiKey, RequestBody, ResponseBody};
 use crate::decoder::DecodeError;
-use crate::encoder::{EncodeError, Piece};
+use crate::encoder::{EncodeError, Encoder, Piece};
 use crate::error_code::ErrorCode;
 use crate::frame::{RequestFrame, decode_response, encode_request, encode_response};
 use crate::golden_test::joined;
@@ -128,6 +128,30 @@ fn an_api_versions_request_of_the_future_can_be_answered_in_version_0() {
         ApiVersionsResponse { error_code: ErrorCode::UNSUPPORTED_VERSION, ..ApiVersionsResponse::default() };
     let pieces = encode_response(5, 0, &refusal).expect("encodable");
     assert_eq!(&joined(&pieces)[..], [0, 0, 0, 10, 0, 0, 0, 5, 0, 35, 0, 0, 0, 0]);
+}
+
+#[test]
+fn the_header_of_an_api_versions_response_has_no_tagged_fields_in_any_version() {
+    let pieces = encode_response(5, 3, &ApiVersionsResponse::default()).expect("encodable");
+
+    // Size, correlation id, error, empty compact array, throttle time, no tagged fields.
+    assert_eq!(&joined(&pieces)[..], [0, 0, 0, 12, 0, 0, 0, 5, 0, 0, 1, 0, 0, 0, 0, 0]);
+}
+
+#[test]
+fn a_hole_inside_a_tagged_field_stays_where_it_was_written() {
+    let mut encoder = Encoder::new(0, true);
+    let hole = Hole { length: 300, token: 1 };
+
+    let written = encoder.tagged(7, |encoder| {
+        encoder.records(&hole.into())?;
+        encoder.put(&[9]);
+        Ok(())
+    });
+
+    assert_eq!(written, Ok(()));
+    let head = Piece::Bytes(Bytes::from_static(&[7, 0xaf, 0x02, 0xad, 0x02]));
+    assert_eq!(encoder.into_pieces(), [head, Piece::Hole(hole), Piece::Bytes(Bytes::from_static(&[9]))]);
 }
 
 #[test]

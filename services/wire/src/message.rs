@@ -136,7 +136,7 @@ macro_rules! structure {
             }
         }
 
-        #[allow(unused_imports, unused_variables, unused_mut, reason = "not every struct has versioned or tagged fields")]
+        #[allow(unused_imports, unused_variables, unused_mut, reason = "some structs have no tags")]
         const _: () = {
             use std::ops::RangeBounds as _;
 
@@ -244,6 +244,16 @@ macro_rules! structure {
                     }
                 }
 
+                fn sparse(default: Self, version: i16) -> Self {
+                    Self {
+                        $($field: if ($versions).contains(&version) {
+                            $crate::sample::Sample::sparse(default.$field, version)
+                        } else {
+                            default.$field
+                        },)*
+                    }
+                }
+
                 fn describe(version: i16, description: &mut String) {
                     description.push('{');
                     for tagged in [false, true] {
@@ -254,6 +264,12 @@ macro_rules! structure {
                                 stringify!($field), version, nullable, description);
                         })*
                     }
+                    $(if !($versions).contains(&version) {
+                        let mark = if is_ignorable!($($ignorable)?) { '~' } else { '!' };
+                        description.push(mark);
+                        description.push_str(stringify!($field));
+                        description.push(' ');
+                    })*
                     description.push('}');
                 }
             }

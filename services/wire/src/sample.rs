@@ -11,7 +11,13 @@ use crate::text::Text;
 pub(crate) trait Sample: Sized {
     fn sample(source: &mut Source, nullable: bool) -> Self;
 
-    /// Appends the type's name and, for a struct, its fields.
+    /// The default, with one element of its own default in every array that the version has.
+    fn sparse(default: Self, _version: i16) -> Self {
+        default
+    }
+
+    /// Appends the type's name and, for a struct, its fields; those the version lacks with `~` where they are dropped
+    /// and `!` where they are refused.
     fn describe(version: i16, description: &mut String);
 
     /// Whether the type has a null.
@@ -152,9 +158,13 @@ impl Sample for Records {
     }
 }
 
-impl<T: Sample> Sample for Vec<T> {
+impl<T: Sample + Default> Sample for Vec<T> {
     fn sample(source: &mut Source, _nullable: bool) -> Self {
         (0..source.below(4)).map(|_| T::sample(source, false)).collect()
+    }
+
+    fn sparse(_default: Self, version: i16) -> Self {
+        vec![T::sparse(T::default(), version)]
     }
 
     fn describe(version: i16, description: &mut String) {
@@ -166,6 +176,10 @@ impl<T: Sample> Sample for Vec<T> {
 impl<T: Sample> Sample for Option<T> {
     fn sample(source: &mut Source, nullable: bool) -> Self {
         if nullable && source.below(4) == 0 { None } else { Some(T::sample(source, false)) }
+    }
+
+    fn sparse(default: Self, version: i16) -> Self {
+        default.map(|value| T::sparse(value, version))
     }
 
     fn describe(version: i16, description: &mut String) {

@@ -1,8 +1,9 @@
 // Writes the golden files: what Kafka's own generated classes make of every message and version.
 //
 // Each line of FOLDER/<api>.txt is: direction, version, what, and then for `schema` the fields of that version, for
-// `header` a whole header, else the body of a message in hexadecimal: with all defaults, with every field set, and with
-// seeded random values. FOLDER/errors.txt lists every error with its number and whether it is retriable.
+// `header` a whole header, else the body of a message in hexadecimal: with all defaults, with one element of defaults
+// in every array, with every field set, and with seeded random values. FOLDER/errors.txt lists every error with its
+// number and whether it is retriable.
 
 import java.lang.reflect.Field;
 import java.lang.reflect.Modifier;
@@ -21,6 +22,7 @@ import java.util.Random;
 import java.util.TreeMap;
 import org.apache.kafka.common.Uuid;
 import org.apache.kafka.common.errors.RetriableException;
+import org.apache.kafka.common.errors.UnsupportedVersionException;
 import org.apache.kafka.common.message.RequestHeaderData;
 import org.apache.kafka.common.message.ResponseHeaderData;
 import org.apache.kafka.common.protocol.ApiKeys;
@@ -46,11 +48,13 @@ public class Golden {
         for (int number : KEYS) {
             ApiKeys key = ApiKeys.forId(number);
             List<String> lines = new ArrayList<>();
-            for (short version = key.messageType.lowestSupportedVersion(); version <= key.latestVersion(false); version++) {
+            short latest = key.latestVersion(false);
+            for (short version = key.messageType.lowestSupportedVersion(); version <= latest; version++) {
                 for (boolean request : new boolean[] {true, false}) {
                     String prefix = (request ? "request " : "response ") + version + " ";
                     Schema[] schemas = request ? key.messageType.requestSchemas() : key.messageType.responseSchemas();
-                    lines.add(prefix + "schema " + describe(schemas[version]));
+                    ApiMessage message = request ? key.messageType.newRequest() : key.messageType.newResponse();
+                    lines.add(prefix + "schema " + describe(schemas[version], message.getClass(), version));
                     lines.add(prefix + "header " + header(key, version, request));
                     for (Filling filling : Filling.values()) {
                         lines.add(prefix + filling + " " + body(key, version, request, filling));
@@ -60,10 +64,11 @@ public class Golden {
             Files.write(folder.resolve(key.messageType.name + ".txt"), lines);
         }
         Files.write(folder.resolve("errors.txt"), Arrays.stream(Errors.values())
-            .map(e -> e.name() + " " + e.code() + " " + (e.exception() instanceof RetriableException)).sorted().toList());
+            .map(e -> e.name() + " " + e.code() + " " + (e.exception() instanceof RetriableException))
+            .sorted().toList());
     }
 
-    enum Filling { defaults, full, random1, random2 }
+    enum Filling { defaults, sparse, full, random1, random2 }
 
     static String header(ApiKeys key, short version, boolean request) {
         if (request) {
@@ -76,8 +81,10 @@ public class Golden {
 
     static String body(ApiKeys key, short version, boolean request, Filling filling) throws Exception {
         ApiMessage message = request ? key.messageType.newRequest() : key.messageType.newResponse();
-        if (filling != Filling.defaults) {
-            Schema schema = (request ? key.messageType.requestSchemas() : key.messageType.responseSchemas())[version];
+        Schema schema = (request ? key.messageType.requestSchemas() : key.messageType.responseSchemas())[version];
+        if (filling == Filling.sparse) {
+            fillSparsely(message, schema);
+        } else if (filling != Filling.defaults) {
             long seed = key.id * 1000L + version * 10L + filling.ordinal() + (request ? 500_000 : 0);
             new Filler(filling == Filling.full, new Random(seed)).fill(message, schema);
         }
@@ -97,30 +104,155 @@ public class Golden {
         return HexFormat.of().formatHex(bytes);
     }
 
-    /** The fields of one version: name, type, `?` where null is allowed; tagged ones last, with their number in front. */
-    static String describe(Schema schema) {
+    /** Fields of versions that Kafka 4.3 itself calls unstable. */
+    static final List<String> UNSTABLE =
+        List.of("enable2Pc", "keepPreparedTxn", "ongoingTxnProducerId", "ongoingTxnProducerEpoch");
+
+    /**
+     * The fields of one version: name, type, `?` where null is allowed; then tagged ones with their number in front;
+     * then those the version lacks, with `~` where they are dropped and `!` where they are refused.
+     */
+    static String describe(Schema schema, Class<?> kind, short version) throws Exception {
         StringBuilder text = new StringBuilder("{");
+        List<String> present = new ArrayList<>();
         for (BoundField field : schema.fields()) {
             if (!(field.def.type instanceof TaggedFields)) {
-                text.append(field.def.name).append(':').append(describe(field.def.type)).append(' ');
+                present.add(field.def.name);
+                text.append(describe(field.def, kind, version));
             }
         }
         for (Map.Entry<Integer, org.apache.kafka.common.protocol.types.Field> tagged : tagged(schema).entrySet()) {
-            text.append(tagged.getKey()).append(tagged.getValue().name).append(':')
-                .append(describe(tagged.getValue().type)).append(' ');
+            present.add(tagged.getValue().name);
+            text.append(tagged.getKey()).append(describe(tagged.getValue(), kind, version));
+        }
+        List<String> presentNames = present.stream().map(name -> name.replace("_", "").toLowerCase()).toList();
+        for (Field field : kind.getDeclaredFields()) {
+            boolean plain = !Modifier.isStatic(field.getModifiers()) && !field.getName().startsWith("_")
+                && !UNSTABLE.contains(field.getName()) && !List.of("next", "prev").contains(field.getName());
+            if (plain && !presentNames.contains(field.getName().toLowerCase())) {
+                String snake = field.getName().replaceAll("([a-z0-9])([A-Z])", "$1_$2").toLowerCase();
+                text.append(isRefused(field, kind, version) ? '!' : '~').append(snake).append(' ');
+            }
         }
         return text.append('}').toString();
     }
 
-    static String describe(Type type) {
-        String nullable = type.isNullable() ? "?" : "";
-        if (type.isArray()) {
-            return "[]" + describe(type.arrayElementType().orElseThrow()) + nullable;
+    static String describe(org.apache.kafka.common.protocol.types.Field field, Class<?> kind, short version)
+            throws Exception {
+        Type type = field.type;
+        String brackets = type.isArray() ? "[]" : "";
+        Type inner = type.isArray() ? type.arrayElementType().orElseThrow() : type;
+        String name = inner instanceof Schema schema
+            ? describe(schema, structOf(field(kind, field.name)), version)
+            : inner.toString().toLowerCase().replace("compact_", "").replace("nullable_", "");
+        return field.name + ":" + brackets + name + (type.isNullable() ? "?" : "") + " ";
+    }
+
+    /** Whether a message that holds something in a field which the version lacks cannot be written. */
+    static boolean isRefused(Field field, Class<?> kind, short version) throws Exception {
+        Message message = (Message) kind.getDeclaredConstructor().newInstance();
+        field.setAccessible(true);
+        field.set(message, anything(field));
+        try {
+            hex(message, version);
+            return false;
+        } catch (UnsupportedVersionException refusal) {
+            return true;
         }
-        if (type instanceof Schema schema) {
-            return describe(schema) + nullable;
+    }
+
+    static Object anything(Field field) throws Exception {
+        if (Collection.class.isAssignableFrom(field.getType())) {
+            Collection<Object> elements = collection(field);
+            Class<?> kind = structOf(field);
+            boolean struct = Message.class.isAssignableFrom(kind);
+            elements.add(struct ? kind.getDeclaredConstructor().newInstance() : plain(kind));
+            return elements;
         }
-        return type.toString().toLowerCase().replace("compact_", "").replace("nullable_", "") + nullable;
+        if (Message.class.isAssignableFrom(field.getType())) {
+            Object struct = field.getType().getDeclaredConstructor().newInstance();
+            for (Field inner : field.getType().getDeclaredFields()) {
+                if (inner.getType() == int.class) {
+                    inner.setAccessible(true);
+                    inner.set(struct, 77);
+                }
+            }
+            return struct;
+        }
+        if (field.getType() == boolean.class) {
+            return !defaultOf(field);
+        }
+        return new Filler(true, new Random(1)).single(field.getType());
+    }
+
+    static boolean defaultOf(Field field) throws Exception {
+        return (boolean) field.get(field.getDeclaringClass().getDeclaredConstructor().newInstance());
+    }
+
+    static Object plain(Class<?> kind) {
+        if (kind == String.class) {
+            return "";
+        } else if (kind == Uuid.class) {
+            return Uuid.ZERO_UUID;
+        }
+        return kind == Byte.class ? (Object) (byte) 0 : 0;
+    }
+
+    static Field field(Class<?> kind, String name) {
+        String wanted = name.replace("_", "");
+        for (Field field : kind.getDeclaredFields()) {
+            if (!Modifier.isStatic(field.getModifiers()) && field.getName().equalsIgnoreCase(wanted)) {
+                field.setAccessible(true);
+                return field;
+            }
+        }
+        throw new IllegalStateException(kind + " has no field " + name);
+    }
+
+    /** The class of a struct, or of the elements of an array. */
+    static Class<?> structOf(Field field) {
+        if (field.getType() == List.class) {
+            return (Class<?>) ((ParameterizedType) field.getGenericType()).getActualTypeArguments()[0];
+        }
+        if (Collection.class.isAssignableFrom(field.getType())) {
+            ParameterizedType parent = (ParameterizedType) field.getType().getGenericSuperclass();
+            return (Class<?>) parent.getActualTypeArguments()[0];
+        }
+        return field.getType();
+    }
+
+    @SuppressWarnings("unchecked")
+    static Collection<Object> collection(Field field) throws Exception {
+        return field.getType() == List.class
+            ? new ArrayList<>()
+            : (AbstractCollection<Object>) field.getType().getDeclaredConstructor().newInstance();
+    }
+
+    /** Puts one element of defaults into every array that is not null by default. */
+    static void fillSparsely(Object message, Schema schema) throws Exception {
+        List<org.apache.kafka.common.protocol.types.Field> fields = new ArrayList<>(tagged(schema).values());
+        Arrays.stream(schema.fields()).map(field -> field.def).filter(field -> !(field.type instanceof TaggedFields))
+            .forEach(fields::add);
+        for (org.apache.kafka.common.protocol.types.Field described : fields) {
+            Field field = field(message.getClass(), described.name);
+            Object value = field.get(message);
+            if (value == null) {
+                continue;
+            }
+            if (described.type.isArray()) {
+                Collection<Object> elements = collection(field);
+                if (described.type.arrayElementType().orElseThrow() instanceof Schema inner) {
+                    Object element = structOf(field).getDeclaredConstructor().newInstance();
+                    fillSparsely(element, inner);
+                    elements.add(element);
+                } else {
+                    elements.add(plain(structOf(field)));
+                }
+                field.set(message, elements);
+            } else if (described.type instanceof Schema inner) {
+                fillSparsely(value, inner);
+            }
+        }
     }
 
     static Map<Integer, org.apache.kafka.common.protocol.types.Field> tagged(Schema schema) {
@@ -132,7 +264,7 @@ public class Golden {
         return Map.of();
     }
 
-    /** Sets every field that a schema has: to something, or, unless `full`, sometimes to null, nothing or the default. */
+    /** Sets every field of a schema: to something, or, unless `full`, sometimes to null, nothing or the default. */
     record Filler(boolean full, Random random) {
         void fill(Object message, Schema schema) throws Exception {
             for (BoundField field : schema.fields()) {
@@ -148,15 +280,8 @@ public class Golden {
         }
 
         void set(Object message, String name, Type type) throws Exception {
-            String wanted = name.replace("_", "");
-            for (Field field : message.getClass().getDeclaredFields()) {
-                if (!Modifier.isStatic(field.getModifiers()) && field.getName().equalsIgnoreCase(wanted)) {
-                    field.setAccessible(true);
-                    field.set(message, value(field, type));
-                    return;
-                }
-            }
-            throw new IllegalStateException(message.getClass() + " has no field " + name);
+            Field field = field(message.getClass(), name);
+            field.set(message, value(field, type));
         }
 
         Object value(Field field, Type type) throws Exception {
@@ -178,18 +303,9 @@ public class Golden {
             return struct;
         }
 
-        @SuppressWarnings("unchecked")
         Object elements(Field field, Type type) throws Exception {
-            Class<?> kind;
-            Collection<Object> elements;
-            if (field.getType() == List.class) {
-                kind = (Class<?>) ((ParameterizedType) field.getGenericType()).getActualTypeArguments()[0];
-                elements = new ArrayList<>();
-            } else {
-                ParameterizedType parent = (ParameterizedType) field.getType().getGenericSuperclass();
-                kind = (Class<?>) parent.getActualTypeArguments()[0];
-                elements = (AbstractCollection<Object>) field.getType().getDeclaredConstructor().newInstance();
-            }
+            Class<?> kind = structOf(field);
+            Collection<Object> elements = collection(field);
             int count = full ? 2 : random.nextInt(3);
             for (int i = 0; i < count; i++) {
                 elements.add(type instanceof Schema schema ? struct(kind, schema) : single(kind));
