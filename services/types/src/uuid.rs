@@ -49,8 +49,8 @@ impl Uuid {
 impl fmt::Display for Uuid {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut text = [0u8; 22];
-        let written = URL_SAFE_NO_PAD.encode_slice(self.0, &mut text).map_err(|_| fmt::Error)?;
-        f.pad(std::str::from_utf8(&text[..written]).map_err(|_| fmt::Error)?)
+        let written = URL_SAFE_NO_PAD.encode_slice(self.0, &mut text).map_err(|_unwritable| fmt::Error)?;
+        f.pad(std::str::from_utf8(&text[..written]).map_err(|_unwritable| fmt::Error)?)
     }
 }
 

@@ -1,0 +1,142 @@
+//! `Runtime`: the handle that hands out time, randomness, tasks and threads.
+
+use std::future::Future;
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use aquifer_types::{TimestampMs, Uuid};
+
+use crate::clock::{Clock, Now};
+use crate::entropy::Entropy;
+
+/// A program's surroundings. Clones are handles to the same surroundings.
+#[derive(Clone, Debug)]
+pub struct Runtime {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    clock: Clock,
+    entropy: Entropy,
+    simulated: bool,
+}
+
+/// A spawned task; dropping it lets the task run on.
+#[derive(Debug)]
+pub struct Task<T>(tokio::task::JoinHandle<T>);
+
+impl<T> Task<T> {
+    pub fn abort(&self) {
+        self.0.abort();
+    }
+}
+
+impl<T> Future for Task<T> {
+    /// `None` if the task was aborted or panicked; the panic itself was printed where it happened.
+    type Output = Option<T>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<T>> {
+        Pin::new(&mut self.0).poll(context).map(Result::ok)
+    }
+}
+
+impl Runtime {
+    /// The machine's own clock, randomness and threads. Tasks run on the tokio runtime of whoever spawns.
+    #[must_use]
+    pub fn real() -> Runtime {
+        Runtime::from_parts(Clock::real(), Entropy::System, false)
+    }
+
+    /// Time from tokio's (paused) clock, randomness from `seed`, blocking work in place, no threads.
+    #[must_use]
+    pub fn simulated(seed: u64, wall_at_start: TimestampMs) -> Runtime {
+        Runtime::from_parts(Clock::simulated(wall_at_start), Entropy::seeded(seed), true)
+    }
+
+    fn from_parts(clock: Clock, entropy: Entropy, simulated: bool) -> Runtime {
+        Runtime { inner: Arc::new(Inner { clock, entropy, simulated }) }
+    }
+
+    /// Whether everything runs on one simulated executor, so that drivers must not start threads.
+    #[must_use]
+    pub fn is_simulated(&self) -> bool {
+        self.inner.simulated
+    }
+
+    #[must_use]
+    pub fn now(&self) -> Now {
+        self.inner.clock.now()
+    }
+
+    pub fn fill_random(&self, bytes: &mut [u8]) {
+        self.inner.entropy.fill(bytes);
+    }
+
+    /// A random number, all 64 bits of it.
+    #[must_use]
+    pub fn random_u64(&self) -> u64 {
+        let mut bytes = [0; 8];
+        self.fill_random(&mut bytes);
+        u64::from_le_bytes(bytes)
+    }
+
+    /// A random id that is neither reserved nor reads as a command line flag.
+    #[must_use]
+    pub fn random_uuid(&self) -> Uuid {
+        loop {
+            let mut bytes = [0; 16];
+            self.fill_random(&mut bytes);
+            if let Some(id) = Uuid::from_random(bytes) {
+                return id;
+            }
+        }
+    }
+
+    /// Sleeps without holding a thread.
+    #[allow(clippy::disallowed_methods, reason = "this is the one place that sleeps")]
+    pub async fn sleep(&self, duration: Duration) {
+        tokio::time::sleep(duration).await;
+    }
+
+    /// What `future` gives within `limit`, else `None`.
+    pub async fn timeout<F: Future>(&self, limit: Duration, future: F) -> Option<F::Output> {
+        tokio::time::timeout(limit, future).await.ok()
+    }
+
+    /// Runs `future` on the current tokio runtime. The name says in review and in panics what runs.
+    #[allow(clippy::disallowed_methods, reason = "this is the one place that spawns tasks")]
+    pub fn spawn<F>(&self, _name: &'static str, future: F) -> Task<F::Output>
+    where
+        F: Future<Output: Send> + Send + 'static,
+    {
+        Task(tokio::spawn(future))
+    }
+
+    /// Runs `work`, which may wait for a disk, off the reactor; in a simulation in place.
+    #[allow(clippy::disallowed_methods, reason = "this is the one place that spawns blocking work")]
+    pub fn spawn_blocking<T, F>(&self, _name: &'static str, work: F) -> Task<T>
+    where
+        T: Send + 'static,
+        F: FnOnce() -> T + Send + 'static,
+    {
+        if self.inner.simulated {
+            Task(tokio::spawn(async move { work() }))
+        } else {
+            Task(tokio::task::spawn_blocking(work))
+        }
+    }
+
+    /// Starts a named thread. Simulations have none: their drivers ask `is_simulated` first.
+    pub fn thread<F>(&self, name: &str, work: F) -> io::Result<JoinHandle<()>>
+    where
+        F: FnOnce() + Send + 'static,
+    {
+        assert!(!self.inner.simulated, "a simulation runs on one executor, without threads");
+        std::thread::Builder::new().name(name.to_owned()).spawn(work)
+    }
+}
