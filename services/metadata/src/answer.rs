@@ -19,7 +19,7 @@ pub enum Answer {
     PartitionsCreated(Vec<Result<(), CreatePartitionsRefusal>>),
     ConfigsAltered(Vec<Result<(), AlterConfigRefusal>>),
     ProducerIdsAllocated(Result<ProducerIdBlock, AllocateRefusal>),
-    PartitionsAltered(Result<Vec<Result<Partition, AlterPartitionRefusal>>, RunRefusal>),
+    PartitionsAltered(Vec<Result<Partition, AlterPartitionRefusal>>),
     FeaturesUpdated(Vec<Result<(), FeatureRefusal>>),
 }
 
@@ -160,6 +160,8 @@ pub enum AllocateRefusal {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum AlterPartitionRefusal {
+    #[error(transparent)]
+    Run(#[from] RunRefusal),
     #[error("no such partition")]
     Unknown,
     #[error("node {0} is not the leader")]

@@ -6,16 +6,26 @@ use std::sync::Arc;
 /// Small enough to copy in a microsecond, large enough that a map of 10,000 has a few hundred chunks.
 const CHUNK_MAX: usize = 64;
 
+/// Entries in the order of their keys; never empty.
+type Chunk<K, V> = Arc<Vec<(K, V)>>;
+
 /// A sorted map in chunks behind `Arc`: a clone copies one pointer, a change copies one chunk and the list of chunks.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub(crate) struct CowMap<K, V> {
-    chunks: Arc<Vec<Arc<Vec<(K, V)>>>>,
+    chunks: Arc<Vec<Chunk<K, V>>>,
     len: usize,
 }
 
 impl<K, V> Default for CowMap<K, V> {
     fn default() -> CowMap<K, V> {
         CowMap { chunks: Arc::default(), len: 0 }
+    }
+}
+
+/// Equal entries are equal maps, however they are cut into chunks.
+impl<K: Ord + Clone + PartialEq, V: Clone + PartialEq> PartialEq for CowMap<K, V> {
+    fn eq(&self, other: &CowMap<K, V>) -> bool {
+        self.len == other.len && self.iter().eq(other.iter())
     }
 }
 
@@ -102,7 +112,7 @@ impl<K: Ord + Clone, V: Clone> CowMap<K, V> {
 }
 
 /// Keeps the list of chunks short after removals: none is empty, and small neighbours become one.
-fn join_small<K: Clone, V: Clone>(chunks: &mut Vec<Arc<Vec<(K, V)>>>, at: usize) {
+fn join_small<K: Clone, V: Clone>(chunks: &mut Vec<Chunk<K, V>>, at: usize) {
     if chunks[at].is_empty() {
         chunks.remove(at);
         return;

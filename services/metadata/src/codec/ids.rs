@@ -45,7 +45,7 @@ impl Wire for TopicName {
     }
 
     fn take(input: &mut Input<'_>) -> Result<TopicName, DecodeError> {
-        TopicName::new(&String::take(input)?).map_err(|_| DecodeError::Invalid("topic name"))
+        TopicName::new(&String::take(input)?).map_err(|_refused| DecodeError::Invalid("topic name"))
     }
 }
 

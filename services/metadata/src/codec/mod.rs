@@ -12,3 +12,6 @@ mod wire;
 pub use command::{decode_command, encode_command};
 pub use snapshot::{decode_snapshot, encode_snapshot};
 pub use wire::DecodeError;
+
+#[cfg(test)]
+mod golden_test;

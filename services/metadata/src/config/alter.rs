@@ -138,6 +138,8 @@ pub(crate) fn conflict(own: &ConfigMap, cluster: &ConfigMap) -> Result<(), Inval
 mod tests {
     use super::*;
 
+    type Settings = Vec<(ConfigName, String)>;
+
     fn change(name: &str, operation: ConfigOperation, value: Option<&str>) -> ConfigChange {
         ConfigChange { name: name.to_owned(), operation, value: value.map(str::to_owned) }
     }
@@ -146,7 +148,7 @@ mod tests {
         before: &[(&'static str, &str)],
         replace: bool,
         changes: &[ConfigChange],
-    ) -> Result<Vec<(ConfigName, String)>, AlterConfigRefusal> {
+    ) -> Result<Settings, AlterConfigRefusal> {
         let mut map = ConfigMap::default();
         for (name, value) in before {
             map.set(name, (*value).to_owned());

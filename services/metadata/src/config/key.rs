@@ -1,5 +1,7 @@
 //! `ConfigKey`: one config name with its type, default, rule and text.
 
+use std::str::FromStr;
+
 /// A name from one of the tables.
 pub type ConfigName = &'static str;
 
@@ -119,18 +121,9 @@ impl ConfigKey {
         let value = value.trim();
         match self.kind {
             ConfigKind::Boolean => boolean(value),
-            ConfigKind::Int => {
-                let number: i32 = value.parse().map_err(|_: std::num::ParseIntError| self.not_a_number())?;
-                self.number(i64::from(number))
-            }
-            ConfigKind::Short => {
-                let number: i16 = value.parse().map_err(|_: std::num::ParseIntError| self.not_a_number())?;
-                self.number(i64::from(number))
-            }
-            ConfigKind::Long => {
-                let number: i64 = value.parse().map_err(|_: std::num::ParseIntError| self.not_a_number())?;
-                self.number(number)
-            }
+            ConfigKind::Int => self.integer::<i32>(value),
+            ConfigKind::Short => self.integer::<i16>(value),
+            ConfigKind::Long => self.integer::<i64>(value),
             ConfigKind::Double => self.double(value),
             ConfigKind::String => self.text(value),
             ConfigKind::List => self.list(value),
@@ -139,6 +132,11 @@ impl ConfigKey {
 
     fn not_a_number(&self) -> InvalidValue {
         InvalidValue::NotANumber(self.kind.word())
+    }
+
+    fn integer<T: FromStr + Into<i64>>(&self, value: &str) -> Result<String, InvalidValue> {
+        let number: T = value.parse().map_err(|_unread| self.not_a_number())?;
+        self.number(number.into())
     }
 
     fn number(&self, number: i64) -> Result<String, InvalidValue> {
@@ -155,7 +153,7 @@ impl ConfigKey {
     }
 
     fn double(&self, value: &str) -> Result<String, InvalidValue> {
-        let number: f64 = value.parse().map_err(|_: std::num::ParseFloatError| self.not_a_number())?;
+        let number = f64::from_str(value).map_err(|_unread| self.not_a_number())?;
         if number.is_nan() {
             return Err(self.not_a_number());
         }

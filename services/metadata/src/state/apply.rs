@@ -1,12 +1,12 @@
 //! `State`: the one place where commands become metadata.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use aquifer_types::{NodeId, TimestampMs, TopicId, TopicPartition};
 
 use crate::answer::{Answer, FeatureRefusal, InitRefusal, RunRefusal};
-use crate::command::{BrokerRun, Change, Command, FeatureUpdate, InitCluster};
+use crate::command::{AlterPartitions, BrokerRun, Change, Command, FeatureUpdate, InitCluster};
 use crate::config::TopicConfig;
 use crate::delta::Delta;
 use crate::features::{METADATA_FEATURE, feature};
@@ -18,8 +18,8 @@ use crate::topic::Topic;
 #[derive(Clone, Debug, PartialEq)]
 pub struct State {
     pub(crate) image: Image,
-    /// How many replicas each node has of which topics, so that what happens to a broker looks at its partitions only.
-    pub(crate) hosted: BTreeMap<NodeId, BTreeMap<TopicId, u32>>,
+    /// Which topics each node has replicas of, so that what happens to a broker looks at its partitions only.
+    pub(crate) hosted: BTreeMap<NodeId, BTreeSet<TopicId>>,
 }
 
 impl Default for State {
@@ -81,13 +81,9 @@ impl State {
                     }),
                 )
             }
-            Change::AlterPartitions(alter) => {
-                let run = self.image.check_run(alter.run);
-                let alter_all = |()| {
-                    alter.partitions.iter().map(|one| self.alter_partition(alter.run, one, deltas)).collect()
-                };
-                Answer::PartitionsAltered(run.map(alter_all))
-            }
+            Change::AlterPartitions(AlterPartitions { run, partitions }) => Answer::PartitionsAltered(
+                partitions.iter().map(|alter| self.alter_partition(*run, alter, deltas)).collect(),
+            ),
             Change::UpdateFeatures(updates) => Answer::FeaturesUpdated(
                 updates.iter().map(|update| self.update_feature(update, deltas)).collect(),
             ),
@@ -168,7 +164,7 @@ impl State {
     /// The partitions of which a node has a replica.
     pub(crate) fn partitions_on(&self, node: NodeId) -> Vec<TopicPartition> {
         let mut found = Vec::new();
-        for id in self.hosted.get(&node).into_iter().flat_map(BTreeMap::keys) {
+        for id in self.hosted.get(&node).into_iter().flatten() {
             let Some(topic) = self.image.topics.get(id) else { continue };
             let here = topic.partitions().filter(|(_, partition)| partition.has_replica(node));
             found.extend(here.map(|(index, _)| topic.at(index)));
@@ -176,10 +172,10 @@ impl State {
         found
     }
 
-    /// Counts replicas of new partitions under their nodes.
+    /// Notes which nodes have replicas of new partitions.
     pub(crate) fn host<'a>(&mut self, topic: TopicId, partitions: impl IntoIterator<Item = &'a Partition>) {
         for replica in partitions.into_iter().flat_map(Partition::replicas) {
-            *self.hosted.entry(replica.node).or_default().entry(topic).or_default() += 1;
+            self.hosted.entry(replica.node).or_default().insert(topic);
         }
     }
 }

@@ -37,6 +37,7 @@ impl Image {
         run: BrokerRun,
         alter: &AlterPartition,
     ) -> Result<Members, AlterPartitionRefusal> {
+        self.check_run(run)?;
         let partition = self.partition(alter.partition).ok_or(AlterPartitionRefusal::Unknown)?;
         if partition.leader() != Some(run.node) {
             return Err(AlterPartitionRefusal::NotLeader(run.node));

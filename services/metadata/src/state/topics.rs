@@ -68,9 +68,7 @@ impl State {
         nodes.sort_unstable();
         nodes.dedup();
         for node in nodes {
-            if let Some(topics) = self.hosted.get_mut(&node) {
-                topics.remove(&id);
-            }
+            self.hosted.retain(|host, topics| *host != node || !(topics.remove(&id) && topics.is_empty()));
             self.trust(node, |at| at.topic == id);
         }
         deltas.push(Delta::TopicDeleted { id, name: name.clone() });
