@@ -24,9 +24,9 @@ fn folder() -> &'static Path {
     Path::new("/data/raft")
 }
 
-fn open(disk: &SimDisk) -> Option<LogStore> {
+fn open(disk: &SimDisk) -> Result<LogStore, crate::error::StartError> {
     let runtime = Runtime::simulated(1, TimestampMs(0));
-    LogStore::open(Arc::new(disk.clone()), folder(), DIRECTORY, SETTINGS, &runtime).ok()
+    LogStore::open(Arc::new(disk.clone()), folder(), DIRECTORY, SETTINGS, &runtime)
 }
 
 /// What the log must be, without what may be lost.
@@ -124,11 +124,11 @@ async fn operate(log: &mut LogStore, disk: &SimDisk, choices: &mut Choices, orac
             return log.save_committed(Some(last)).await.is_ok();
         }
         _ => match open(disk) {
-            Some(reopened) => {
+            Ok(reopened) => {
                 *log = reopened;
                 true
             }
-            None => false,
+            Err(_) => false,
         },
     };
     if done {
@@ -140,7 +140,7 @@ async fn operate(log: &mut LogStore, disk: &SimDisk, choices: &mut Choices, orac
 async fn run(disk: &SimDisk, seed: u64, operations: u64) -> Oracle {
     let mut oracle = Oracle::default();
     let mut choices = Choices(seed);
-    let Some(mut log) = open(disk) else { return oracle };
+    let Ok(mut log) = open(disk) else { return oracle };
     for _ in 0..operations {
         if !operate(&mut log, disk, &mut choices, &mut oracle).await {
             break;
@@ -192,7 +192,7 @@ async fn the_log_survives_one_power_cut_after_another() {
         for life in 0..4 {
             disk.lose_power_after(10 + choices.below(80));
             let mut oracle = Oracle::default();
-            if let Some(mut log) = open(&disk) {
+            if let Ok(mut log) = open(&disk) {
                 oracle.durable = Model::of(&log);
                 oracle.attempted = oracle.durable.clone();
                 while operate(&mut log, &disk, &mut choices, &mut oracle).await {}

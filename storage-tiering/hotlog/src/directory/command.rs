@@ -113,6 +113,12 @@ pub enum Command {
         log_start: Offset,
         dropped: Vec<Segment>,
     },
+    /// What was only written is to be made durable before anything queued later is.
+    Sync {
+        log: Arc<LogHandle>,
+        upto: Offset,
+        segments: Vec<Arc<SegmentFile>>,
+    },
     /// The partition was deleted.
     Drop {
         log: Arc<LogHandle>,

@@ -25,6 +25,7 @@ pub(super) struct Building {
 #[derive(Clone, Debug)]
 pub(super) enum Settled {
     Flushed { log: Arc<LogHandle>, end: Offset },
+    Synced { log: Arc<LogHandle>, end: Offset },
     Started { log: Arc<LogHandle>, log_start: Offset, files: Vec<Arc<SegmentFile>> },
     Dropped { log: Arc<LogHandle> },
 }
@@ -54,6 +55,7 @@ pub(super) struct WriteDone {
     pub(super) seals: Vec<(Arc<LogHandle>, SealTask)>,
     pub(super) starts: Vec<(Arc<LogHandle>, Offset)>,
     pub(super) drops: Vec<Arc<LogHandle>>,
+    pub(super) sync_failed: bool,
     /// Commands that the group had no room for.
     pub(super) left: Vec<Command>,
 }
@@ -70,6 +72,11 @@ pub(super) struct Failed {
 impl Building {
     pub(super) fn new(capacity: usize) -> Building {
         Building { group: Group::with_capacity(capacity), settled: Vec::new() }
+    }
+
+    /// Nothing to make durable and nobody to tell.
+    pub(super) fn is_empty(&self) -> bool {
+        self.group.is_empty() && self.settled.is_empty()
     }
 }
 
@@ -109,6 +116,7 @@ impl WriteJob {
                     let files = dropped.into_iter().map(|segment| segment.file).collect();
                     self.building.settled.push(Settled::Started { log, log_start, files });
                 }
+                Command::Sync { log, upto, segments } => self.sync(&log, upto, &segments, files),
                 Command::Drop { log } => {
                     let (kind, fields) = WalEntry::Drop { id: log.id }.encode_fields();
                     self.building.group.push(kind, &[&fields]);
@@ -118,6 +126,19 @@ impl WriteJob {
             }
         }
         self.done.left = commands.collect();
+    }
+
+    /// Syncs a partition's segments in the order of the queue, which waits for it: a topic changes its durability
+    /// rarely. Its mark in the group keeps later records of the log from standing behind a gap.
+    fn sync(&mut self, log: &Arc<LogHandle>, upto: Offset, segments: &[Arc<SegmentFile>], files: &FilePool) {
+        let job = Background::Checkpoint { log: log.clone(), segments: segments.to_vec(), created: true };
+        match job.execute(files) {
+            BackgroundDone::Failed { error, .. } => {
+                tracing::error!(partition = %log.id, %error, "sync failed: the directory goes offline");
+                self.done.sync_failed = true;
+            }
+            _ => self.building.settled.push(Settled::Synced { log: log.clone(), end: upto }),
+        }
     }
 
     /// Writes neighbours with one call. What is not wholly written is refused, with everything behind it.

@@ -87,7 +87,7 @@ impl Pipeline {
             && self.unfinished.is_none()
             && !self.writing
             && self.flushing.is_none()
-            && self.building.as_ref().is_some_and(|building| building.group.is_empty())
+            && self.building.as_ref().is_some_and(Building::is_empty)
             && self.background.is_empty()
             && self.background_running == 0
     }
@@ -145,6 +145,9 @@ impl Pipeline {
         for (log, task) in done.seals {
             self.background.push_back(Background::Seal { log, task });
         }
+        if done.sync_failed {
+            self.latch(notices);
+        }
         for failed in done.failed {
             notices.push((failed.log.clone(), Notice::WriteFailed { from: failed.from, full: failed.full }));
             if failed.damaged {
@@ -158,7 +161,7 @@ impl Pipeline {
         if self.latched || self.flushing.is_some() || self.spare.is_none() {
             return None;
         }
-        let mut building = self.building.take_if(|building| !building.group.is_empty())?;
+        let mut building = self.building.take_if(|building| !building.is_empty())?;
         match self.wal.seal(&mut building.group) {
             Ok(placement) => {
                 self.stalled = false;
@@ -192,6 +195,7 @@ impl Pipeline {
                         _ => notices.push((log, Notice::Flushed { upto: end })),
                     }
                 }
+                Settled::Synced { log, end } => notices.push((log, Notice::Flushed { upto: end })),
                 Settled::Started { log, log_start, files } => {
                     notices.push((log, Notice::Started { log_start }));
                     if !files.is_empty() {
