@@ -18,7 +18,7 @@ use crate::log::LogStore;
 use crate::types::{Entry, LogId, Proposal, Types, Vote, log_id};
 
 const DIRECTORY: DirectoryId = DirectoryId(Uuid::from_bytes([9; 16]));
-const SETTINGS: Settings = Settings { first_slot_bytes: 8 << 10, slot_bytes: 16 << 10, slots_max: 8 };
+const SETTINGS: Settings = Settings { first_slot_bytes: 8 << 10, slot_bytes: 16 << 10, slots_max: 64 };
 
 fn folder() -> &'static Path {
     Path::new("/data/raft")

@@ -25,7 +25,7 @@ use crate::snapshot::SnapshotFiles;
 use crate::types::{LogId, Proposal, Types};
 
 /// Proposals are refused while more of the log's files is needed than this, in parts of a thousand.
-const FULLNESS_MAX: u64 = 800;
+const FULLNESS_MAX: u64 = 250;
 
 /// Where the quorum stands.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

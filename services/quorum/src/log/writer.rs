@@ -17,14 +17,17 @@ use crate::error::StartError;
 use crate::log::memory::Memory;
 use crate::log::record::{Marks, Record};
 
-/// Records of one flush, unless a single one is larger.
+/// Records of one flush at most, and never more than half a file.
 const GROUP_BYTES_MAX: usize = 1 << 20;
 /// Files at start from which on what is needed is copied together.
 const FILES_BEFORE_COPY: usize = 3;
+/// What a copied entry takes beyond its payload, its part of a group's padding included, generously.
+const COPY_BYTES: usize = 128;
 
-/// The size of the raft log's files.
+/// The size of the raft log's files. Proposals are refused long before the last of them is used, so that starting and
+/// making snapshots always finds room.
 pub(crate) fn wal_settings() -> Settings {
-    Settings { first_slot_bytes: 256 << 10, slot_bytes: 8 << 20, slots_max: 8 }
+    Settings { first_slot_bytes: 256 << 10, slot_bytes: 8 << 20, slots_max: 32 }
 }
 
 /// The files of the raft log.
@@ -40,6 +43,8 @@ pub(crate) struct Writer {
     unwritten_mark: bool,
     /// For each file the end of the entries in it.
     ends: BTreeMap<u64, u64>,
+    /// Records of one flush, unless a single one is larger.
+    group_bytes_max: usize,
     failed: Option<String>,
 }
 
@@ -73,12 +78,23 @@ impl Writer {
             marks: memory.marks,
             unwritten_mark: false,
             ends,
+            group_bytes_max: usize::try_from(settings.slot_bytes / 2)
+                .unwrap_or(usize::MAX)
+                .min(GROUP_BYTES_MAX),
             failed: None,
         };
-        if writer.wal.live_generations().len() >= FILES_BEFORE_COPY {
+        if writer.is_scattered(&memory, settings) {
             writer.copy_together(&memory).map_err(StartError::Unreadable)?;
         }
         Ok((writer, memory))
+    }
+
+    /// Whether many files hold so little that it fits a part of the free ones.
+    fn is_scattered(&self, memory: &Memory, settings: Settings) -> bool {
+        let live = self.wal.live_generations().len();
+        let needed = memory.entries.values().map(|held| held.entry.payload.len() + COPY_BYTES).sum::<usize>();
+        let free = settings.slots_max.saturating_sub(live) as u64 * settings.slot_bytes;
+        live >= FILES_BEFORE_COPY && needed as u64 <= free / 2
     }
 
     /// Writes what is needed of all files into the newest and lets the others go.
@@ -139,7 +155,7 @@ impl Writer {
             let mut bytes = 0;
             let fitting = records.iter().take_while(|record| {
                 bytes += record.size();
-                bytes <= GROUP_BYTES_MAX
+                bytes <= self.group_bytes_max
             });
             let count = fitting.count().max(1);
             let (now, later) = records.split_at(count);
