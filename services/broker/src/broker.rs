@@ -82,8 +82,7 @@ impl Broker {
             for replica in self.replicas.all() {
                 let Some((partition, known)) = replica.ends() else { continue };
                 if !known.is_empty() {
-                    let file =
-                        aquifer_hotlog::format::ProducersFile { end: partition.end, producers: known };
+                    let file = aquifer_hotlog::format::ProducersFile { end: partition.end, producers: known };
                     producers.push((partition.id, file));
                 }
                 clean.partitions.push(partition);

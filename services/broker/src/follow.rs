@@ -8,7 +8,7 @@ use aquifer_metadata::{Delta, Image, Topic};
 use aquifer_partition::{Follow, Lead};
 use aquifer_quorum::Update;
 use aquifer_replica::Replica;
-use aquifer_types::{Offset, PartitionIndex, TopicId, TopicPartition};
+use aquifer_types::{Offset, PartitionIndex, TopicId};
 
 use crate::broker::Broker;
 use crate::replicas::replica_config;
@@ -115,7 +115,7 @@ impl Broker {
         if !partition.has_replica(self.run.node) {
             return;
         }
-        let id = TopicPartition { topic: topic.id(), partition: index };
+        let id = topic.at(index);
         let replica = self.replicas.get(id).unwrap_or_else(|| {
             let config = replica_config(topic.config());
             let surroundings = (&self.directory, &self.runtime);
@@ -127,12 +127,11 @@ impl Broker {
         let partition_epoch = partition.partition_epoch();
         if partition.leader() == Some(self.run.node) {
             let replicas: Vec<_> = partition.replicas().iter().map(|replica| replica.node).collect();
-            let wanted = usize::try_from(topic.config().min_in_sync_replicas).unwrap_or(1);
             replica.lead(Lead {
                 epoch,
                 partition_epoch,
                 in_sync: partition.isr().collect(),
-                in_sync_min: wanted.clamp(1, replicas.len()),
+                in_sync_min: topic.min_in_sync(partition),
                 replicas,
                 tier_end: Offset::ZERO,
             });

@@ -4,6 +4,7 @@
 mod api;
 mod broker;
 mod follow;
+mod metrics;
 mod producers;
 mod refusal;
 mod replicas;

@@ -23,6 +23,10 @@ impl Replicas {
         self.held.write().expect("inserting does not panic").insert(replica.id(), replica);
     }
 
+    pub(crate) fn count(&self) -> usize {
+        self.held.read().expect("looking up does not panic").len()
+    }
+
     pub(crate) fn all(&self) -> Vec<Arc<Replica>> {
         self.held.read().expect("looking up does not panic").values().cloned().collect()
     }

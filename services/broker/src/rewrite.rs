@@ -40,7 +40,8 @@ pub(crate) fn rewrite(batch: CheckedBatch, config: &TopicConfig) -> Result<Check
     let mut unpacked = Vec::new();
     let records = decode(batch.header(), &body, UNPACKED_BYTES_MAX, &mut unpacked)
         .map_err(|error| RewriteRefusal::Unreadable(error.to_string()))?;
-    let mut builder = wanted.filter(|_| repacks).map(|encoding| BatchBuilder::rewrite(batch.header(), encoding));
+    let mut builder =
+        wanted.filter(|_| repacks).map(|encoding| BatchBuilder::rewrite(batch.header(), encoding));
     for (number, record) in (0..).zip(records) {
         let record = record.map_err(|error| RewriteRefusal::Unreadable(error.to_string()))?;
         if config.cleanup.compact && record.key.is_none() {

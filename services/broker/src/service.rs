@@ -5,7 +5,8 @@ use std::sync::Arc;
 use aquifer_net::{Call, Chunk, Connection, Outcome, Reply, Service};
 use aquifer_wire::messages::ApiVersionsResponse;
 use aquifer_wire::{
-    ApiKey, DecodeError, ErrorCode, Piece, RequestBody, RequestFrame, RequestPrefix, Response, encode_response,
+    ApiKey, DecodeError, ErrorCode, Piece, RequestBody, RequestFrame, RequestPrefix, Response,
+    encode_response,
 };
 use bytes::Bytes;
 

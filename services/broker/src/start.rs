@@ -7,7 +7,8 @@ use aquifer_disk::Disk;
 use aquifer_hotlog::format::{Layout, Meta};
 use aquifer_hotlog::{OpenError, Opened, Recovered};
 use aquifer_metadata::{
-    Answer, BrokerRun, Change, Endpoint, RecoveryVerdict, RegisterBroker, RegisterRefusal, RunRefusal, Verdict,
+    Answer, BrokerRun, Change, Endpoint, RecoveryVerdict, RegisterBroker, RegisterRefusal, RunRefusal,
+    Verdict,
 };
 use aquifer_net::Listener;
 use aquifer_quorum::{ProposeError, Quorum};
@@ -120,7 +121,8 @@ impl Broker {
         for (id, recovered) in partitions {
             let config = image.topic_by_id(id.topic).filter(|_| image.partition(id).is_some());
             let exists = config.is_some();
-            let config = config.map_or_else(|| image.default_topic_config().clone(), |topic| topic.config().clone());
+            let config =
+                config.map_or_else(|| image.default_topic_config().clone(), |topic| topic.config().clone());
             let replica = Replica::new(
                 self.run.node,
                 recovered,

@@ -23,7 +23,9 @@ pub(crate) fn dispatch(broker: &Arc<Broker>, caller: Caller, body: RequestBody) 
         RequestBody::ListOffsets(request) => {
             later(caller, async move { data::list_offsets(&shared, request).await })
         }
-        RequestBody::OffsetForLeaderEpoch(request) => now(&caller, &data::offset_for_leader_epoch(broker, request)),
+        RequestBody::OffsetForLeaderEpoch(request) => {
+            now(&caller, &data::offset_for_leader_epoch(broker, request))
+        }
         RequestBody::DeleteRecords(request) => {
             later(caller, async move { data::delete_records(&shared, request).await })
         }

@@ -33,10 +33,20 @@ pub(crate) fn advertised() -> Vec<ApiVersion> {
     SERVED.iter().map(version).collect()
 }
 
-pub(crate) fn api_versions(broker: &Broker, caller: &Caller, request: &ApiVersionsRequest) -> ApiVersionsResponse {
+pub(crate) fn api_versions(
+    broker: &Broker,
+    caller: &Caller,
+    request: &ApiVersionsRequest,
+) -> ApiVersionsResponse {
     const NAMED_FROM: i16 = 3;
-    if caller.version >= NAMED_FROM && !(names_software(&request.client_software_name) && names_software(&request.client_software_version)) {
-        return ApiVersionsResponse { error_code: ErrorCode::INVALID_REQUEST, ..ApiVersionsResponse::default() };
+    if caller.version >= NAMED_FROM
+        && !(names_software(&request.client_software_name)
+            && names_software(&request.client_software_version))
+    {
+        return ApiVersionsResponse {
+            error_code: ErrorCode::INVALID_REQUEST,
+            ..ApiVersionsResponse::default()
+        };
     }
     let image = broker.image();
     ApiVersionsResponse {
@@ -68,7 +78,9 @@ fn names_software(text: &str) -> bool {
     let bytes = text.as_bytes();
     match (bytes.first(), bytes.last()) {
         (Some(first), Some(last)) => {
-            first.is_ascii_alphanumeric() && last.is_ascii_alphanumeric() && bytes.iter().all(|byte| inner(*byte))
+            first.is_ascii_alphanumeric()
+                && last.is_ascii_alphanumeric()
+                && bytes.iter().all(|byte| inner(*byte))
         }
         _ => false,
     }

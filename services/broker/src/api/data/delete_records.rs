@@ -4,9 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aquifer_types::Offset;
-use aquifer_wire::messages::delete_records_response::{DeleteRecordsPartitionResult, DeleteRecordsTopicResult};
-use aquifer_wire::messages::{DeleteRecordsRequest, DeleteRecordsResponse};
 use aquifer_wire::ErrorCode;
+use aquifer_wire::messages::delete_records_response::{
+    DeleteRecordsPartitionResult, DeleteRecordsTopicResult,
+};
+use aquifer_wire::messages::{DeleteRecordsRequest, DeleteRecordsResponse};
 
 use super::partition_ref::TopicRef;
 use crate::broker::Broker;
@@ -15,7 +17,10 @@ use crate::refusal::fetch_error;
 /// Stands for the high watermark.
 const HIGH_WATERMARK: i64 = -1;
 
-pub(crate) async fn delete_records(broker: &Arc<Broker>, request: DeleteRecordsRequest) -> DeleteRecordsResponse {
+pub(crate) async fn delete_records(
+    broker: &Arc<Broker>,
+    request: DeleteRecordsRequest,
+) -> DeleteRecordsResponse {
     let image = broker.image();
     let timeout = Duration::from_millis(u64::try_from(request.timeout_ms).unwrap_or(0));
     let deadline = broker.runtime.now().monotonic.plus(timeout);

@@ -2,19 +2,22 @@
 
 use aquifer_wire::messages::describe_producers_response::{PartitionResponse, ProducerState, TopicResponse};
 use aquifer_wire::messages::{DescribeProducersRequest, DescribeProducersResponse};
-use aquifer_wire::ErrorCode;
 
 use super::partition_ref::TopicRef;
 use crate::broker::Broker;
 
-pub(crate) fn describe_producers(broker: &Broker, request: DescribeProducersRequest) -> DescribeProducersResponse {
+pub(crate) fn describe_producers(
+    broker: &Broker,
+    request: DescribeProducersRequest,
+) -> DescribeProducersResponse {
     let image = broker.image();
     let mut topics = Vec::with_capacity(request.topics.len());
     for asked in request.topics {
         let topic = TopicRef::Name(&asked.name).find(&image);
         let partitions = asked.partition_indexes.iter().map(|index| {
             let found = topic.and_then(|topic| broker.replica_of(topic, *index));
-            let described = PartitionResponse { partition_index: *index, error_message: None, ..Default::default() };
+            let described =
+                PartitionResponse { partition_index: *index, error_message: None, ..Default::default() };
             match found {
                 Ok(replica) => PartitionResponse {
                     active_producers: replica.producers().iter().map(describe).collect(),

@@ -114,7 +114,12 @@ impl FetchSessions {
     }
 
     /// What the request asks for, by itself or together with its session.
-    pub(crate) fn open(&self, request: &FetchRequest, by_id: bool, now: Monotonic) -> Result<Opened, ErrorCode> {
+    pub(crate) fn open(
+        &self,
+        request: &FetchRequest,
+        by_id: bool,
+        now: Monotonic,
+    ) -> Result<Opened, ErrorCode> {
         const FINAL: i32 = -1;
         let named = asked(request, by_id);
         let mut table = self.table.lock().expect("fetch sessions do not panic");
@@ -192,9 +197,9 @@ impl Table {
         session.used = now;
         let before = session.asked.len();
         if !forgotten.is_empty() {
-            session.asked.retain(|held| {
-                !forgotten.iter().any(|(topic, partition)| held.is(topic, *partition))
-            });
+            session
+                .asked
+                .retain(|held| !forgotten.iter().any(|(topic, partition)| held.is(topic, *partition)));
         }
         for mut asked in named {
             match session.asked.iter_mut().find(|held| held.is(&asked.topic, asked.partition)) {
@@ -249,7 +254,8 @@ impl Asked {
 fn asked(request: &FetchRequest, by_id: bool) -> Vec<Asked> {
     let mut all = Vec::new();
     for topic in &request.topics {
-        let name = if by_id { TopicName::Id(TopicId(topic.topic_id)) } else { TopicName::Name(topic.topic.clone()) };
+        let name =
+            if by_id { TopicName::Id(TopicId(topic.topic_id)) } else { TopicName::Name(topic.topic.clone()) };
         all.extend(topic.partitions.iter().map(|partition| Asked {
             topic: name.clone(),
             partition: partition.partition,
@@ -265,7 +271,8 @@ fn asked(request: &FetchRequest, by_id: bool) -> Vec<Asked> {
 fn forgotten(request: &FetchRequest, by_id: bool) -> Vec<(TopicName, i32)> {
     let mut all = Vec::new();
     for topic in &request.forgotten_topics_data {
-        let name = if by_id { TopicName::Id(TopicId(topic.topic_id)) } else { TopicName::Name(topic.topic.clone()) };
+        let name =
+            if by_id { TopicName::Id(TopicId(topic.topic_id)) } else { TopicName::Name(topic.topic.clone()) };
         all.extend(topic.partitions.iter().map(|partition| (name.clone(), *partition)));
     }
     all

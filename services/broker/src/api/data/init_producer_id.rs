@@ -2,14 +2,21 @@
 
 use std::sync::Arc;
 
-use aquifer_wire::messages::{InitProducerIdRequest, InitProducerIdResponse};
 use aquifer_wire::ErrorCode;
+use aquifer_wire::messages::{InitProducerIdRequest, InitProducerIdResponse};
 
 use crate::broker::Broker;
 
-pub(crate) async fn init_producer_id(broker: &Arc<Broker>, request: InitProducerIdRequest) -> InitProducerIdResponse {
-    let refused =
-        |error_code| InitProducerIdResponse { error_code, producer_id: -1, producer_epoch: -1, ..Default::default() };
+pub(crate) async fn init_producer_id(
+    broker: &Arc<Broker>,
+    request: InitProducerIdRequest,
+) -> InitProducerIdResponse {
+    let refused = |error_code| InitProducerIdResponse {
+        error_code,
+        producer_id: -1,
+        producer_epoch: -1,
+        ..Default::default()
+    };
     if request.transactional_id.is_some() {
         return refused(ErrorCode::INVALID_REQUEST);
     }

@@ -6,10 +6,10 @@ use aquifer_partition::Isolation;
 use aquifer_record::{BatchView, decode};
 use aquifer_replica::{FetchRefusal, Replica, TimeQuery};
 use aquifer_types::{LeaderEpoch, Offset, TimestampMs};
+use aquifer_wire::ErrorCode;
 use aquifer_wire::messages::list_offsets_request::ListOffsetsPartition;
 use aquifer_wire::messages::list_offsets_response::{ListOffsetsPartitionResponse, ListOffsetsTopicResponse};
 use aquifer_wire::messages::{ListOffsetsRequest, ListOffsetsResponse};
-use aquifer_wire::ErrorCode;
 
 use super::partition_ref::{TopicRef, expected_epoch};
 use crate::broker::Broker;
@@ -121,7 +121,9 @@ async fn search(
             tracing::error!(%error, "search by time failed");
             ErrorCode::KAFKA_STORAGE_ERROR
         };
-        let Some(range) = query.lookup.resolve(&files).map_err(|error| damaged(&error))? else { return Ok(None) };
+        let Some(range) = query.lookup.resolve(&files).map_err(|error| damaged(&error))? else {
+            return Ok(None);
+        };
         let mut bytes = vec![0; usize::try_from(range.len).map_err(|error| damaged(&error))?];
         range.file.read_exact_at(range.at, &mut bytes).map_err(|error| damaged(&error))?;
         let batch = BatchView::parse(&bytes).map_err(|error| damaged(&error))?;

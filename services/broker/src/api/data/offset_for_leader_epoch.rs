@@ -2,10 +2,10 @@
 
 use aquifer_replica::EpochEnd;
 use aquifer_types::LeaderEpoch;
+use aquifer_wire::ErrorCode;
 use aquifer_wire::messages::offset_for_leader_epoch_request::OffsetForLeaderPartition;
 use aquifer_wire::messages::offset_for_leader_epoch_response::{EpochEndOffset, OffsetForLeaderTopicResult};
 use aquifer_wire::messages::{OffsetForLeaderEpochRequest, OffsetForLeaderEpochResponse};
-use aquifer_wire::ErrorCode;
 
 use super::partition_ref::{TopicRef, expected_epoch};
 use crate::broker::Broker;

@@ -70,7 +70,9 @@ pub(crate) fn produce(broker: &Arc<Broker>, caller: Caller, request: ProduceRequ
                     PartitionProduceResponse { index, ..PartitionProduceResponse::default() }
                 }
                 Ok(Appended::Unanswered) => PartitionProduceResponse { index, ..Default::default() },
-                Ok(Appended::DiskFull) => refused(index, Refused::new(ErrorCode::KAFKA_STORAGE_ERROR, "disk full")),
+                Ok(Appended::DiskFull) => {
+                    refused(index, Refused::new(ErrorCode::KAFKA_STORAGE_ERROR, "disk full"))
+                }
                 Err(why) => refused(index, why),
             };
             partitions.push(response);
@@ -94,8 +96,7 @@ pub(crate) fn produce(broker: &Arc<Broker>, caller: Caller, request: ProduceRequ
 }
 
 fn find(image: &Image, version: i16, data: &TopicProduceData) -> Result<Arc<Topic>, ErrorCode> {
-    let named =
-        if version >= BY_ID_FROM { TopicRef::Id(data.topic_id) } else { TopicRef::Name(&data.name) };
+    let named = if version >= BY_ID_FROM { TopicRef::Id(data.topic_id) } else { TopicRef::Name(&data.name) };
     let topic = named.find(image)?;
     if topic.is_internal() {
         return Err(ErrorCode::INVALID_TOPIC_EXCEPTION);

@@ -1,6 +1,8 @@
 //! Making topics: a plan of names, counts and configs becomes a proposal with ids and placements.
 
-use aquifer_metadata::{Answer, Change, ConfigSetting, CreateTopicRefusal, Image, NewTopic, PlacedReplica, Placement};
+use aquifer_metadata::{
+    Answer, Change, ConfigSetting, CreateTopicRefusal, Image, NewTopic, PlacedReplica, Placement,
+};
 use aquifer_quorum::ProposeError;
 use aquifer_types::{TopicId, TopicName};
 
@@ -21,7 +23,8 @@ impl Broker {
     pub(crate) fn new_topic(&self, image: &Image, plan: TopicPlan) -> NewTopic {
         const DEFAULT_REPLICATION: usize = 3;
         let brokers: Vec<_> = image.live_brokers().collect();
-        let copies = plan.replication.unwrap_or_else(|| DEFAULT_REPLICATION.min(brokers.len())).min(brokers.len());
+        let copies =
+            plan.replication.unwrap_or_else(|| DEFAULT_REPLICATION.min(brokers.len())).min(brokers.len());
         let start = usize::try_from(self.runtime.random_u64() % brokers.len().max(1) as u64).unwrap_or(0);
         let placements = (0..usize::try_from(plan.partitions).unwrap_or(0)).map(|partition| {
             let place = |copy: usize| {

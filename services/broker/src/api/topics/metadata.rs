@@ -18,8 +18,13 @@ use crate::service::Caller;
 /// Up to this version an empty list asks for all topics.
 const EMPTY_MEANS_ALL_UPTO: i16 = 0;
 
-pub(crate) async fn metadata(broker: &Arc<Broker>, caller: &Caller, request: MetadataRequest) -> MetadataResponse {
-    let asked = request.topics.filter(|topics| !(topics.is_empty() && caller.version <= EMPTY_MEANS_ALL_UPTO));
+pub(crate) async fn metadata(
+    broker: &Arc<Broker>,
+    caller: &Caller,
+    request: MetadataRequest,
+) -> MetadataResponse {
+    let asked =
+        request.topics.filter(|topics| !(topics.is_empty() && caller.version <= EMPTY_MEANS_ALL_UPTO));
     if let Some(asked) = &asked
         && request.allow_auto_topic_creation
         && broker.settings.auto_create_topics
@@ -103,7 +108,8 @@ fn find(image: &Image, asked: &MetadataRequestTopic) -> MetadataResponseTopic {
 }
 
 fn describe(image: &Image, topic: &Topic) -> MetadataResponseTopic {
-    let partitions = topic.partitions().map(|(index, partition)| describe_partition(image, index.0, partition));
+    let partitions =
+        topic.partitions().map(|(index, partition)| describe_partition(image, index.0, partition));
     MetadataResponseTopic {
         name: Some(Text::from(topic.name().as_str())),
         topic_id: topic.id().0,
