@@ -136,7 +136,7 @@ async fn a_long_log_of_large_commands_makes_snapshots_and_goes_on() {
     // Deleting what is not there is a command of any size that leaves nothing behind.
     let large: Vec<TopicKey> =
         (0..20_000).map(|_| TopicKey::Id(TopicId(Uuid::from_bytes([1; 16])))).collect();
-    for _ in 0..300 {
+    for _ in 0..120 {
         let mut answer = quorum.propose(Change::DeleteTopics(large.clone())).await;
         while answer == Err(ProposeError::Busy) {
             tokio::task::yield_now().await;

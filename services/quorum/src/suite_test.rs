@@ -20,7 +20,7 @@ use crate::snapshot::SnapshotFiles;
 use crate::types::{Entry, Flushed, LogId, Types, Vote};
 
 const DIRECTORY: DirectoryId = DirectoryId(Uuid::from_bytes([9; 16]));
-const SETTINGS: Settings = Settings { first_slot_bytes: 64 << 10, slot_bytes: 128 << 10, slots_max: 8 };
+const SETTINGS: Settings = Settings { first_slot_bytes: 16 << 10, slot_bytes: 32 << 10, slots_max: 32 };
 
 fn folder() -> &'static Path {
     Path::new("/data/raft")
