@@ -30,7 +30,11 @@ impl Broker {
         gauge("aquifer_quorum_term", "Raft's term.", i128::from(quorum.term));
         gauge("aquifer_quorum_applied", "Last metadata command applied.", number(quorum.applied));
         gauge("aquifer_quorum_committed", "Last metadata command committed.", number(quorum.committed));
-        gauge("aquifer_connections", "Open connections of Kafka clients.", i128::from(net.connections.value()));
+        gauge(
+            "aquifer_connections",
+            "Open connections of Kafka clients.",
+            i128::from(net.connections.value()),
+        );
         text
     }
 }

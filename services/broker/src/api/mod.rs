@@ -21,7 +21,8 @@ pub(crate) fn dispatch(broker: &Arc<Broker>, caller: Caller, body: RequestBody) 
         RequestBody::Produce(request) => data::produce(broker, caller, request),
         RequestBody::Fetch(request) => Call::Later(Box::pin(data::fetch(shared, caller, request))),
         RequestBody::ListOffsets(request) => {
-            later(caller, async move { data::list_offsets(&shared, request).await })
+            let version = caller.version;
+            later(caller, async move { data::list_offsets(&shared, version, request).await })
         }
         RequestBody::OffsetForLeaderEpoch(request) => {
             now(&caller, &data::offset_for_leader_epoch(broker, request))

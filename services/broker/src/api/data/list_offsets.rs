@@ -18,6 +18,9 @@ use crate::refusal::fetch_error;
 /// A batch may unpack to this much and no more.
 const UNPACKED_BYTES_MAX: usize = 256 << 20;
 
+/// From this version on answers name the epoch of what was found.
+const EPOCHS_FROM: i16 = 4;
+
 /// Kafka's special timestamps.
 const LATEST: i64 = -1;
 const EARLIEST: i64 = -2;
@@ -33,7 +36,11 @@ struct FoundOffset {
     epoch: i32,
 }
 
-pub(crate) async fn list_offsets(broker: &Arc<Broker>, request: ListOffsetsRequest) -> ListOffsetsResponse {
+pub(crate) async fn list_offsets(
+    broker: &Arc<Broker>,
+    version: i16,
+    request: ListOffsetsRequest,
+) -> ListOffsetsResponse {
     let image = broker.image();
     let isolation =
         if request.isolation_level == 1 { Isolation::ReadCommitted } else { Isolation::ReadUncommitted };
@@ -46,7 +53,11 @@ pub(crate) async fn list_offsets(broker: &Arc<Broker>, request: ListOffsetsReque
                 Ok(replica) => find(broker, &replica, isolation, partition).await,
                 Err(error) => Err(error),
             };
-            partitions.push(response(partition.partition_index, found));
+            let mut response = response(partition.partition_index, found);
+            if version < EPOCHS_FROM {
+                response.leader_epoch = -1;
+            }
+            partitions.push(response);
         }
         topics.push(ListOffsetsTopicResponse { name: asked.name, partitions });
     }
