@@ -155,8 +155,8 @@ async fn acknowledge(
         let answer = &mut response.responses[topic].partition_responses[partition];
         *answer = match broker.runtime.timeout(left, outcome).await {
             Some(Ok(outcome)) => response_for(answer.index, &outcome),
-            // The replica is gone, and whatever was appended with it.
-            Some(Err(_closed)) => refused(answer.index, ErrorCode::NOT_LEADER_OR_FOLLOWER.into()),
+            // The replica failed or is gone.
+            Some(Err(_closed)) => refused(answer.index, ErrorCode::KAFKA_STORAGE_ERROR.into()),
             None => refused(answer.index, ErrorCode::REQUEST_TIMED_OUT.into()),
         };
     }
