@@ -3,6 +3,8 @@
 pub(crate) mod cluster;
 pub(crate) mod configs;
 pub(crate) mod data;
+mod each_once;
+mod operations;
 pub(crate) mod topics;
 
 use std::future::Future;
@@ -38,6 +40,51 @@ pub(crate) fn dispatch(broker: &Arc<Broker>, caller: Caller, body: RequestBody) 
         RequestBody::Metadata(request) => {
             let caller_again = caller.clone();
             later(caller, async move { topics::metadata(&shared, &caller_again, request).await })
+        }
+        other => administer(shared, caller, other),
+    }
+}
+
+/// APIs that change or describe the cluster.
+fn administer(broker: Arc<Broker>, caller: Caller, body: RequestBody) -> Call {
+    let version = caller.version;
+    match body {
+        RequestBody::CreateTopics(request) => {
+            later(caller, async move { topics::create_topics(&broker, request).await })
+        }
+        RequestBody::DeleteTopics(request) => {
+            later(caller, async move { topics::delete_topics(&broker, request).await })
+        }
+        RequestBody::CreatePartitions(request) => {
+            later(caller, async move { topics::create_partitions(&broker, request).await })
+        }
+        RequestBody::DescribeTopicPartitions(request) => {
+            now(&caller, &topics::describe_topic_partitions(&broker, request))
+        }
+        RequestBody::DescribeConfigs(request) => now(&caller, &configs::describe_configs(&broker, request)),
+        RequestBody::AlterConfigs(request) => {
+            later(caller, async move { configs::alter_configs(&broker, request).await })
+        }
+        RequestBody::IncrementalAlterConfigs(request) => {
+            later(caller, async move { configs::incremental_alter_configs(&broker, request).await })
+        }
+        RequestBody::ListConfigResources(request) => {
+            now(&caller, &configs::list_config_resources(&broker, version, request))
+        }
+        RequestBody::DescribeCluster(request) => {
+            now(&caller, &cluster::describe_cluster(&broker, &caller, &request))
+        }
+        RequestBody::DescribeQuorum(request) => {
+            now(&caller, &cluster::describe_quorum(&broker, version, request))
+        }
+        RequestBody::DescribeLogDirs(request) => {
+            later(caller, async move { cluster::describe_log_dirs(&broker, request).await })
+        }
+        RequestBody::FindCoordinator(request) => {
+            now(&caller, &cluster::find_coordinator(&broker, &caller, request))
+        }
+        RequestBody::UpdateFeatures(request) => {
+            later(caller, async move { cluster::update_features(&broker, version, request).await })
         }
         other => {
             tracing::warn!(peer = %caller.connection.peer, api = ?other.key(), "API not served, connection closed");
