@@ -69,7 +69,7 @@ fn administer(broker: Arc<Broker>, caller: Caller, body: RequestBody) -> Call {
             later(caller, async move { configs::incremental_alter_configs(&broker, request).await })
         }
         RequestBody::ListConfigResources(request) => {
-            now(&caller, &configs::list_config_resources(&broker, version, request))
+            now(&caller, &configs::list_config_resources(&broker, version, &request))
         }
         RequestBody::DescribeCluster(request) => {
             now(&caller, &cluster::describe_cluster(&broker, &caller, &request))

@@ -1,7 +1,8 @@
 //! Refused changes of topics.
 
 use aquifer_metadata::{
-    CreatePartitionsRefusal, CreateTopicRefusal, PartitionCountRefusal, PlacementRefusal, UnknownTopic,
+    AlterConfigRefusal, CreatePartitionsRefusal, CreateTopicRefusal, PartitionCountRefusal, PlacementRefusal,
+    UnknownTopic,
 };
 use aquifer_types::InvalidTopicName;
 use aquifer_wire::ErrorCode;
@@ -41,6 +42,10 @@ impl From<CreateTopicRefusal> for Refused {
             CreateTopicRefusal::IdUsed(_) => Refused::new(ErrorCode::REQUEST_TIMED_OUT, refusal),
             CreateTopicRefusal::Partitions(refusal) => refusal.into(),
             CreateTopicRefusal::Placement(refusal) => refusal.into(),
+            // Kafka calls this an invalid config in a new topic, and an invalid request in a change.
+            CreateTopicRefusal::Config(AlterConfigRefusal::NullValue(_)) => {
+                Refused::new(ErrorCode::INVALID_CONFIG, refusal)
+            }
             CreateTopicRefusal::Config(refusal) => refusal.into(),
         }
     }

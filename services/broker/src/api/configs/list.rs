@@ -17,7 +17,7 @@ const KINDS_FROM: i16 = 1;
 pub(crate) fn list_config_resources(
     broker: &Broker,
     version: i16,
-    request: ListConfigResourcesRequest,
+    request: &ListConfigResourcesRequest,
 ) -> ListConfigResourcesResponse {
     if request.resource_types.iter().any(|kind| !KINDS.contains(kind)) {
         return ListConfigResourcesResponse {
