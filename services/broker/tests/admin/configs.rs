@@ -74,15 +74,12 @@ fn alter(client: &mut Client, kind: i8, name: &'static str, operations: &[Operat
     outcome.error_code
 }
 
-fn replace_request(
-    resources: &[(i8, &'static str, &[(&'static str, Option<&'static str>)])],
-    validate_only: bool,
-) -> AlterConfigsRequest {
-    let resource = |(kind, name, configs): &(i8, &'static str, &[(&'static str, Option<&'static str>)])| {
-        let config = |(name, value): &(&'static str, Option<&'static str>)| replace::AlterableConfig {
-            name: text(name),
-            value: value.map(text),
-        };
+type Setting = (&'static str, Option<&'static str>);
+
+fn replace_request(resources: &[(i8, &'static str, &[Setting])], validate_only: bool) -> AlterConfigsRequest {
+    let resource = |(kind, name, configs): &(i8, &'static str, &[Setting])| {
+        let config =
+            |(name, value): &Setting| replace::AlterableConfig { name: text(name), value: value.map(text) };
         replace::AlterConfigsResource {
             resource_type: *kind,
             resource_name: text(name),
