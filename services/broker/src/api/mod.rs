@@ -11,10 +11,32 @@ use std::future::Future;
 use std::sync::Arc;
 
 use aquifer_net::{Call, Outcome};
-use aquifer_wire::{RequestBody, Response};
+use aquifer_wire::{ApiKey, RequestBody, Response};
 
 use crate::broker::Broker;
 use crate::service::Caller;
+
+/// How long a request of an API may be. A change must fit an entry of the metadata log, and what many short names ask
+/// for takes many times their length to answer.
+pub(crate) fn frame_bytes_max(key: ApiKey) -> usize {
+    const ADMIN_BYTES_MAX: usize = 4 << 20;
+    match key {
+        ApiKey::FindCoordinator
+        | ApiKey::CreateTopics
+        | ApiKey::DeleteTopics
+        | ApiKey::DescribeConfigs
+        | ApiKey::AlterConfigs
+        | ApiKey::DescribeLogDirs
+        | ApiKey::CreatePartitions
+        | ApiKey::IncrementalAlterConfigs
+        | ApiKey::DescribeQuorum
+        | ApiKey::UpdateFeatures
+        | ApiKey::DescribeCluster
+        | ApiKey::ListConfigResources
+        | ApiKey::DescribeTopicPartitions => ADMIN_BYTES_MAX,
+        _ => usize::MAX,
+    }
+}
 
 /// Hands a request to its API. What must happen in arrival order happens before this returns.
 pub(crate) fn dispatch(broker: &Arc<Broker>, caller: Caller, body: RequestBody) -> Call {

@@ -193,6 +193,17 @@ fn assignments_say_which_brokers_hold_a_partition_and_who_is_preferred() {
 }
 
 #[test]
+fn a_request_that_is_far_too_long_closes_its_connection() {
+    let node = Node::start();
+    let asked = CreatableTopic { configs: vec![setting("retention.ms", "1"); 300_000], ..topic("t") };
+    let request = CreateTopicsRequest { topics: vec![asked], ..CreateTopicsRequest::default() };
+
+    assert_eq!(node.client().try_ask(7, &request), None);
+
+    assert_eq!(shape(&mut node.client(), "t").2, ErrorCode::UNKNOWN_TOPIC_OR_PARTITION);
+}
+
+#[test]
 fn a_request_that_only_validates_makes_nothing() {
     let node = Node::start();
     let mut client = node.client();

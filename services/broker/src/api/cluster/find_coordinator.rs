@@ -1,6 +1,5 @@
 //! FindCoordinator: which broker a group's members talk to.
 
-use aquifer_metadata::Endpoint;
 use aquifer_wire::messages::find_coordinator_response::Coordinator;
 use aquifer_wire::messages::{FindCoordinatorRequest, FindCoordinatorResponse};
 use aquifer_wire::{ErrorCode, Text};
@@ -15,6 +14,13 @@ const TRANSACTION: i8 = 1;
 const SHARE: i8 = 2;
 /// From this version on a request names several keys, and the answer has one part for each.
 const SEVERAL_FROM: i16 = 4;
+
+/// Where a coordinator is; clones share the text.
+struct Address {
+    node_id: i32,
+    host: Text,
+    port: i32,
+}
 
 pub(crate) fn find_coordinator(
     broker: &Broker,
@@ -41,7 +47,7 @@ pub(crate) fn find_coordinator(
 }
 
 /// The coordinator of every key of a kind, where callers of this listener reach it.
-fn find(broker: &Broker, caller: &Caller, kind: i8) -> Result<(i32, Endpoint), Refused> {
+fn find(broker: &Broker, caller: &Caller, kind: i8) -> Result<Address, Refused> {
     match kind {
         GROUP => {}
         TRANSACTION => return Err(Refused::invalid_request("transactions are not supported")),
@@ -53,16 +59,17 @@ fn find(broker: &Broker, caller: &Caller, kind: i8) -> Result<(i32, Endpoint), R
     let endpoint = own.ok_or_else(|| {
         Refused::new(ErrorCode::COORDINATOR_NOT_AVAILABLE, "the coordinator has no address on this listener")
     })?;
-    Ok((broker.run.node.0, endpoint))
+    let host = Text::from(endpoint.host.as_str());
+    Ok(Address { node_id: broker.run.node.0, host, port: i32::from(endpoint.port) })
 }
 
-fn coordinator(key: Text, found: &Result<(i32, Endpoint), Refused>) -> Coordinator {
+fn coordinator(key: Text, found: &Result<Address, Refused>) -> Coordinator {
     match found {
-        Ok((node, endpoint)) => Coordinator {
+        Ok(address) => Coordinator {
             key,
-            node_id: *node,
-            host: Text::from(endpoint.host.as_str()),
-            port: i32::from(endpoint.port),
+            node_id: address.node_id,
+            host: address.host.clone(),
+            port: address.port,
             error_code: ErrorCode::NONE,
             error_message: None,
         },
