@@ -1,12 +1,12 @@
 //! `Port`: the Kafka port's service. A frame is decoded, handed to its API, and the answer encoded.
 
+use std::fmt::Display;
 use std::sync::Arc;
 
 use aquifer_net::{Call, Chunk, Connection, Outcome, Reply, Service};
 use aquifer_wire::messages::ApiVersionsResponse;
 use aquifer_wire::{
-    ApiKey, DecodeError, ErrorCode, Piece, RequestBody, RequestFrame, RequestPrefix, Response,
-    encode_response,
+    ApiKey, ErrorCode, Piece, RequestBody, RequestFrame, RequestPrefix, Response, encode_response,
 };
 use bytes::Bytes;
 
@@ -33,6 +33,9 @@ impl Service for Port {
 
     fn call(&self, connection: &Arc<Connection<Session>>, frame: Bytes) -> Call {
         match RequestFrame::parse(&frame) {
+            Ok(request) if frame.len() > api::frame_bytes_max(request.key) => {
+                refuse(connection, Some(request.key), &"the request is too long for its API")
+            }
             Ok(request) => {
                 let caller = Caller {
                     connection: connection.clone(),
@@ -51,7 +54,7 @@ impl Service for Port {
 }
 
 /// What cannot be understood cannot be answered either: the connection is closed, and the log says why.
-fn refuse(connection: &Connection<Session>, key: Option<ApiKey>, error: &DecodeError) -> Call {
+fn refuse(connection: &Connection<Session>, key: Option<ApiKey>, error: &dyn Display) -> Call {
     tracing::warn!(peer = %connection.peer, api = ?key, %error, "request refused, connection closed");
     Call::Now(Outcome::Close)
 }

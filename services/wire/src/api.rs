@@ -132,10 +132,10 @@ macro_rules! apis {
                 }
             }
 
-            /// Reads a body, which must end where the message ends.
+            /// Reads a body. What follows the message is ignored, as Kafka does.
             pub fn decode(key: ApiKey, version: i16, body: &Bytes) -> Result<RequestBody, DecodeError> {
                 match key {
-                    $(ApiKey::$api => <$request>::decode_body(version, body).map(RequestBody::$api),)*
+                    $(ApiKey::$api => <$request>::decode_body_start(version, body).map(RequestBody::$api),)*
                 }
             }
 

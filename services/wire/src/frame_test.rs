@@ -166,6 +166,17 @@ fn short_frames_and_unknown_keys_are_refused() {
 }
 
 #[test]
+fn a_request_that_librdkafka_makes_three_bytes_too_long_is_read() {
+    let all_topics = Bytes::from_static(&[0, 0, 0, 0, 1, 1, 0]);
+
+    let read = RequestBody::decode(ApiKey::Metadata, 13, &all_topics);
+
+    let request =
+        MetadataRequest { topics: None, allow_auto_topic_creation: false, ..MetadataRequest::default() };
+    assert_eq!(read, Ok(RequestBody::Metadata(request)));
+}
+
+#[test]
 fn versions_below_the_floor_are_refused_in_both_directions() {
     let refusal = DecodeError::UnsupportedVersion { api_key: 0, version: 2 };
     assert_eq!(ProduceRequest::decode_body(2, &Bytes::new()), Err(refusal));

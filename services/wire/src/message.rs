@@ -41,13 +41,15 @@ pub trait Message: Value + Clone + Default + Eq + std::fmt::Debug {
 
     /// Reads the body of a frame, which must end where the message ends.
     fn decode_body(version: i16, body: &Bytes) -> Result<Self, DecodeError> {
-        if !supports::<Self>(version) {
-            return Err(DecodeError::UnsupportedVersion { api_key: Self::KEY.number(), version });
-        }
-        let mut decoder = Decoder::new(body, version, Self::is_flexible(version));
-        let message = Self::decode(&mut decoder, false)?;
+        let (message, decoder) = decode_start(version, body)?;
         decoder.finish()?;
         Ok(message)
+    }
+
+    /// Reads the body of a frame and ignores what follows it, as Kafka does with requests: librdkafka, up to 2.16 at
+    /// least, asks for the metadata of all topics with three bytes too many.
+    fn decode_body_start(version: i16, body: &Bytes) -> Result<Self, DecodeError> {
+        decode_start(version, body).map(|(message, _rest)| message)
     }
 
     /// The body without size and header.
@@ -81,6 +83,15 @@ pub(crate) fn write_body<M: Message>(message: &M, encoder: &mut Encoder) -> Resu
         return Err(EncodeError::UnsupportedVersion { api_key: M::KEY.number(), version });
     }
     message.encode(encoder, false)
+}
+
+fn decode_start<M: Message>(version: i16, body: &Bytes) -> Result<(M, Decoder<'_>), DecodeError> {
+    if !supports::<M>(version) {
+        return Err(DecodeError::UnsupportedVersion { api_key: M::KEY.number(), version });
+    }
+    let mut decoder = Decoder::new(body, version, M::is_flexible(version));
+    let message = M::decode(&mut decoder, false)?;
+    Ok((message, decoder))
 }
 
 fn supports<M: Message>(version: i16) -> bool {

@@ -3,16 +3,40 @@
 pub(crate) mod cluster;
 pub(crate) mod configs;
 pub(crate) mod data;
+mod each_once;
+mod operations;
 pub(crate) mod topics;
 
 use std::future::Future;
 use std::sync::Arc;
 
 use aquifer_net::{Call, Outcome};
-use aquifer_wire::{RequestBody, Response};
+use aquifer_wire::{ApiKey, RequestBody, Response};
 
 use crate::broker::Broker;
 use crate::service::Caller;
+
+/// How long a request of an API may be. A change must fit an entry of the metadata log, and what many short names ask
+/// for takes many times their length to answer.
+pub(crate) fn frame_bytes_max(key: ApiKey) -> usize {
+    const ADMIN_BYTES_MAX: usize = 4 << 20;
+    match key {
+        ApiKey::FindCoordinator
+        | ApiKey::CreateTopics
+        | ApiKey::DeleteTopics
+        | ApiKey::DescribeConfigs
+        | ApiKey::AlterConfigs
+        | ApiKey::DescribeLogDirs
+        | ApiKey::CreatePartitions
+        | ApiKey::IncrementalAlterConfigs
+        | ApiKey::DescribeQuorum
+        | ApiKey::UpdateFeatures
+        | ApiKey::DescribeCluster
+        | ApiKey::ListConfigResources
+        | ApiKey::DescribeTopicPartitions => ADMIN_BYTES_MAX,
+        _ => usize::MAX,
+    }
+}
 
 /// Hands a request to its API. What must happen in arrival order happens before this returns.
 pub(crate) fn dispatch(broker: &Arc<Broker>, caller: Caller, body: RequestBody) -> Call {
@@ -38,6 +62,51 @@ pub(crate) fn dispatch(broker: &Arc<Broker>, caller: Caller, body: RequestBody) 
         RequestBody::Metadata(request) => {
             let caller_again = caller.clone();
             later(caller, async move { topics::metadata(&shared, &caller_again, request).await })
+        }
+        other => administer(shared, caller, other),
+    }
+}
+
+/// APIs that change or describe the cluster.
+fn administer(broker: Arc<Broker>, caller: Caller, body: RequestBody) -> Call {
+    let version = caller.version;
+    match body {
+        RequestBody::CreateTopics(request) => {
+            later(caller, async move { topics::create_topics(&broker, request).await })
+        }
+        RequestBody::DeleteTopics(request) => {
+            later(caller, async move { topics::delete_topics(&broker, request).await })
+        }
+        RequestBody::CreatePartitions(request) => {
+            later(caller, async move { topics::create_partitions(&broker, request).await })
+        }
+        RequestBody::DescribeTopicPartitions(request) => {
+            now(&caller, &topics::describe_topic_partitions(&broker, request))
+        }
+        RequestBody::DescribeConfigs(request) => now(&caller, &configs::describe_configs(&broker, request)),
+        RequestBody::AlterConfigs(request) => {
+            later(caller, async move { configs::alter_configs(&broker, request).await })
+        }
+        RequestBody::IncrementalAlterConfigs(request) => {
+            later(caller, async move { configs::incremental_alter_configs(&broker, request).await })
+        }
+        RequestBody::ListConfigResources(request) => {
+            now(&caller, &configs::list_config_resources(&broker, version, &request))
+        }
+        RequestBody::DescribeCluster(request) => {
+            now(&caller, &cluster::describe_cluster(&broker, &caller, &request))
+        }
+        RequestBody::DescribeQuorum(request) => {
+            now(&caller, &cluster::describe_quorum(&broker, version, request))
+        }
+        RequestBody::DescribeLogDirs(request) => {
+            later(caller, async move { cluster::describe_log_dirs(&broker, request).await })
+        }
+        RequestBody::FindCoordinator(request) => {
+            now(&caller, &cluster::find_coordinator(&broker, &caller, request))
+        }
+        RequestBody::UpdateFeatures(request) => {
+            later(caller, async move { cluster::update_features(&broker, version, request).await })
         }
         other => {
             tracing::warn!(peer = %caller.connection.peer, api = ?other.key(), "API not served, connection closed");

@@ -2,10 +2,14 @@
 
 mod append;
 mod batch;
+mod config;
 mod fetch;
 mod propose;
+mod refused;
+mod topic;
 
 pub(crate) use append::append_error;
 pub(crate) use batch::batch_error;
 pub(crate) use fetch::fetch_error;
 pub(crate) use propose::propose_error;
+pub(crate) use refused::{Refused, settle, told};

@@ -112,19 +112,9 @@ impl State {
         update: &FeatureUpdate,
         deltas: &mut Vec<Delta>,
     ) -> Result<(), FeatureRefusal> {
-        let Some(known) = feature(&update.name) else {
-            return Err(FeatureRefusal::Unknown(update.name.chars().take(100).collect()));
-        };
+        let known = self.image.check_feature(update)?;
         let FeatureUpdate { level, .. } = *update;
-        if !(known.min..=known.max).contains(&level) {
-            let (min, max) = (known.min, known.max);
-            return Err(FeatureRefusal::Level { name: known.name.to_owned(), level, min, max });
-        }
-        let current = self.image.features.get(known.name).copied().unwrap_or(0);
-        if level < current && !update.allow_downgrade {
-            return Err(FeatureRefusal::Downgrade(known.name.to_owned()));
-        }
-        if level != current {
+        if self.image.features.get(known.name) != Some(&level) {
             self.set_feature(known.name, level);
             deltas.push(Delta::FeaturesChanged);
         }

@@ -275,6 +275,19 @@ fn configs_that_cannot_be_are_refused() {
 }
 
 #[test]
+fn replacing_the_configs_of_one_broker_leaves_those_of_the_cluster() {
+    let mut cluster = Cluster::with_brokers(1);
+    let changed = set("log.retention.ms", "5");
+    assert_eq!(altered(&mut cluster, ConfigResource::Broker(None), changed), Ok(()));
+
+    let resource = ConfigResource::Broker(Some(NodeId(0)));
+    let replace = AlterConfig { resource, replace: true, changes: Vec::new() };
+    cluster.apply(Change::AlterConfigs(vec![replace]));
+
+    assert_eq!(cluster.image().cluster_config().get("log.retention.ms"), Some("5"));
+}
+
+#[test]
 fn a_group_has_configs_until_the_last_is_deleted() {
     let mut cluster = Cluster::with_brokers(0);
     let group = || ConfigResource::Group("g".to_owned());

@@ -5,16 +5,18 @@ use std::collections::BTreeSet;
 use aquifer_types::TopicName;
 
 use crate::answer::{
-    AlterConfigRefusal, CreatePartitionsRefusal, CreateTopicRefusal, PartitionCountRefusal, PlacementRefusal,
-    UnknownTopic,
+    AlterConfigRefusal, CreatePartitionsRefusal, CreateTopicRefusal, FeatureRefusal, PartitionCountRefusal,
+    PlacementRefusal, UnknownTopic,
 };
 use crate::command::{
-    AlterConfig, ConfigChange, ConfigOperation, ConfigSetting, NewPartitions, NewTopic, Placement,
+    AlterConfig, ConfigChange, ConfigOperation, ConfigSetting, FeatureUpdate, NewPartitions, NewTopic,
+    Placement,
 };
 use crate::config::{
     ConfigKey, ConfigMap, ConfigResource, GROUP_ID_BYTES_MAX, InvalidConfig, Table, altered, conflict,
     topic_config,
 };
+use crate::features::{Feature, feature};
 use crate::image::Image;
 use crate::partition::{DirectorySlot, Members, Partition, REPLICAS_MAX, Replica};
 use crate::topic::Topic;
@@ -78,6 +80,23 @@ impl Image {
                 altered(Table::Group, &before, alter.replace, &alter.changes, |key| key.default)
             }
         }
+    }
+
+    /// Whether the feature could be brought to this level now.
+    pub fn check_feature(&self, update: &FeatureUpdate) -> Result<&'static Feature, FeatureRefusal> {
+        let Some(known) = feature(&update.name) else {
+            return Err(FeatureRefusal::Unknown(update.name.chars().take(100).collect()));
+        };
+        let FeatureUpdate { level, .. } = *update;
+        if !(known.min..=known.max).contains(&level) {
+            let (min, max) = (known.min, known.max);
+            return Err(FeatureRefusal::Level { name: known.name.to_owned(), level, min, max });
+        }
+        let current = self.features.get(known.name).copied().unwrap_or(0);
+        if level < current && !update.allow_downgrade {
+            return Err(FeatureRefusal::Downgrade(known.name.to_owned()));
+        }
+        Ok(known)
     }
 
     /// Whether a topic of this name could be made now, whatever else it is to have.

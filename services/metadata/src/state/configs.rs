@@ -24,7 +24,9 @@ impl State {
                     self.refresh_config(id, deltas);
                 }
             }
-            ConfigResource::Broker(_) => self.set_cluster_config(after, deltas),
+            ConfigResource::Broker(None) => self.set_cluster_config(after, deltas),
+            // Nothing can be set for one broker alone, so that replacing its settings by none changes nothing.
+            ConfigResource::Broker(Some(_)) => {}
             ConfigResource::Group(group) => {
                 if after.is_empty() {
                     self.image.groups.remove(group);

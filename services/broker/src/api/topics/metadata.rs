@@ -1,8 +1,9 @@
 //! Metadata: brokers, topics, partitions and leaders; makes topics that are missing where that is allowed.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use aquifer_metadata::{Image, Partition, Topic};
+use aquifer_metadata::{Image, NewTopic, Partition, Topic};
 use aquifer_types::{TopicId, TopicName};
 use aquifer_wire::messages::metadata_request::MetadataRequestTopic;
 use aquifer_wire::messages::metadata_response::{
@@ -11,12 +12,17 @@ use aquifer_wire::messages::metadata_response::{
 use aquifer_wire::messages::{MetadataRequest, MetadataResponse};
 use aquifer_wire::{ErrorCode, Text};
 
-use super::create::{TopicPlan, create_topics_now};
+use super::create::create;
+use crate::api::operations::{CLUSTER_OPERATIONS, TOPIC_OPERATIONS};
 use crate::broker::Broker;
 use crate::service::Caller;
 
 /// Up to this version an empty list asks for all topics.
 const EMPTY_MEANS_ALL_UPTO: i16 = 0;
+/// From this version on a topic's name may be null.
+const NULL_NAME_FROM: i16 = 12;
+/// How many topics one request makes; who names more asks again.
+const CREATED_MAX: usize = 1_000;
 
 pub(crate) async fn metadata(
     broker: &Arc<Broker>,
@@ -32,10 +38,25 @@ pub(crate) async fn metadata(
         create_missing(broker, asked).await;
     }
     let image = broker.image();
-    let topics = match &asked {
+    let mut topics: Vec<MetadataResponseTopic> = match &asked {
         None => image.topics().map(|topic| describe(&image, topic)).collect(),
-        Some(asked) => asked.iter().map(|asked| find(&image, asked)).collect(),
+        Some(asked) => {
+            // A topic that is named often is described once, so that the answer is not larger than the cluster.
+            let mut seen = BTreeSet::new();
+            let once = asked.iter().filter(|asked| seen.insert((&asked.name, asked.topic_id)));
+            once.map(|asked| find(&image, asked)).collect()
+        }
     };
+    if request.include_topic_authorized_operations {
+        for topic in topics.iter_mut().filter(|topic| topic.error_code.is_none()) {
+            topic.topic_authorized_operations = TOPIC_OPERATIONS;
+        }
+    }
+    if caller.version < NULL_NAME_FROM {
+        for topic in &mut topics {
+            topic.name.get_or_insert_default();
+        }
+    }
     let brokers = image.live_brokers().filter_map(|live| {
         let endpoint = live.endpoint(caller.listener())?;
         Some(MetadataResponseBroker {
@@ -50,6 +71,11 @@ pub(crate) async fn metadata(
         cluster_id: Some(Text::from(broker.cluster.to_string())),
         controller_id: broker.run.node.0,
         topics,
+        cluster_authorized_operations: if request.include_cluster_authorized_operations {
+            CLUSTER_OPERATIONS
+        } else {
+            i32::MIN
+        },
         ..MetadataResponse::default()
     }
 }
@@ -57,23 +83,19 @@ pub(crate) async fn metadata(
 /// Makes the topics that are named and missing. Who asked sees in the answer what became of each.
 async fn create_missing(broker: &Broker, asked: &[MetadataRequestTopic]) {
     let image = broker.image();
-    let missing: Vec<TopicPlan> = asked
-        .iter()
-        .filter_map(|asked| asked.name.as_deref())
+    let names: BTreeSet<&str> = asked.iter().filter_map(|asked| asked.name.as_deref()).collect();
+    let missing: Vec<NewTopic> = names
+        .into_iter()
         .filter(|name| image.topic(name).is_none())
         .filter_map(|name| TopicName::new(name).ok())
         .filter(|name| !name.is_reserved())
-        .map(|name| TopicPlan {
-            name,
-            partitions: broker.settings.default_partitions,
-            replication: None,
-            configs: Vec::new(),
-        })
+        .take(CREATED_MAX)
+        .filter_map(|name| broker.default_topic(&image, name).ok())
         .collect();
     if missing.is_empty() {
         return;
     }
-    match create_topics_now(broker, missing).await {
+    match create(broker, missing).await {
         Ok(outcomes) => {
             for refusal in outcomes.into_iter().filter_map(Result::err) {
                 tracing::info!(%refusal, "topic not made on demand");
@@ -119,7 +141,11 @@ fn describe(image: &Image, topic: &Topic) -> MetadataResponseTopic {
     }
 }
 
-fn describe_partition(image: &Image, index: i32, partition: &Partition) -> MetadataResponsePartition {
+pub(super) fn describe_partition(
+    image: &Image,
+    index: i32,
+    partition: &Partition,
+) -> MetadataResponsePartition {
     let is_live = |node| image.broker(node).is_some_and(|broker| !broker.fenced);
     let nodes = partition.replicas().iter().map(|replica| replica.node);
     let leader = partition.leader().filter(|leader| is_live(*leader));

@@ -1,0 +1,7 @@
+//! The admin APIs of a whole broker, asked over real sockets.
+
+mod cluster;
+mod configs;
+mod harness;
+mod topics;
+mod versions;
