@@ -87,14 +87,12 @@ pub(crate) fn scan(
         }
     }
     live.sort_by_key(|file| file.generation);
-    let mut next_generation = floor.0;
     let mut expected = None;
-    for (place, file) in live.iter().enumerate() {
+    for (generation, (place, file)) in (floor.0..).zip(live.iter().enumerate()) {
         scan.generations[file.index] = Some(file.generation);
-        if file.generation != next_generation {
+        if file.generation != generation {
             return Err(file.corrupt(0));
         }
-        next_generation += 1;
         let end = file.replay(&mut expected, replay)?;
         let next = expected.unwrap_or_default();
         let durable_once = match live.get(place + 1) {

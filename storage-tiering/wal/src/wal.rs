@@ -201,6 +201,13 @@ impl Wal {
         Floor(generation.min(self.generation().max(1)).max(self.floor.0))
     }
 
+    /// As `floor_below`, for whoever has put everything that was replayed in a safe place.
+    #[must_use]
+    pub fn floor_past_recovered(&self) -> Floor {
+        assert!(self.active.is_none(), "records added since would be given up");
+        Floor(self.next_generation)
+    }
+
     /// Lets the files below a floor that was written be used again.
     pub fn free_below(&mut self, written: Floor) {
         self.floor = self.floor.max(written);

@@ -1,0 +1,156 @@
+//! The bytes of commands.
+
+use crate::broker::{Endpoint, SecurityProtocol};
+use crate::codec::wire::{DecodeError, Input, Wire, fields, put_no_tagged, words};
+use crate::command::{
+    AllocateProducerIds, AlterConfig, AlterPartition, AlterPartitions, BrokerRun, Change, Command,
+    ConfigChange, ConfigOperation, ConfigSetting, FeatureUpdate, InitCluster, NewPartitions, NewTopic,
+    PlacedReplica, Placement, RecoveryVerdict, RegisterBroker, TopicKey, Verdict,
+};
+use crate::partition::RecoveryState;
+
+const VERSION: u8 = 1;
+
+/// What a command is, for ever: numbers are never given twice.
+mod kind {
+    pub(super) const TICK: u64 = 1;
+    pub(super) const INIT_CLUSTER: u64 = 2;
+    pub(super) const REGISTER_BROKER: u64 = 3;
+    pub(super) const FENCE_BROKER: u64 = 4;
+    pub(super) const UNFENCE_BROKER: u64 = 5;
+    pub(super) const CREATE_TOPICS: u64 = 6;
+    pub(super) const DELETE_TOPICS: u64 = 7;
+    pub(super) const CREATE_PARTITIONS: u64 = 8;
+    pub(super) const ALTER_CONFIGS: u64 = 9;
+    pub(super) const ALLOCATE_PRODUCER_IDS: u64 = 10;
+    pub(super) const ALTER_PARTITIONS: u64 = 11;
+    pub(super) const UPDATE_FEATURES: u64 = 12;
+}
+
+fields!(InitCluster { cluster, producer_prefix, level });
+fields!(Endpoint { listener, host, port, protocol });
+words!(SecurityProtocol { Plaintext = 0, Ssl = 1, SaslPlaintext = 2, SaslSsl = 3 });
+fields!(RegisterBroker { node, incarnation, endpoints, rack, directories, clean_epoch, verdicts });
+fields!(RecoveryVerdict { partition, verdict });
+words!(Verdict { Clean = 0, TornTail = 1, Corrupt = 2, Missing = 3 });
+fields!(BrokerRun { node, epoch });
+fields!(NewTopic { name, id, partitions, replication_default, configs });
+fields!(PlacedReplica { node, directory });
+fields!(ConfigSetting { name, value });
+fields!(NewPartitions { topic, expected, partitions });
+fields!(AlterConfig { resource, replace, changes });
+fields!(ConfigChange { name, operation, value });
+words!(ConfigOperation { Set = 0, Delete = 1, Append = 2, Subtract = 3 });
+fields!(AllocateProducerIds { run, count, spare_prefix });
+fields!(AlterPartitions { run, partitions });
+fields!(AlterPartition { partition, leader_epoch, partition_epoch, isr, recovery });
+words!(RecoveryState { Recovered = 0, Recovering = 1 });
+fields!(FeatureUpdate { name, level, allow_downgrade });
+
+impl Wire for Placement {
+    fn put(&self, out: &mut Vec<u8>) {
+        self.0.put(out);
+    }
+
+    fn take(input: &mut Input<'_>) -> Result<Placement, DecodeError> {
+        Wire::take(input).map(Placement)
+    }
+}
+
+impl Wire for TopicKey {
+    fn put(&self, out: &mut Vec<u8>) {
+        match self {
+            TopicKey::Id(id) => {
+                out.push(0);
+                id.put(out);
+            }
+            TopicKey::Name(name) => {
+                out.push(1);
+                name.put(out);
+            }
+        }
+    }
+
+    fn take(input: &mut Input<'_>) -> Result<TopicKey, DecodeError> {
+        match input.byte()? {
+            0 => Wire::take(input).map(TopicKey::Id),
+            1 => Wire::take(input).map(TopicKey::Name),
+            _ => Err(DecodeError::Invalid("topic key")),
+        }
+    }
+}
+
+/// Appends the bytes of a command to `out`.
+pub fn encode_command(command: &Command, out: &mut Vec<u8>) {
+    kind_of(&command.change).put(out);
+    VERSION.put(out);
+    command.time.put(out);
+    match &command.change {
+        Change::Tick => {}
+        Change::InitCluster(init) => init.put(out),
+        Change::RegisterBroker(register) => register.put(out),
+        Change::FenceBroker(run) | Change::UnfenceBroker(run) => run.put(out),
+        Change::CreateTopics(topics) => topics.put(out),
+        Change::DeleteTopics(keys) => keys.put(out),
+        Change::CreatePartitions(topics) => topics.put(out),
+        Change::AlterConfigs(alters) => alters.put(out),
+        Change::AllocateProducerIds(allocate) => allocate.put(out),
+        Change::AlterPartitions(alter) => alter.put(out),
+        Change::UpdateFeatures(updates) => updates.put(out),
+    }
+    put_no_tagged(out);
+}
+
+/// The command that these bytes are.
+pub fn decode_command(bytes: &[u8]) -> Result<Command, DecodeError> {
+    let mut input = Input(bytes);
+    let kind = u64::take(&mut input)?;
+    let version = input.byte()?;
+    let known_kind = (kind::TICK..=kind::UPDATE_FEATURES).contains(&kind);
+    if !known_kind {
+        return Err(DecodeError::UnknownKind(kind));
+    }
+    if version == 0 || version > VERSION {
+        return Err(DecodeError::UnknownVersion { kind, version, known: VERSION });
+    }
+    let time = Wire::take(&mut input)?;
+    let change = take_change(kind, &mut input)?;
+    input.skip_tagged()?;
+    input.end()?;
+    Ok(Command { time, change })
+}
+
+fn kind_of(change: &Change) -> u64 {
+    match change {
+        Change::Tick => kind::TICK,
+        Change::InitCluster(_) => kind::INIT_CLUSTER,
+        Change::RegisterBroker(_) => kind::REGISTER_BROKER,
+        Change::FenceBroker(_) => kind::FENCE_BROKER,
+        Change::UnfenceBroker(_) => kind::UNFENCE_BROKER,
+        Change::CreateTopics(_) => kind::CREATE_TOPICS,
+        Change::DeleteTopics(_) => kind::DELETE_TOPICS,
+        Change::CreatePartitions(_) => kind::CREATE_PARTITIONS,
+        Change::AlterConfigs(_) => kind::ALTER_CONFIGS,
+        Change::AllocateProducerIds(_) => kind::ALLOCATE_PRODUCER_IDS,
+        Change::AlterPartitions(_) => kind::ALTER_PARTITIONS,
+        Change::UpdateFeatures(_) => kind::UPDATE_FEATURES,
+    }
+}
+
+fn take_change(kind: u64, input: &mut Input<'_>) -> Result<Change, DecodeError> {
+    match kind {
+        kind::TICK => Ok(Change::Tick),
+        kind::INIT_CLUSTER => Wire::take(input).map(Change::InitCluster),
+        kind::REGISTER_BROKER => Wire::take(input).map(Change::RegisterBroker),
+        kind::FENCE_BROKER => Wire::take(input).map(Change::FenceBroker),
+        kind::UNFENCE_BROKER => Wire::take(input).map(Change::UnfenceBroker),
+        kind::CREATE_TOPICS => Wire::take(input).map(Change::CreateTopics),
+        kind::DELETE_TOPICS => Wire::take(input).map(Change::DeleteTopics),
+        kind::CREATE_PARTITIONS => Wire::take(input).map(Change::CreatePartitions),
+        kind::ALTER_CONFIGS => Wire::take(input).map(Change::AlterConfigs),
+        kind::ALLOCATE_PRODUCER_IDS => Wire::take(input).map(Change::AllocateProducerIds),
+        kind::ALTER_PARTITIONS => Wire::take(input).map(Change::AlterPartitions),
+        kind::UPDATE_FEATURES => Wire::take(input).map(Change::UpdateFeatures),
+        _ => Err(DecodeError::UnknownKind(kind)),
+    }
+}

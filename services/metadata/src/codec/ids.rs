@@ -1,0 +1,60 @@
+//! The bytes of ids, epochs and names.
+
+use aquifer_types::{
+    BrokerEpoch, ClusterId, DirectoryId, Incarnation, LeaderEpoch, NodeId, PartitionEpoch, PartitionIndex,
+    TimestampMs, TopicId, TopicName, TopicPartition, Uuid,
+};
+
+use crate::codec::wire::{DecodeError, Input, Wire, fields, put_text};
+use crate::producer_ids::ProducerPrefix;
+
+macro_rules! around {
+    ($($name:ident),*) => {$(
+        impl Wire for $name {
+            fn put(&self, out: &mut Vec<u8>) {
+                self.0.put(out);
+            }
+
+            fn take(input: &mut Input<'_>) -> Result<$name, DecodeError> {
+                Wire::take(input).map($name)
+            }
+        }
+    )*};
+}
+
+around!(ClusterId, TopicId, DirectoryId, Incarnation);
+around!(NodeId, PartitionIndex, BrokerEpoch, LeaderEpoch, PartitionEpoch, TimestampMs);
+
+fields!(TopicPartition { topic, partition });
+
+impl Wire for Uuid {
+    fn put(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(self.as_bytes());
+    }
+
+    fn take(input: &mut Input<'_>) -> Result<Uuid, DecodeError> {
+        let mut bytes = [0; 16];
+        bytes.copy_from_slice(input.bytes(16)?);
+        Ok(Uuid::from_bytes(bytes))
+    }
+}
+
+impl Wire for TopicName {
+    fn put(&self, out: &mut Vec<u8>) {
+        put_text(self.as_str(), out);
+    }
+
+    fn take(input: &mut Input<'_>) -> Result<TopicName, DecodeError> {
+        TopicName::new(&String::take(input)?).map_err(|_refused| DecodeError::Invalid("topic name"))
+    }
+}
+
+impl Wire for ProducerPrefix {
+    fn put(&self, out: &mut Vec<u8>) {
+        self.number().put(out);
+    }
+
+    fn take(input: &mut Input<'_>) -> Result<ProducerPrefix, DecodeError> {
+        ProducerPrefix::new(u32::take(input)?).ok_or(DecodeError::Invalid("producer prefix"))
+    }
+}

@@ -1,0 +1,24 @@
+//! `State`: applies commands, in files by what they change.
+
+mod apply;
+mod brokers;
+mod check;
+mod configs;
+mod election;
+mod load;
+mod partitions;
+mod topics;
+
+pub use apply::State;
+pub use check::{BROKERS_MAX, GROUP_CONFIGS_MAX, PARTITIONS_MAX, PARTITIONS_PER_TOPIC_MAX};
+
+#[cfg(test)]
+mod apply_test;
+#[cfg(test)]
+mod election_test;
+#[cfg(test)]
+pub(crate) mod fixture;
+#[cfg(test)]
+mod random_test;
+#[cfg(test)]
+mod size_test;

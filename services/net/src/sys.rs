@@ -1,0 +1,68 @@
+//! The system calls that tokio has no words for.
+
+use std::io::{self, IoSlice};
+use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
+
+/// Sends `parts` in one call. With `more` the kernel keeps a last small segment for what follows.
+pub(crate) fn send(socket: RawFd, parts: &[IoSlice<'_>], more: bool) -> io::Result<usize> {
+    let mut message = empty_message();
+    message.msg_iov = parts.as_ptr().cast_mut().cast();
+    message.msg_iovlen = parts.len();
+    let flags = libc::MSG_NOSIGNAL | if more { libc::MSG_MORE } else { 0 };
+    // SAFETY: an IoSlice has the layout of an iovec; parts and their bytes outlive the call and are only read.
+    length(unsafe { libc::sendmsg(socket, &raw const message, flags) })
+}
+
+/// Sends up to `bytes` of `file` from `at` on.
+pub(crate) fn send_file(socket: RawFd, file: BorrowedFd<'_>, at: u64, bytes: usize) -> io::Result<usize> {
+    let mut at = offset(at)?;
+    // SAFETY: both descriptors are open, and `at` outlives the call.
+    length(unsafe { libc::sendfile(socket, file.as_raw_fd(), &raw mut at, bytes) })
+}
+
+/// Reads into the spare capacity of `buffer`, at most `bytes`, without waiting for the disk; fails with `WouldBlock` where
+/// it would have to, and with `Unsupported` where the file system cannot say.
+pub(crate) fn read_now(
+    file: BorrowedFd<'_>,
+    at: u64,
+    buffer: &mut Vec<u8>,
+    bytes: usize,
+) -> io::Result<usize> {
+    let at = offset(at)?;
+    let room = buffer.spare_capacity_mut();
+    let part = libc::iovec { iov_base: room.as_mut_ptr().cast(), iov_len: room.len().min(bytes) };
+    // SAFETY: `part` names writable memory within the vector's capacity, and the descriptor is open.
+    let read = unsafe { libc::preadv2(file.as_raw_fd(), &raw const part, 1, at, libc::RWF_NOWAIT) };
+    match length(read) {
+        Ok(read) => {
+            // SAFETY: the kernel initialised so many bytes after the vector's length.
+            unsafe { buffer.set_len(buffer.len() + read) };
+            Ok(read)
+        }
+        Err(error) if error.raw_os_error() == Some(libc::EOPNOTSUPP) => {
+            Err(io::ErrorKind::Unsupported.into())
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// Asks for a range to be read from the disk. It is a hint, so its failure means nothing, but it may wait for the device.
+pub(crate) fn will_need(file: BorrowedFd<'_>, at: u64, bytes: u64) {
+    if let (Ok(at), Ok(bytes)) = (offset(at), offset(bytes)) {
+        // SAFETY: plain numbers and an open descriptor.
+        unsafe { libc::posix_fadvise(file.as_raw_fd(), at, bytes, libc::POSIX_FADV_WILLNEED) };
+    }
+}
+
+fn empty_message() -> libc::msghdr {
+    // SAFETY: all zeros is a message header that names nothing.
+    unsafe { std::mem::zeroed() }
+}
+
+fn offset(at: u64) -> io::Result<i64> {
+    i64::try_from(at).map_err(|beyond| io::Error::new(io::ErrorKind::InvalidInput, beyond))
+}
+
+fn length(result: isize) -> io::Result<usize> {
+    usize::try_from(result).map_err(|_negative| io::Error::last_os_error())
+}

@@ -1,0 +1,15 @@
+//! `ReplicaConfig`: what a topic's settings mean to its replicas.
+
+use aquifer_hotlog::RollPolicy;
+use aquifer_partition::Durability;
+
+/// The part of a topic's configuration that its log and its core obey.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ReplicaConfig {
+    pub durability: Durability,
+    pub roll: RollPolicy,
+    /// Whether whole segments are deleted when they are too old or too many.
+    pub deletes: bool,
+    pub retention_ms: Option<i64>,
+    pub retention_bytes: Option<u64>,
+}

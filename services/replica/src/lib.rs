@@ -1,0 +1,17 @@
+//! One replica: its core and its log under one lock, and whoever waits for either. No Kafka words.
+#![forbid(unsafe_code)]
+
+mod append;
+mod config;
+mod fetch;
+mod keeper;
+mod notice;
+mod replica;
+mod waiting;
+
+pub use append::{AppendOutcome, Appended, NewBatch};
+pub use config::ReplicaConfig;
+pub use fetch::{EpochEnd, FetchRefusal, Fetched, TimeQuery};
+pub use keeper::Upkeep;
+pub use replica::{Description, Offline, Replica};
+pub use waiting::Waiter;

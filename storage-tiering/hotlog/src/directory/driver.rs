@@ -1,0 +1,141 @@
+//! Executors: threads in production, one task under simulation. They run what the pipeline hands out.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::thread::{self, Thread};
+use std::time::Duration;
+
+use aquifer_runtime::Runtime;
+
+use super::handle::Shared;
+use super::pipeline::Notices;
+
+/// A thread that sleeps until there may be work for it.
+#[derive(Debug, Default)]
+pub(super) struct Parker {
+    parked: AtomicBool,
+    thread: Mutex<Option<Thread>>,
+}
+
+impl Parker {
+    /// Wakes the thread if it sleeps.
+    pub(super) fn wake(&self) {
+        if self.parked.swap(false, Ordering::SeqCst)
+            && let Some(thread) = self.thread.lock().expect("waking does not panic").as_ref()
+        {
+            thread.unpark();
+        }
+    }
+
+    /// Runs `turn` for as long as it finds work, then sleeps until woken; until `stop`.
+    fn run(&self, stop: &AtomicBool, mut turn: impl FnMut() -> bool) {
+        *self.thread.lock().expect("waking does not panic") = Some(thread::current());
+        while !stop.load(Ordering::SeqCst) {
+            if turn() {
+                continue;
+            }
+            // Who adds work after this store wakes us; who added it before is seen by the turn that follows.
+            self.parked.store(true, Ordering::SeqCst);
+            if turn() {
+                self.parked.store(false, Ordering::SeqCst);
+                continue;
+            }
+            while self.parked.load(Ordering::SeqCst) && !stop.load(Ordering::SeqCst) {
+                thread::park();
+            }
+        }
+    }
+}
+
+impl Shared {
+    /// Runs the next writes in place, if there are any and nobody else is at it.
+    pub(super) fn write_turn(&self) -> bool {
+        let mut pipeline = self.pipeline();
+        let job = {
+            let mut queue = self.queue();
+            self.queued_bytes.store(0, Ordering::Relaxed);
+            pipeline.take_writes(&mut queue)
+        };
+        drop(pipeline);
+        let Some(mut job) = job else { return false };
+        job.execute(&self.files);
+        let mut notices = Notices::new();
+        self.pipeline().finish_writes(job, &mut notices);
+        self.flusher.wake();
+        self.deliver(notices);
+        true
+    }
+
+    pub(super) fn flush_turn(&self) -> bool {
+        let Some(job) = self.pipeline().take_flush() else { return false };
+        // The writer may go on with the other group.
+        self.writer.wake();
+        let result = job.execute();
+        let mut notices = Notices::new();
+        self.pipeline().finish_flush(job, result, &mut notices);
+        self.deliver(notices);
+        self.upkeep.wake();
+        true
+    }
+
+    pub(super) fn background_turn(&self) -> bool {
+        let job = self.pipeline().take_background();
+        let Some(job) = job else { return false };
+        self.run_background(job);
+        true
+    }
+
+    pub(super) fn run_background(&self, job: super::job::Background) {
+        let done = job.execute(&self.files);
+        let mut notices = Notices::new();
+        self.pipeline().finish_background(done, &mut notices);
+        self.deliver(notices);
+        // A freed file may be what the flusher waits for.
+        self.flusher.wake();
+    }
+
+    fn deliver(&self, notices: Notices) {
+        if self.pipeline().is_latched() {
+            self.latched.store(true, Ordering::SeqCst);
+        }
+        for (log, notice) in notices {
+            log.tell(notice);
+        }
+    }
+
+    /// Starts the threads of production.
+    pub(super) fn start_threads(self: &Arc<Shared>, runtime: &Runtime) -> std::io::Result<()> {
+        let shared = self.clone();
+        let writer = runtime.thread("log-writer", move || {
+            shared.writer.run(&shared.stop, || shared.write_turn());
+        })?;
+        let shared = self.clone();
+        let flusher = runtime.thread("log-flusher", move || {
+            shared.flusher.run(&shared.stop, || shared.flush_turn());
+        })?;
+        let shared = self.clone();
+        let upkeep = runtime.thread("log-upkeep", move || {
+            shared.upkeep.run(&shared.stop, || shared.background_turn());
+        })?;
+        self.threads.lock().expect("starting does not panic").extend([writer, flusher, upkeep]);
+        Ok(())
+    }
+
+    /// Does the threads' work on the one executor of a simulation, each step taking some simulated time.
+    pub(super) async fn simulate(self: Arc<Shared>, runtime: Runtime) {
+        while !self.stop.load(Ordering::SeqCst) {
+            let wrote = self.write_turn();
+            if wrote {
+                runtime.sleep(Duration::from_micros(20 + runtime.random_u64() % 80)).await;
+            }
+            let flushed = self.flush_turn();
+            if flushed {
+                runtime.sleep(Duration::from_micros(50 + runtime.random_u64() % 2000)).await;
+            }
+            let kept_up = self.background_turn();
+            if !wrote && !flushed && !kept_up {
+                self.simulated.notified().await;
+            }
+        }
+    }
+}

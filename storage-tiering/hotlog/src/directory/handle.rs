@@ -1,0 +1,257 @@
+//! `Directory`: a data directory that takes commands from replicas and keeps its promises in the background.
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use aquifer_disk::{Disk, DiskError, Space};
+use aquifer_runtime::Runtime;
+use aquifer_types::TopicPartition;
+use aquifer_wal::Wal;
+use tokio::sync::Notify;
+
+use super::checkpoint::Checkpoints;
+use super::command::Command;
+use super::driver::Parker;
+use super::pipeline::Pipeline;
+use crate::format::{CleanFile, ProducersFile, SegmentName, Suffix};
+use crate::log::FilePool;
+use crate::recover::OpenError;
+
+/// Below this much queued, whoever queued it may write it in place: a page-cache write shorter than waking a thread.
+const IN_PLACE_BYTES_MAX: u64 = 64 << 10;
+
+/// What a directory may use.
+#[derive(Clone, Copy, Debug)]
+pub struct Settings {
+    /// The write-ahead log's capacity; `None` takes a fiftieth of the volume within bounds.
+    pub wal_bytes: Option<u64>,
+    /// How many segment files stay open.
+    pub open_files_max: usize,
+}
+
+impl Default for Settings {
+    fn default() -> Settings {
+        Settings { wal_bytes: None, open_files_max: 4096 }
+    }
+}
+
+impl Settings {
+    const WAL_BYTES: std::ops::RangeInclusive<u64> = (8 << 20)..=(2 << 30);
+    const WAL_FILES_MIN: u64 = 8;
+    const WAL_FILE_BYTES_MAX: u64 = 64 << 20;
+    const WAL_FIRST_FILE_BYTES: u64 = 4 << 20;
+
+    /// How the write-ahead log of a volume this large is laid out.
+    #[must_use]
+    pub fn wal(&self, space: Space) -> aquifer_wal::Settings {
+        let wanted = self.wal_bytes.unwrap_or(space.total_bytes / 50);
+        let capacity = wanted.clamp(*Self::WAL_BYTES.start(), *Self::WAL_BYTES.end());
+        let slot_bytes = (capacity / Self::WAL_FILES_MIN).min(Self::WAL_FILE_BYTES_MAX) & !0xfff;
+        aquifer_wal::Settings {
+            first_slot_bytes: slot_bytes.min(Self::WAL_FIRST_FILE_BYTES),
+            slot_bytes,
+            slots_max: usize::try_from(capacity / slot_bytes).expect("at most some hundred files"),
+        }
+    }
+
+    /// How much a group takes before it is flushed: about what one batch of default size needs.
+    fn group_bytes_max(wal: &aquifer_wal::Settings) -> usize {
+        const GROUP_BYTES_MAX: u64 = (1 << 20) + (64 << 10);
+        usize::try_from((wal.first_slot_bytes / 3).min(GROUP_BYTES_MAX)).expect("about a mebibyte")
+    }
+}
+
+/// What state a directory is in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Health {
+    Healthy,
+    /// Space is short: appends are refused until some is freed.
+    Full,
+    /// A flush failed: nothing can be trusted until the process starts again on a sound disk.
+    Offline,
+}
+
+/// One data directory. Clones are handles to the same one.
+#[derive(Clone, Debug)]
+pub struct Directory {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+pub(super) struct Shared {
+    pub(super) files: Arc<FilePool>,
+    queue: Mutex<VecDeque<Command>>,
+    pub(super) queued_bytes: AtomicU64,
+    pipeline: Mutex<Pipeline>,
+    pub(super) writer: Parker,
+    pub(super) flusher: Parker,
+    pub(super) upkeep: Parker,
+    pub(super) simulated: Notify,
+    pub(super) stop: AtomicBool,
+    pub(super) latched: AtomicBool,
+    full: AtomicBool,
+    pub(super) threads: Mutex<Vec<JoinHandle<()>>>,
+}
+
+impl Shared {
+    pub(super) fn pipeline(&self) -> MutexGuard<'_, Pipeline> {
+        self.pipeline.lock().expect("the pipeline does not panic")
+    }
+
+    pub(super) fn queue(&self) -> MutexGuard<'_, VecDeque<Command>> {
+        self.queue.lock().expect("queueing does not panic")
+    }
+}
+
+impl Directory {
+    /// Starts the executors over what recovery left.
+    pub(crate) fn start(
+        files: Arc<FilePool>,
+        wal: Wal,
+        wal_settings: &aquifer_wal::Settings,
+        checkpoints: Checkpoints,
+        runtime: &Runtime,
+    ) -> Result<Directory, OpenError> {
+        let pipeline = Pipeline::new(wal, Settings::group_bytes_max(wal_settings), checkpoints);
+        let shared = Arc::new(Shared {
+            files,
+            queue: Mutex::default(),
+            queued_bytes: AtomicU64::new(0),
+            pipeline: Mutex::new(pipeline),
+            writer: Parker::default(),
+            flusher: Parker::default(),
+            upkeep: Parker::default(),
+            simulated: Notify::new(),
+            stop: AtomicBool::new(false),
+            latched: AtomicBool::new(false),
+            full: AtomicBool::new(false),
+            threads: Mutex::default(),
+        });
+        if runtime.is_simulated() {
+            runtime.spawn("log-directory", shared.clone().simulate(runtime.clone()));
+        } else {
+            shared.start_threads(runtime).map_err(OpenError::Threads)?;
+        }
+        let directory = Directory { shared };
+        directory.check_space()?;
+        Ok(directory)
+    }
+
+    #[must_use]
+    pub fn files(&self) -> &Arc<FilePool> {
+        &self.shared.files
+    }
+
+    /// Queues a command; under the replica's lock, so that the queue's order is the order of offsets.
+    pub fn enqueue(&self, command: Command) {
+        self.shared.queued_bytes.fetch_add(command.bytes(), Ordering::Relaxed);
+        self.shared.queue().push_back(command);
+    }
+
+    /// Sees that what was queued is taken up; after the replica's lock is released. A little is written in place.
+    pub fn nudge(&self) {
+        let shared = &self.shared;
+        let little = shared.queued_bytes.load(Ordering::Relaxed) <= IN_PLACE_BYTES_MAX;
+        if little && shared.pipeline.try_lock().is_ok_and(|pipeline| pipeline.is_quiet()) {
+            shared.write_turn();
+        }
+        shared.writer.wake();
+        shared.simulated.notify_one();
+    }
+
+    #[must_use]
+    pub fn health(&self) -> Health {
+        if self.shared.latched.load(Ordering::SeqCst) {
+            Health::Offline
+        } else if self.shared.full.load(Ordering::Relaxed) {
+            Health::Full
+        } else {
+            Health::Healthy
+        }
+    }
+
+    /// Looks at the volume: below a twentieth free (within bounds) appends are refused, until there is a fifth more.
+    /// May wait for the disk; call it about every second.
+    pub fn check_space(&self) -> Result<Space, DiskError> {
+        const RESERVE_BYTES: std::ops::RangeInclusive<u64> = (4 << 20)..=(5 << 30);
+        let space = self.shared.files.disk().space(self.shared.files.layout().root())?;
+        let reserve = (space.total_bytes / 20).clamp(*RESERVE_BYTES.start(), *RESERVE_BYTES.end());
+        let was_full = self.shared.full.load(Ordering::Relaxed);
+        let wanted = if was_full { reserve + reserve / 5 } else { reserve };
+        let full = space.free_bytes < wanted;
+        if full != was_full {
+            tracing::warn!(free_bytes = space.free_bytes, reserve, full, "disk space");
+        }
+        self.shared.full.store(full, Ordering::Relaxed);
+        self.shared.pipeline().retry();
+        self.shared.upkeep.wake();
+        self.shared.simulated.notify_one();
+        Ok(space)
+    }
+
+    /// Flushes and syncs everything, writes `clean`, and stops the executors. Nothing may be queued any more.
+    pub async fn close(
+        &self,
+        runtime: &Runtime,
+        ends: impl FnOnce() -> (CleanFile, Vec<(TopicPartition, ProducersFile)>),
+    ) -> Result<(), DiskError> {
+        const PATIENCE: Duration = Duration::from_millis(2);
+        while !self.shared.pipeline().is_idle() || !self.shared.queue().is_empty() {
+            if self.health() == Health::Offline {
+                return self.stop_executors(Ok(()));
+            }
+            self.nudge();
+            self.shared.flusher.wake();
+            self.shared.upkeep.wake();
+            runtime.sleep(PATIENCE).await;
+        }
+        let shared = self.shared.clone();
+        let synced = runtime.spawn_blocking("sync-segments", move || {
+            loop {
+                let job = shared.pipeline().take_dirty();
+                let Some(job) = job else { break };
+                shared.run_background(job);
+            }
+        });
+        synced.await;
+        if self.health() == Health::Offline {
+            return self.stop_executors(Ok(()));
+        }
+        let (clean, producers) = ends();
+        let saved = self.save_clean(&clean, &producers);
+        self.stop_executors(saved)
+    }
+
+    fn save_clean(
+        &self,
+        clean: &CleanFile,
+        producers: &[(TopicPartition, ProducersFile)],
+    ) -> Result<(), DiskError> {
+        let layout = self.shared.files.layout();
+        let disk: &dyn Disk = &**self.shared.files.disk();
+        for (id, file) in producers {
+            let name = SegmentName { base: file.end, generation: 0 };
+            disk.replace(&layout.segment(*id, name, Suffix::Producers), &file.encode())?;
+        }
+        let marks = self.shared.pipeline().checkpoints().marks();
+        disk.replace(&layout.marks(), &marks.encode())?;
+        disk.replace(&layout.clean(), &clean.encode())
+    }
+
+    fn stop_executors<T>(&self, result: T) -> T {
+        self.shared.stop.store(true, Ordering::SeqCst);
+        for parker in [&self.shared.writer, &self.shared.flusher, &self.shared.upkeep] {
+            parker.wake();
+        }
+        self.shared.simulated.notify_one();
+        let threads = std::mem::take(&mut *self.shared.threads.lock().expect("stopping does not panic"));
+        for thread in threads {
+            // A panicked executor has said so; the directory is closed all the same.
+            let _ = thread.join();
+        }
+        result
+    }
+}

@@ -1,0 +1,12 @@
+//! A data directory's commit pipeline: what is queued is written to segments, made durable in groups, and told of.
+
+mod checkpoint;
+mod command;
+mod driver;
+mod handle;
+mod job;
+mod pipeline;
+
+pub(crate) use checkpoint::Checkpoints;
+pub use command::{Command, LogHandle, Notice, Sink, Write};
+pub use handle::{Directory, Health, Settings};

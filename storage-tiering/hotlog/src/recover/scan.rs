@@ -1,0 +1,284 @@
+//! Reading one partition's segments back, and telling a torn tail from damage.
+
+use std::collections::VecDeque;
+use std::io;
+
+use aquifer_disk::{Disk, DiskError, FileHandle, OpenMode};
+use aquifer_record::{BatchHeader, BatchView};
+use aquifer_types::{Offset, TimestampMs, TopicPartition};
+
+use super::open::Verdict;
+use super::wal_replay::Known;
+use crate::format::{IndexFile, Layout, ProducersFile, SegmentName, Suffix};
+use crate::log::{Log, Segment, SegmentFile};
+
+/// A batch is far smaller; what claims to be larger is damage.
+const BATCH_BYTES_MAX: usize = 1 << 30;
+const READ_BYTES: usize = 1 << 20;
+const SMALL_FILE_BYTES_MAX: u64 = 256 << 20;
+
+/// Is handed every batch that recovery reads, to rebuild what hangs on them.
+pub trait Replay {
+    /// What was known at `file.end`; batches from there on follow.
+    fn restore(&mut self, id: TopicPartition, file: ProducersFile);
+
+    fn batch(&mut self, id: TopicPartition, header: &BatchHeader);
+}
+
+/// One partition being recovered.
+pub(super) struct Scan<'a> {
+    pub(super) disk: &'a dyn Disk,
+    pub(super) layout: &'a Layout,
+    pub(super) id: TopicPartition,
+    pub(super) known: Known,
+    pub(super) now: TimestampMs,
+}
+
+/// What a segment's bytes turned out to be.
+struct Found {
+    segment: Segment,
+    /// Something other than a batch stands after the valid ones.
+    torn: bool,
+}
+
+impl Scan<'_> {
+    /// The log as it is on disk, cut back to its valid prefix, and the verdict on it. What is damaged stays as it is.
+    pub(super) fn run(&self, replay: &mut dyn Replay) -> Result<(Log, Verdict), DiskError> {
+        let names = self.segment_names()?;
+        let durable_from = self.known.mark.map_or(Offset(i64::MIN), |mark| mark.segment.base);
+        let scan_from = self.scan_from(&names, durable_from);
+        let mut segments: VecDeque<Segment> = VecDeque::new();
+        let mut beyond = Vec::new();
+        let mut torn = false;
+        let mut restored = false;
+        for (place, name) in names.iter().enumerate() {
+            torn |= segments.back().is_some_and(|last| !follows(last, *name));
+            if torn {
+                beyond.push(*name);
+                continue;
+            }
+            if place < scan_from
+                && let Some(sealed) = self.read_sealed(*name)?
+            {
+                segments.push_back(sealed);
+                continue;
+            }
+            if !restored {
+                restored = true;
+                self.restore_producers(name.base, replay);
+            }
+            let found = self.read_segment(*name, replay)?;
+            torn = found.torn;
+            segments.push_back(found.segment);
+        }
+        let first = segments.front().map(|first| first.summary.base);
+        let start = self.known.log_start.or(first).unwrap_or_default();
+        let verdict = self.verdict(&segments, torn);
+        if matches!(verdict, Verdict::Corrupt | Verdict::Missing) {
+            return Ok((Log::empty(self.id, start), verdict));
+        }
+        for name in beyond {
+            self.remove(name)?;
+        }
+        self.settle(&mut segments, start)?;
+        Ok((Log::from_segments(self.id, start, segments), verdict))
+    }
+
+    /// Newest generation of each segment; what an interrupted rewrite left is removed.
+    fn segment_names(&self) -> Result<Vec<SegmentName>, DiskError> {
+        let folder = self.layout.partition(self.id);
+        let entries = match self.disk.list(&folder) {
+            Err(error) if error.is_not_found() => return Ok(Vec::new()),
+            listed => listed?,
+        };
+        let mut names: Vec<SegmentName> = Vec::new();
+        for entry in &entries {
+            if entry.name.ends_with(".tmp") {
+                self.disk.remove_file(&folder.join(&entry.name))?;
+            } else if let Some((name, Suffix::Log)) = SegmentName::parse(&entry.name) {
+                names.push(name);
+            }
+        }
+        names.sort();
+        Ok(names)
+    }
+
+    /// From which segment on batches are read: from the newest producers' snapshot at or before the durable part's end.
+    fn scan_from(&self, names: &[SegmentName], durable_from: Offset) -> usize {
+        let mut from = 0;
+        for (place, name) in names.iter().enumerate() {
+            if name.base <= durable_from && self.producers_at(name.base).is_some() {
+                from = place;
+            }
+        }
+        from
+    }
+
+    fn producers_at(&self, base: Offset) -> Option<ProducersFile> {
+        let name = SegmentName { base, generation: 0 };
+        let path = self.layout.segment(self.id, name, Suffix::Producers);
+        let bytes = self.disk.read(&path, SMALL_FILE_BYTES_MAX).ok()?;
+        ProducersFile::decode(&bytes).ok().filter(|file| file.end == base)
+    }
+
+    fn restore_producers(&self, base: Offset, replay: &mut dyn Replay) {
+        if let Some(file) = self.producers_at(base) {
+            replay.restore(self.id, file);
+        }
+    }
+
+    /// A sealed segment by its index, if both fit together; else it must be read.
+    fn read_sealed(&self, name: SegmentName) -> Result<Option<Segment>, DiskError> {
+        let index = self.disk.read(&self.layout.segment(self.id, name, Suffix::Index), SMALL_FILE_BYTES_MAX);
+        let Some(index) = index.ok().and_then(|bytes| IndexFile::decode(&bytes).ok()) else {
+            return Ok(None);
+        };
+        let path = self.layout.segment(self.id, name, Suffix::Log);
+        let file = self.disk.open(&path, OpenMode::Read)?;
+        let bytes = file.size().map_err(|source| DiskError { attempted: "stat", path, source })?;
+        let fits = index.summary.base == name.base && index.summary.bytes == bytes;
+        Ok(fits.then(|| Segment::sealed(SegmentFile::new(self.id, name), index.summary)))
+    }
+
+    /// Every batch of a segment, up to the first thing that is none.
+    fn read_segment(&self, name: SegmentName, replay: &mut dyn Replay) -> Result<Found, DiskError> {
+        let path = self.layout.segment(self.id, name, Suffix::Log);
+        let file = self.disk.open(&path, OpenMode::Write)?;
+        let failed = |source: io::Error| DiskError { attempted: "read", path: path.clone(), source };
+        let mut segment = Segment::empty(self.id, name.base);
+        segment.file = SegmentFile::new(self.id, name);
+        let mut reader = Reader { file: &file, buffer: Vec::new(), buffered_at: 0 };
+        let size = file.size().map_err(failed)?;
+        while segment.summary.bytes < size {
+            let Some(header) = reader.batch_at(segment.summary.bytes).map_err(failed)? else { break };
+            // Offsets only grow; compaction leaves gaps, a stale block repeats.
+            if header.base_offset < segment.summary.end || !segment.spans(header.end()) {
+                break;
+            }
+            if segment.summary.epochs.last().is_some_and(|(epoch, _)| header.epoch < *epoch) {
+                break;
+            }
+            segment.push(&header, self.now.min(header.max_timestamp.max(TimestampMs(0))));
+            replay.batch(self.id, &header);
+        }
+        let torn = segment.summary.bytes < size;
+        Ok(Found { segment, torn })
+    }
+
+    fn remove(&self, name: SegmentName) -> Result<(), DiskError> {
+        for suffix in [Suffix::Log, Suffix::Index, Suffix::Producers] {
+            match self.disk.remove_file(&self.layout.segment(self.id, name, suffix)) {
+                Err(error) if !error.is_not_found() => return Err(error),
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether everything that was durable is there.
+    fn verdict(&self, segments: &VecDeque<Segment>, torn: bool) -> Verdict {
+        let holds = |name: SegmentName, position: u64| {
+            segments.iter().any(|segment| segment.name() == name && segment.summary.bytes >= position)
+        };
+        let below_start = |name: SegmentName| {
+            self.known.log_start.is_some_and(|start| {
+                segments.front().is_none_or(|first| first.summary.base > name.base) && name.base < start
+            })
+        };
+        let durable = self.known.mark.map(|mark| (mark.segment, mark.position));
+        let required = [durable.filter(|(_, position)| *position > 0), self.known.replayed_to];
+        let lost = required
+            .into_iter()
+            .flatten()
+            .any(|(name, position)| !holds(name, position) && !below_start(name));
+        match (lost, torn) {
+            (true, _) if segments.is_empty() => Verdict::Missing,
+            (true, _) => Verdict::Corrupt,
+            (false, true) => Verdict::TornTail,
+            (false, false) => Verdict::Clean,
+        }
+    }
+
+    /// Drops what lies below the start, makes what is kept durable, and sees that the last segment takes appends.
+    fn settle(&self, segments: &mut VecDeque<Segment>, start: Offset) -> Result<(), DiskError> {
+        while segments.len() > 1 && segments[0].summary.end <= start && segments[1].summary.base <= start {
+            let gone = segments.pop_front().expect("more than one");
+            self.remove(gone.name())?;
+        }
+        for segment in segments.iter().filter(|segment| segment.index.is_some()) {
+            let path = self.layout.segment(self.id, segment.name(), Suffix::Log);
+            let file = self.disk.open(&path, OpenMode::Write)?;
+            let failed = |source| DiskError { attempted: "cut back", path: path.clone(), source };
+            if file.size().map_err(failed)? > segment.summary.bytes {
+                file.set_size(segment.summary.bytes).map_err(failed)?;
+            }
+            file.sync().map_err(|source| DiskError { attempted: "sync", path, source })?;
+        }
+        let last = segments.len().saturating_sub(1);
+        for (place, segment) in segments.iter_mut().enumerate() {
+            if place < last
+                && let Some(entries) = &segment.index
+            {
+                let index = IndexFile { summary: segment.summary.clone(), entries: entries.to_vec() };
+                let path = self.layout.segment(self.id, segment.name(), Suffix::Index);
+                self.disk.replace(&path, &index.encode())?;
+                segment.index = None;
+            }
+        }
+        let end = segments.back().map_or(start, |segment| segment.summary.end.max(start));
+        let takes_appends =
+            segments.back().is_some_and(|segment| segment.index.is_some() && segment.summary.end == end);
+        if !takes_appends {
+            segments.push_back(Segment::empty(self.id, end));
+        }
+        if last > 0 || !segments[0].is_empty() {
+            self.disk.create_dir(&self.layout.partition(self.id))?;
+            self.disk.sync_dir(&self.layout.partition(self.id))?;
+            self.disk.sync_dir(&self.layout.topic(self.id.topic))?;
+        }
+        Ok(())
+    }
+}
+
+/// Whether a segment starts where the one before it ends. One that was compacted may end in offsets that no batch has.
+fn follows(last: &Segment, next: SegmentName) -> bool {
+    last.summary.end == next.base || (last.name().generation > 0 && last.summary.end < next.base)
+}
+
+/// Reads batches through a buffer.
+struct Reader<'a> {
+    file: &'a FileHandle,
+    buffer: Vec<u8>,
+    buffered_at: u64,
+}
+
+impl Reader<'_> {
+    /// The batch at `position`, if a whole one with the right checksum stands there.
+    fn batch_at(&mut self, position: u64) -> io::Result<Option<BatchHeader>> {
+        let Some(header) = self
+            .bytes_at(position, aquifer_record::HEADER_BYTES)?
+            .and_then(|bytes| BatchHeader::parse(bytes).ok())
+        else {
+            return Ok(None);
+        };
+        if header.total_bytes() > BATCH_BYTES_MAX {
+            return Ok(None);
+        }
+        let Some(bytes) = self.bytes_at(position, header.total_bytes())? else { return Ok(None) };
+        let whole = BatchView::parse(bytes).is_ok_and(|view| view.checksum_holds());
+        Ok(whole.then_some(header))
+    }
+
+    fn bytes_at(&mut self, position: u64, wanted: usize) -> io::Result<Option<&[u8]>> {
+        let held = position >= self.buffered_at
+            && position + wanted as u64 <= self.buffered_at + self.buffer.len() as u64;
+        if !held {
+            self.buffer.resize(wanted.max(READ_BYTES), 0);
+            let read = self.file.read_at(position, &mut self.buffer)?;
+            self.buffer.truncate(read);
+            self.buffered_at = position;
+        }
+        let from = usize::try_from(position - self.buffered_at).expect("within the buffer");
+        Ok(self.buffer.get(from..from + wanted))
+    }
+}
