@@ -18,6 +18,14 @@ pub struct Wanted {
     pub epoch: Option<LeaderEpoch>,
 }
 
+/// What an answer brought of one partition.
+#[derive(Debug)]
+pub struct FromPartition {
+    pub topic: Text,
+    pub partition: PartitionIndex,
+    pub result: Result<Fetched, ClientError>,
+}
+
 /// The session side of a consumer: pure state, to be driven over one connection with one request at a time.
 #[derive(Debug)]
 pub struct FetchSession {
@@ -112,10 +120,7 @@ impl FetchSession {
     }
 
     /// Takes in the answer to the last request: what it brought, by partition.
-    pub fn take(
-        &mut self,
-        response: &FetchResponse,
-    ) -> Result<Vec<(Text, PartitionIndex, Result<Fetched, ClientError>)>, SessionError> {
+    pub fn take(&mut self, response: &FetchResponse) -> Result<Vec<FromPartition>, SessionError> {
         match response.error_code {
             ErrorCode::NONE => {}
             code @ (ErrorCode::FETCH_SESSION_ID_NOT_FOUND
@@ -140,7 +145,7 @@ impl FetchSession {
                 if result.is_err() {
                     failed.insert((name.clone(), index));
                 }
-                fetched.push((name.clone(), index, result));
+                fetched.push(FromPartition { topic: name.clone(), partition: index, result });
             }
         }
         // Brokers drop a partition that failed from what they cache; naming it again is right in either case.
@@ -261,7 +266,7 @@ mod tests {
 
         let fetched = session.take(&FetchResponse { responses, ..answer(7) }).expect("accepted");
 
-        assert!(matches!(&fetched[..], [(_, PartitionIndex(1), Err(_))]));
+        assert!(matches!(&fetched[..], [FromPartition { partition: PartitionIndex(1), result: Err(_), .. }]));
         assert_eq!(named(&session.request()), [(1, 0)]);
     }
 

@@ -38,7 +38,7 @@ pub use connection::{Connection, ConnectionSettings, HeadReply, Reply};
 pub use connector::{Connecting, Connector, Stream, TcpConnector};
 pub use error::{CallError, ClientError, Closed, ConnectError};
 pub use fetch::{FetchSettings, Fetched};
-pub use fetch_session::{FetchSession, SessionError, Wanted};
+pub use fetch_session::{FetchSession, FromPartition, SessionError, Wanted};
 pub use inbound::Frame;
 pub use offsets::OffsetAt;
 pub use produce::{Acks, Produced, ProducerIdentity};
