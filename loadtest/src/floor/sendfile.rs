@@ -1,0 +1,88 @@
+//! Sendfile: cached files out to readers that drop what they get, by tokio tasks.
+
+use std::fs::File;
+use std::io::{self, Write};
+use std::os::fd::AsFd;
+use std::sync::Arc;
+
+use anyhow::{Context as _, Result};
+use aquifer_runtime::Task;
+use tokio::io::{AsyncReadExt, Interest};
+use tokio::net::{TcpListener, TcpStream};
+
+use crate::harness::Harness;
+use crate::measurement::Measurement;
+use crate::meter::Meter;
+use crate::scenario::Streams;
+use crate::system::send_file;
+
+/// Larger calls are slower over loopback, where the reader then finds nothing of it in its cache.
+const CHUNK_BYTES: usize = 64 << 10;
+const READ_BYTES: usize = 64 << 10;
+
+pub async fn sendfile(harness: &Harness, work: &Streams) -> Result<Measurement> {
+    let directory = harness.fresh_directory("sendfile")?;
+    let listener = TcpListener::bind("127.0.0.1:0").await?;
+    let address = listener.local_addr()?;
+    let mut files = Vec::new();
+    for index in 0..work.streams {
+        let path = directory.join(index.to_string());
+        write_file(&path, work.bytes)?;
+        files.push(Arc::new(File::open(path)?));
+    }
+    let (meter, watch) = harness.start_measuring(None)?;
+    let mut tasks: Vec<Task<Result<()>>> = Vec::new();
+    for file in files {
+        let near = TcpStream::connect(address).await?;
+        let (far, _) = listener.accept().await?;
+        tasks.push(harness.runtime.spawn("sendfile floor", send(far, file, work.bytes, meter.clone())));
+        tasks.push(harness.runtime.spawn("sendfile reader", discard(near, meter.clone())));
+    }
+    let measurement = watch.wait().await?;
+    for task in tasks {
+        task.await.context("a floor failed")??;
+    }
+    std::fs::remove_dir_all(directory)?;
+    Ok(measurement)
+}
+
+/// Written, and so cached.
+pub fn write_file(path: &std::path::Path, bytes: usize) -> Result<()> {
+    let mut file = File::create(path)?;
+    let chunk = vec![7; 1 << 20];
+    let mut left = bytes;
+    while left > 0 {
+        let length = left.min(chunk.len());
+        file.write_all(&chunk[..length])?;
+        left -= length;
+    }
+    Ok(())
+}
+
+/// Round and round until the window is over.
+async fn send(socket: TcpStream, file: Arc<File>, bytes: usize, meter: Meter) -> Result<()> {
+    let mut offset = 0;
+    while !meter.is_over() {
+        socket.writable().await?;
+        let count = CHUNK_BYTES.min(bytes - offset);
+        match socket.try_io(Interest::WRITABLE, || send_file(socket.as_fd(), &file, offset as u64, count)) {
+            Ok(sent) => offset = (offset + sent) % bytes,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            // The reader leaves when the window is over.
+            Err(_) if meter.is_over() => break,
+            Err(error) => return Err(error).context("sendfile"),
+        }
+    }
+    Ok(())
+}
+
+async fn discard(mut socket: TcpStream, meter: Meter) -> Result<()> {
+    let mut buffer = vec![0; READ_BYTES];
+    loop {
+        let read = socket.read(&mut buffer).await?;
+        if read == 0 {
+            return Ok(());
+        }
+        meter.count(meter.now(), read as u64);
+    }
+}
