@@ -10,6 +10,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
 use crate::clock::Pacer;
+use crate::floor::worker::Worker;
 use crate::harness::Harness;
 use crate::measurement::{Latencies, Measurement};
 use crate::meter::Meter;
@@ -17,24 +18,27 @@ use crate::scenario::Echo;
 
 pub async fn echo(harness: &Harness, work: &Echo) -> Result<Measurement> {
     let directory = harness.fresh_directory("echo")?;
-    let listener = TcpListener::bind("127.0.0.1:0").await?;
-    let near = TcpStream::connect(listener.local_addr()?).await?;
-    let (far, _) = listener.accept().await?;
+    let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
+    let address = listener.local_addr()?;
+    let serving =
+        Worker::serve(&harness.runtime, "echo floor", serve(listener, work.clone(), directory.join("file")))?;
+    let near = TcpStream::connect(address).await?;
     near.set_nodelay(true)?;
-    far.set_nodelay(true)?;
-    let serving: Task<Result<()>> =
-        harness.runtime.spawn("echo floor", serve(far, work.clone(), directory.join("file")));
     let (meter, watch) = harness.start_measuring(None)?;
     let driving: Task<Result<Latencies>> =
         harness.runtime.spawn("echo client", drive(near, work.clone(), meter));
     let mut measurement = watch.wait().await?;
     measurement.set_latencies("echo", &driving.await.context("the client failed")??);
-    serving.await.context("the floor failed")??;
+    let ended = harness.runtime.spawn_blocking("floor end", move || serving.join());
+    ended.await.context("the floor failed")??;
     std::fs::remove_dir_all(directory)?;
     Ok(measurement)
 }
 
-async fn serve(mut socket: TcpStream, work: Echo, path: PathBuf) -> Result<()> {
+async fn serve(listener: std::net::TcpListener, work: Echo, path: PathBuf) -> Result<()> {
+    listener.set_nonblocking(true)?;
+    let (mut socket, _) = TcpListener::from_std(listener)?.accept().await?;
+    socket.set_nodelay(true)?;
     let mut file = File::create(path)?;
     let appended = vec![7; work.append_bytes];
     let mut message = vec![0; work.message_bytes.max(1)];

@@ -3,44 +3,17 @@
 use std::collections::VecDeque;
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
-use std::thread::JoinHandle;
 
 use anyhow::{Context as _, Result};
 use aquifer_runtime::Runtime;
 
+use crate::floor::worker::Worker;
 use crate::harness::Harness;
 use crate::measurement::{Latencies, Measurement};
 use crate::meter::Meter;
 use crate::scenario::Frames;
 
 pub const ACK_BYTES: usize = 16;
-
-/// A thread that gives something back.
-pub struct Worker<T> {
-    handle: JoinHandle<()>,
-    result: std::sync::mpsc::Receiver<Result<T>>,
-}
-
-impl<T: Send + 'static> Worker<T> {
-    pub fn start(
-        runtime: &Runtime,
-        name: &str,
-        work: impl FnOnce() -> Result<T> + Send + 'static,
-    ) -> Result<Worker<T>> {
-        let (sender, result) = std::sync::mpsc::sync_channel(1);
-        let handle = runtime.thread(name, move || {
-            // The other side waits for this, or has failed before.
-            let _ = sender.send(work());
-        })?;
-        Ok(Worker { handle, result })
-    }
-
-    pub fn join(self) -> Result<T> {
-        let result = self.result.recv().context("a floor's thread panicked")?;
-        let _ = self.handle.join();
-        result
-    }
-}
 
 /// Runs one client and one server thread per stream; `serve` gets the server's end of each.
 pub async fn run(

@@ -6,7 +6,8 @@ use std::net::TcpStream;
 
 use anyhow::Result;
 
-use crate::floor::frames::{ACK_BYTES, Worker, receive, run};
+use crate::floor::frames::{ACK_BYTES, receive, run};
+use crate::floor::worker::Worker;
 use crate::harness::Harness;
 use crate::measurement::Measurement;
 use crate::scenario::Frames;

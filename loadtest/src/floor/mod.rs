@@ -6,6 +6,7 @@ mod frames;
 mod ingest;
 mod sendfile;
 mod walfloor;
+mod worker;
 
 pub use cold_read::cold_read;
 pub use echo::echo;

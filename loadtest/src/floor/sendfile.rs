@@ -10,6 +10,7 @@ use aquifer_runtime::Task;
 use tokio::io::{AsyncReadExt, Interest};
 use tokio::net::{TcpListener, TcpStream};
 
+use crate::floor::worker::Worker;
 use crate::harness::Harness;
 use crate::measurement::Measurement;
 use crate::meter::Meter;
@@ -22,7 +23,7 @@ const READ_BYTES: usize = 64 << 10;
 
 pub async fn sendfile(harness: &Harness, work: &Streams) -> Result<Measurement> {
     let directory = harness.fresh_directory("sendfile")?;
-    let listener = TcpListener::bind("127.0.0.1:0").await?;
+    let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
     let address = listener.local_addr()?;
     let mut files = Vec::new();
     for index in 0..work.streams {
@@ -31,19 +32,40 @@ pub async fn sendfile(harness: &Harness, work: &Streams) -> Result<Measurement> 
         files.push(Arc::new(File::open(path)?));
     }
     let (meter, watch) = harness.start_measuring(None)?;
-    let mut tasks: Vec<Task<Result<()>>> = Vec::new();
-    for file in files {
+    let server = serve(listener, files, work.bytes, meter.clone());
+    let serving = Worker::serve(&harness.runtime, "sendfile floor", server)?;
+    let mut readers: Vec<Task<Result<()>>> = Vec::new();
+    for _ in 0..work.streams {
         let near = TcpStream::connect(address).await?;
-        let (far, _) = listener.accept().await?;
-        tasks.push(harness.runtime.spawn("sendfile floor", send(far, file, work.bytes, meter.clone())));
-        tasks.push(harness.runtime.spawn("sendfile reader", discard(near, meter.clone())));
+        readers.push(harness.runtime.spawn("sendfile reader", discard(near, meter.clone())));
     }
     let measurement = watch.wait().await?;
+    for reader in readers {
+        reader.await.context("a floor failed")??;
+    }
+    let ended = harness.runtime.spawn_blocking("floor end", move || serving.join());
+    ended.await.context("the floor failed")??;
+    std::fs::remove_dir_all(directory)?;
+    Ok(measurement)
+}
+
+async fn serve(
+    listener: std::net::TcpListener,
+    files: Vec<Arc<File>>,
+    bytes: usize,
+    meter: Meter,
+) -> Result<()> {
+    listener.set_nonblocking(true)?;
+    let listener = TcpListener::from_std(listener)?;
+    let mut tasks: Vec<Task<Result<()>>> = Vec::new();
+    for file in files {
+        let (socket, _) = listener.accept().await?;
+        tasks.push(meter.runtime().spawn("sendfile floor", send(socket, file, bytes, meter.clone())));
+    }
     for task in tasks {
         task.await.context("a floor failed")??;
     }
-    std::fs::remove_dir_all(directory)?;
-    Ok(measurement)
+    Ok(())
 }
 
 /// Written, and so cached.

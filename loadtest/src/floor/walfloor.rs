@@ -10,7 +10,8 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use anyhow::{Context as _, Result};
 
-use crate::floor::frames::{ACK_BYTES, Worker, receive, run};
+use crate::floor::frames::{ACK_BYTES, receive, run};
+use crate::floor::worker::Worker;
 use crate::harness::Harness;
 use crate::measurement::Measurement;
 use crate::scenario::Frames;

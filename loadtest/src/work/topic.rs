@@ -1,11 +1,14 @@
 //! `TestTopic`: a topic that exists for one run.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use anyhow::{Context as _, Result};
-use aquifer_client::{Client, NewTopic};
-use aquifer_types::TopicId;
+use aquifer_client::{Client, NewTopic, Topic};
+use aquifer_types::{NodeId, TopicId};
 use aquifer_wire::Text;
+use aquifer_wire::messages::ListOffsetsRequest;
+use aquifer_wire::messages::list_offsets_request::{ListOffsetsPartition, ListOffsetsTopic};
 
 use crate::scenario::Durability;
 use crate::server::{Kind, Server};
@@ -18,7 +21,7 @@ pub struct TestTopic {
 }
 
 impl TestTopic {
-    /// Creates the topic and waits until each partition has a leader.
+    /// Creates the topic and waits until each partition is served.
     pub async fn create(
         client: &Client,
         partitions: i32,
@@ -33,14 +36,17 @@ impl TestTopic {
         };
         client.create_topic(&topic).await.context("create a topic")?;
         let mut id = TopicId::default();
-        let mut led = 0;
-        while led < usize::try_from(partitions)? {
+        let mut serving = false;
+        while !serving {
             client.forget(&name);
-            // A topic just created may not be known to the broker that answers.
-            if let Ok(found) = client.topic(&name).await {
-                (id, led) = (found.id, found.leaders.len());
+            // A topic just created may not be known to the broker that answers, nor that it leads to one that does.
+            if let Ok(found) = client.topic(&name).await
+                && found.leaders.len() == usize::try_from(partitions)?
+            {
+                id = found.id;
+                serving = is_served(client, &name, &found).await.unwrap_or(false);
             }
-            client.runtime().sleep(std::time::Duration::from_millis(2)).await;
+            client.runtime().sleep(Duration::from_millis(2)).await;
         }
         Ok(TestTopic { name: Text::from(name), id, client: client.clone() })
     }
@@ -48,6 +54,31 @@ impl TestTopic {
     pub async fn delete(self) -> Result<()> {
         self.client.delete_topic(&self.name).await.context("delete the topic")
     }
+}
+
+/// Whether all leaders know that they lead, by asking them for offsets.
+async fn is_served(client: &Client, name: &str, topic: &Topic) -> Result<bool> {
+    let mut by_leader: BTreeMap<NodeId, Vec<ListOffsetsPartition>> = BTreeMap::new();
+    for (partition, leader) in &topic.leaders {
+        by_leader.entry(leader.node).or_default().push(ListOffsetsPartition {
+            partition_index: partition.0,
+            current_leader_epoch: -1,
+            timestamp: -1,
+        });
+    }
+    for (node, partitions) in by_leader {
+        let request = ListOffsetsRequest {
+            replica_id: -1,
+            topics: vec![ListOffsetsTopic { name: Text::from(name), partitions }],
+            ..ListOffsetsRequest::default()
+        };
+        let response = client.call(node, &request).await?;
+        let mut answered = response.topics.iter().flat_map(|topic| &topic.partitions);
+        if answered.any(|partition| !partition.error_code.is_none()) {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 /// The configs that give a topic that durability on that server.
