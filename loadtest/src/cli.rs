@@ -129,7 +129,7 @@ pub struct Options {
     #[arg(long, default_value = "loadtest-report")]
     pub out: PathBuf,
     /// Memory touched before each run that writes
-    #[arg(long, default_value_t = 6 << 10)]
+    #[arg(long, default_value_t = 4 << 10)]
     pub prewarm_mib: usize,
     /// How long each kind of work runs on a server before it is measured
     #[arg(long, default_value_t = 8.0)]

@@ -1,8 +1,9 @@
 //! `Harness`: what every run is given, and the watch over processors and memory while it is measured.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use aquifer_runtime::Runtime;
 
 use crate::measurement::Measurement;
@@ -10,6 +11,10 @@ use crate::meter::{Meter, Timing};
 use crate::prewarm::prewarm;
 use crate::process::{Usage, machine_user_seconds, share_of_others};
 use crate::server::{Programs, Server};
+use crate::system::sync_everything;
+
+/// Servers delete a topic's files some time after the topic: Kafka, as it is set up here, a second later.
+const DELETION_DELAY: Duration = Duration::from_millis(1_500);
 
 /// What every run is given.
 #[derive(Clone)]
@@ -40,7 +45,15 @@ struct Look {
 }
 
 impl Harness {
-    pub async fn prewarm(&self) -> Result<()> {
+    /// Makes a run that writes start as any other: the runs before have left neither dirty pages nor files about to
+    /// be deleted, and there is memory that was touched before.
+    pub async fn prepare_to_write(&self) -> Result<()> {
+        if self.prewarm_bytes == 0 {
+            return Ok(());
+        }
+        self.runtime.sleep(DELETION_DELAY).await;
+        let synced = self.runtime.spawn_blocking("sync", sync_everything).await;
+        synced.context("sync")?;
         prewarm(&self.runtime, self.prewarm_bytes).await
     }
 

@@ -151,7 +151,11 @@ pub struct Frames {
 #[serde(default, deny_unknown_fields)]
 pub struct Streams {
     pub streams: usize,
+    /// Of each stream's file.
     pub bytes: usize,
+    /// What a reader asks for at a time, and how often ahead: as consumers do.
+    pub answer_bytes: usize,
+    pub in_flight: usize,
 }
 
 #[derive(Clone, Debug, PartialEq, Deserialize)]
@@ -265,7 +269,7 @@ impl Default for Frames {
 
 impl Default for Streams {
     fn default() -> Streams {
-        Streams { streams: 1, bytes: 256 << 20 }
+        Streams { streams: 1, bytes: 256 << 20, answer_bytes: 4 << 20, in_flight: 2 }
     }
 }
 

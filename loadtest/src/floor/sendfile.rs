@@ -6,8 +6,8 @@ use std::os::fd::AsFd;
 use std::sync::Arc;
 
 use anyhow::{Context as _, Result};
-use aquifer_runtime::Task;
-use tokio::io::{AsyncReadExt, Interest};
+use aquifer_runtime::{Runtime, Task};
+use tokio::io::{AsyncReadExt, AsyncWriteExt, Interest};
 use tokio::net::{TcpListener, TcpStream};
 
 use crate::floor::worker::Worker;
@@ -18,7 +18,9 @@ use crate::scenario::Streams;
 use crate::system::send_file;
 
 /// Larger calls are slower over loopback, where the reader then finds nothing of it in its cache.
-const CHUNK_BYTES: usize = 64 << 10;
+const CHUNK_BYTES: usize = 128 << 10;
+
+/// As much as our own client reads at a time.
 const READ_BYTES: usize = 64 << 10;
 
 pub async fn sendfile(harness: &Harness, work: &Streams) -> Result<Measurement> {
@@ -32,12 +34,13 @@ pub async fn sendfile(harness: &Harness, work: &Streams) -> Result<Measurement> 
         files.push(Arc::new(File::open(path)?));
     }
     let (meter, watch) = harness.start_measuring(None)?;
-    let server = serve(listener, files, work.bytes, meter.clone());
+    let server = serve(listener, files, work.clone());
     let serving = Worker::serve(&harness.runtime, "sendfile floor", server)?;
     let mut readers: Vec<Task<Result<()>>> = Vec::new();
     for _ in 0..work.streams {
         let near = TcpStream::connect(address).await?;
-        readers.push(harness.runtime.spawn("sendfile reader", discard(near, meter.clone())));
+        near.set_nodelay(true)?;
+        readers.push(harness.runtime.spawn("sendfile reader", discard(near, meter.clone(), work.clone())));
     }
     let measurement = watch.wait().await?;
     for reader in readers {
@@ -49,18 +52,15 @@ pub async fn sendfile(harness: &Harness, work: &Streams) -> Result<Measurement> 
     Ok(measurement)
 }
 
-async fn serve(
-    listener: std::net::TcpListener,
-    files: Vec<Arc<File>>,
-    bytes: usize,
-    meter: Meter,
-) -> Result<()> {
+async fn serve(listener: std::net::TcpListener, files: Vec<Arc<File>>, work: Streams) -> Result<()> {
     listener.set_nonblocking(true)?;
     let listener = TcpListener::from_std(listener)?;
     let mut tasks: Vec<Task<Result<()>>> = Vec::new();
     for file in files {
         let (socket, _) = listener.accept().await?;
-        tasks.push(meter.runtime().spawn("sendfile floor", send(socket, file, bytes, meter.clone())));
+        socket.set_nodelay(true)?;
+        let sending = send(socket, file, work.bytes, work.answer_bytes);
+        tasks.push(Runtime::real().spawn("sendfile floor", sending));
     }
     for task in tasks {
         task.await.context("a floor failed")??;
@@ -81,30 +81,49 @@ pub fn write_file(path: &std::path::Path, bytes: usize) -> Result<()> {
     Ok(())
 }
 
-/// Round and round until the window is over.
-async fn send(socket: TcpStream, file: Arc<File>, bytes: usize, meter: Meter) -> Result<()> {
+/// Answers each byte that comes with the next stretch of the file, round and round.
+async fn send(mut socket: TcpStream, file: Arc<File>, bytes: usize, answer_bytes: usize) -> Result<()> {
     let mut offset = 0;
-    while !meter.is_over() {
-        socket.writable().await?;
-        let count = CHUNK_BYTES.min(bytes - offset);
-        match socket.try_io(Interest::WRITABLE, || send_file(socket.as_fd(), &file, offset as u64, count)) {
-            Ok(sent) => offset = (offset + sent) % bytes,
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-            // The reader leaves when the window is over.
-            Err(_) if meter.is_over() => break,
-            Err(error) => return Err(error).context("sendfile"),
+    let mut asked = [0];
+    // The reader leaves when the window is over.
+    while socket.read(&mut asked).await? > 0 {
+        let mut left = answer_bytes;
+        while left > 0 {
+            socket.writable().await?;
+            let count = CHUNK_BYTES.min(bytes - offset).min(left);
+            match socket.try_io(Interest::WRITABLE, || send_file(socket.as_fd(), &file, offset as u64, count))
+            {
+                Ok(sent) => {
+                    offset = (offset + sent) % bytes;
+                    left -= sent;
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(error) => return Err(error).context("sendfile"),
+            }
         }
     }
     Ok(())
 }
 
-async fn discard(mut socket: TcpStream, meter: Meter) -> Result<()> {
+/// Asks for so many answers at once, and for another whenever one is there.
+async fn discard(mut socket: TcpStream, meter: Meter, work: Streams) -> Result<()> {
     let mut buffer = vec![0; READ_BYTES];
-    loop {
-        let read = socket.read(&mut buffer).await?;
-        if read == 0 {
-            return Ok(());
+    socket.write_all(&vec![0; work.in_flight]).await?;
+    let mut pending = work.in_flight;
+    while pending > 0 {
+        let mut left = work.answer_bytes;
+        while left > 0 {
+            let length = buffer.len().min(left);
+            let read = socket.read(&mut buffer[..length]).await?;
+            anyhow::ensure!(read > 0, "the sender left");
+            left -= read;
         }
-        meter.count(meter.now(), read as u64);
+        meter.count(meter.now(), work.answer_bytes as u64);
+        if meter.is_over() {
+            pending -= 1;
+        } else {
+            socket.write_all(&[0]).await?;
+        }
     }
+    Ok(())
 }

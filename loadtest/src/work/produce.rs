@@ -34,9 +34,9 @@ struct Producer {
 }
 
 pub async fn produce(harness: &Harness, server: &Server, work: &Produce) -> Result<Measurement> {
-    harness.prewarm().await?;
     let client = server.client(&harness.runtime);
     let topic = TestTopic::create(&client, work.partitions, configs(server, work.durability)).await?;
+    harness.prepare_to_write().await?;
     let before = device_bytes(server, work)?;
     let (meter, watch) = harness.start_measuring(Some(server))?;
     let mut tasks: Vec<Task<Result<Latencies>>> = Vec::new();
