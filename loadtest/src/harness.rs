@@ -8,7 +8,7 @@ use aquifer_runtime::Runtime;
 
 use crate::measurement::Measurement;
 use crate::meter::{Meter, Timing};
-use crate::prewarm::prewarm;
+use crate::prewarm::Reserve;
 use crate::process::{Usage, machine_user_seconds, share_of_others};
 use crate::server::{Programs, Server};
 use crate::system::sync_everything;
@@ -46,15 +46,14 @@ struct Look {
 
 impl Harness {
     /// Makes a run that writes start as any other: the runs before have left neither dirty pages nor files about to
-    /// be deleted, and there is memory that was touched before.
-    pub async fn prepare_to_write(&self) -> Result<()> {
-        if self.prewarm_bytes == 0 {
-            return Ok(());
+    /// be deleted, and there is memory that was touched before, for [`Reserve::release_with`].
+    pub async fn prepare_to_write(&self) -> Result<Reserve> {
+        if self.prewarm_bytes > 0 {
+            self.runtime.sleep(DELETION_DELAY).await;
+            let synced = self.runtime.spawn_blocking("sync", sync_everything).await;
+            synced.context("sync")?;
         }
-        self.runtime.sleep(DELETION_DELAY).await;
-        let synced = self.runtime.spawn_blocking("sync", sync_everything).await;
-        synced.context("sync")?;
-        prewarm(&self.runtime, self.prewarm_bytes).await
+        Reserve::touch(&self.runtime, self.prewarm_bytes).await
     }
 
     /// Starts the warm-up.

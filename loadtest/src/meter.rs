@@ -30,6 +30,7 @@ struct Counts {
     runtime: Runtime,
     opens: u64,
     closes: u64,
+    moved: AtomicU64,
     bytes: AtomicU64,
     operations: AtomicU64,
     buckets: Vec<AtomicU64>,
@@ -48,6 +49,7 @@ impl Meter {
             runtime: runtime.clone(),
             opens,
             closes,
+            moved: AtomicU64::new(0),
             bytes: AtomicU64::new(0),
             operations: AtomicU64::new(0),
             buckets: (0..buckets).map(|_| AtomicU64::new(0)).collect(),
@@ -84,10 +86,11 @@ impl Meter {
 
     /// Counts one operation that finished at that moment; says whether it was counted.
     pub fn count(&self, moment: u64, bytes: u64) -> bool {
+        let counts = &*self.counts;
+        counts.moved.fetch_add(bytes, Ordering::Relaxed);
         if !self.is_open_at(moment) {
             return false;
         }
-        let counts = &*self.counts;
         counts.bytes.fetch_add(bytes, Ordering::Relaxed);
         counts.operations.fetch_add(1, Ordering::Relaxed);
         let bucket = (moment - counts.opens) / BUCKET_NANOSECONDS;
@@ -97,6 +100,11 @@ impl Meter {
         let last = counts.last.fetch_max(moment, Ordering::Relaxed);
         counts.longest_gap.fetch_max(moment.saturating_sub(last), Ordering::Relaxed);
         true
+    }
+
+    /// All bytes so far, the warm-up's too.
+    pub fn moved(&self) -> u64 {
+        self.counts.moved.load(Ordering::Relaxed)
     }
 
     pub fn bytes(&self) -> u64 {

@@ -108,6 +108,17 @@ pub fn cached_bytes(file: &File) -> io::Result<u64> {
     Ok(pages.cached * page_bytes())
 }
 
+/// Lets the kernel back this memory with huge pages, as far as it holds whole ones.
+pub fn prefer_huge_pages(memory: &mut [u8]) -> io::Result<()> {
+    let page = usize::try_from(page_bytes()).map_err(io::Error::other)?;
+    let skipped = memory.as_ptr().align_offset(page);
+    let Some(aligned) = memory.get_mut(skipped..) else { return Ok(()) };
+    // SAFETY: the range is memory of ours that starts at a page; the advice changes nothing of what it holds.
+    let advised =
+        unsafe { libc::madvise(aligned.as_mut_ptr().cast(), aligned.len(), libc::MADV_HUGEPAGE) };
+    if advised == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
 /// Writes all dirty pages of all file systems.
 pub fn sync_everything() {
     // SAFETY: takes nothing and cannot fail.

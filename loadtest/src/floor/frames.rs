@@ -21,7 +21,9 @@ pub async fn run(
     work: &Frames,
     mut serve: impl FnMut(usize, TcpStream) -> Result<Worker<()>>,
 ) -> Result<Measurement> {
+    let reserve = harness.prepare_to_write().await?;
     let (meter, watch) = harness.start_measuring(None)?;
+    reserve.release_with(&harness.runtime, &meter);
     let listener = TcpListener::bind("127.0.0.1:0")?;
     let address = listener.local_addr()?;
     let (mut clients, mut servers) = (Vec::new(), Vec::new());

@@ -13,7 +13,6 @@ use crate::measurement::Measurement;
 use crate::scenario::Frames;
 
 pub async fn ingest(harness: &Harness, work: &Frames) -> Result<Measurement> {
-    harness.prepare_to_write().await?;
     let directory = harness.fresh_directory("ingest")?;
     let measurement = run(harness, work, |index, stream| {
         let file = File::create(directory.join(index.to_string()))?;

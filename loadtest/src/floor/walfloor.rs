@@ -47,7 +47,6 @@ struct State {
 }
 
 pub async fn walfloor(harness: &Harness, work: &Frames) -> Result<Measurement> {
-    harness.prepare_to_write().await?;
     let directory = harness.fresh_directory("walfloor")?;
     let log = prefilled(&directory.join("wal"))?;
     let filling = Filling::new(work.frame_bytes);

@@ -36,9 +36,10 @@ struct Producer {
 pub async fn produce(harness: &Harness, server: &Server, work: &Produce) -> Result<Measurement> {
     let client = server.client(&harness.runtime);
     let topic = TestTopic::create(&client, work.partitions, configs(server, work.durability)).await?;
-    harness.prepare_to_write().await?;
+    let reserve = harness.prepare_to_write().await?;
     let before = device_bytes(server, work)?;
     let (meter, watch) = harness.start_measuring(Some(server))?;
+    reserve.release_with(&harness.runtime, &meter);
     let mut tasks: Vec<Task<Result<Latencies>>> = Vec::new();
     for index in 0..work.producers {
         let producer = Producer::connect(harness, server, work, &topic, index, &meter).await?;
