@@ -114,8 +114,7 @@ pub fn prefer_huge_pages(memory: &mut [u8]) -> io::Result<()> {
     let skipped = memory.as_ptr().align_offset(page);
     let Some(aligned) = memory.get_mut(skipped..) else { return Ok(()) };
     // SAFETY: the range is memory of ours that starts at a page; the advice changes nothing of what it holds.
-    let advised =
-        unsafe { libc::madvise(aligned.as_mut_ptr().cast(), aligned.len(), libc::MADV_HUGEPAGE) };
+    let advised = unsafe { libc::madvise(aligned.as_mut_ptr().cast(), aligned.len(), libc::MADV_HUGEPAGE) };
     if advised == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 

@@ -45,14 +45,14 @@ impl<'a> Checker<'a> {
         if let Some(expected) = self.next_offset.replace(offset + 1)
             && offset != expected
         {
-            self.violation(format!("offset {offset} follows {}", expected - 1));
+            self.violation(&format!("offset {offset} follows {}", expected - 1));
         }
         let Some(stamp) = value.and_then(Stamp::read) else {
-            self.violation(format!("the record at {offset} is damaged or not ours"));
+            self.violation(&format!("the record at {offset} is damaged or not ours"));
             return self.compare(offset, None);
         };
         if stamp.partition != self.partition {
-            self.violation(format!("the record at {offset} was sent to partition {}", stamp.partition));
+            self.violation(&format!("the record at {offset} was sent to partition {}", stamp.partition));
         }
         let expected = self.next_sequences.insert(stamp.producer, stamp.sequence + 1).unwrap_or(0);
         if stamp.sequence != expected {
@@ -62,7 +62,7 @@ impl<'a> Checker<'a> {
                 "has a gap before it"
             };
             let (producer, sequence) = (stamp.producer, stamp.sequence);
-            self.violation(format!(
+            self.violation(&format!(
                 "the record at {offset}, {sequence} of producer {producer:016x}, {what}: {expected} was next"
             ));
             // Known for once; what follows is measured by the further of the two.
@@ -95,7 +95,7 @@ impl<'a> Checker<'a> {
             }
             if stamp != Some(entry.stamp_at(offset)) {
                 let expected = entry.stamp_at(offset);
-                self.violation(format!(
+                self.violation(&format!(
                     "acknowledged record {} of producer {:016x} is not at {offset}",
                     expected.sequence, expected.producer
                 ));
@@ -109,12 +109,12 @@ impl<'a> Checker<'a> {
 
     fn lost(&mut self, entry: &Entry) {
         let Entry { base_offset, producer, sequence, records, .. } = *entry;
-        self.violation(format!(
+        self.violation(&format!(
             "lost: {records} acknowledged records at {base_offset}, from {sequence} of producer {producer:016x} on"
         ));
     }
 
-    fn violation(&mut self, what: String) {
+    fn violation(&mut self, what: &str) {
         let findings = &mut self.findings;
         if findings.violations.len() < DESCRIBED_MAX {
             findings.violations.push(format!("partition {}: {what}", self.partition));

@@ -161,7 +161,7 @@ impl Producer {
             };
             select! {
                 biased;
-                answer = reply.answer() => self.take(answer?)?,
+                answer = reply.answer() => self.take(&answer?)?,
                 due = pacer.tick(), if room => self.send(due?).await?,
             }
         }
@@ -179,12 +179,12 @@ impl Producer {
     async fn finish_one(&mut self) -> Result<()> {
         let Some((_, reply)) = self.pending.front_mut() else { return Ok(()) };
         let answer = reply.answer().await?;
-        self.take(answer)
+        self.take(&answer)
     }
 
-    fn take(&mut self, response: ProduceResponse) -> Result<()> {
+    fn take(&mut self, response: &ProduceResponse) -> Result<()> {
         let now = self.meter.now();
-        Produced::from_response(&response).context("produce")?;
+        Produced::from_response(response).context("produce")?;
         let Some((due, _)) = self.pending.pop_front() else { return Ok(()) };
         if self.meter.count(now, self.load.batch.len() as u64) {
             self.latencies.record(now.saturating_sub(due));
