@@ -12,7 +12,11 @@ impl Sink for Replica {
             let mut state = self.state();
             match notice {
                 Notice::Written { upto } => self.apply(&mut state, Input::Written { upto }, &mut outcomes),
-                Notice::Flushed { upto } => self.apply(&mut state, Input::Flushed { upto }, &mut outcomes),
+                Notice::Flushed { upto } => {
+                    // Told by another thread than `Written`, which it may overtake.
+                    self.apply(&mut state, Input::Written { upto }, &mut outcomes);
+                    self.apply(&mut state, Input::Flushed { upto }, &mut outcomes);
+                }
                 Notice::WriteFailed { from, .. } => {
                     state.log.rewind(from);
                     self.apply(&mut state, Input::WriteFailed { from }, &mut outcomes);

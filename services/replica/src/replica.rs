@@ -183,7 +183,21 @@ impl Replica {
     }
 
     pub(crate) fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().expect("a replica that panicked is not used again")
+        match self.state.lock() {
+            Ok(state) => state,
+            Err(poisoned) => {
+                // A violated assertion fences this replica and no other.
+                tracing::error!(partition = %self.id, "the replica's core failed: it goes offline");
+                self.state.clear_poison();
+                let mut state = poisoned.into_inner();
+                let mut effects = Vec::new();
+                state.core.step(TimestampMs::NONE, Input::GoOffline, &mut effects);
+                // Whoever waits is told by the channel's end.
+                state.appends = Appends::default();
+                state.starts.clear();
+                state
+            }
+        }
     }
 
     /// Takes one input that appends nothing.

@@ -89,6 +89,8 @@ impl Wal {
             disk.sync_dir(parent)?;
         }
         let mut slots = Vec::new();
+        // Reading wants neither aligned memory nor whole blocks, which a file that is written directly would insist on.
+        let mut readers = Vec::new();
         for entry in disk.list(folder)? {
             if !entry.name.ends_with(".wal") {
                 continue;
@@ -96,10 +98,12 @@ impl Wal {
             let path = folder.join(&entry.name);
             let file = disk.open(&path, OpenMode::CreateDirect)?;
             let bytes = file.size().map_err(|source| WalError::read(&path, source))?;
+            readers.push(disk.open(&path, OpenMode::Read)?);
             slots.push(Slot { file, path: path.into(), bytes, generation: 0, live: false });
         }
         let floor = Floor::read(disk, folder)?;
-        let files: Vec<_> = slots.iter().map(|slot| (&slot.file, &*slot.path, slot.bytes)).collect();
+        let with_readers = slots.iter().zip(&readers);
+        let files: Vec<_> = with_readers.map(|(slot, reader)| (reader, &*slot.path, slot.bytes)).collect();
         let Scan { generations, last_sequence, last_generation } = scan(&files, directory, floor, replay)?;
         for (slot, generation) in slots.iter_mut().zip(generations) {
             slot.live = generation.is_some();

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use aquifer_types::{Offset, TopicPartition};
 use aquifer_wal::Wal;
 
-use super::command::{LogHandle, Write};
-use super::job::Background;
+use super::command::LogHandle;
+use super::job::{Background, Written};
 use crate::format::{Mark, MarksFile, PartitionMark};
 use crate::log::SegmentFile;
 
@@ -56,7 +56,7 @@ impl Checkpoints {
         self.logs.insert(id, progress);
     }
 
-    pub(super) fn wrote(&mut self, write: &Write) {
+    pub(super) fn wrote(&mut self, write: &Written) {
         let nothing = Mark { segment: write.segment.name, position: 0, end: write.base };
         let progress = self.logs.entry(write.log.id).or_insert_with(|| Progress {
             log: write.log.clone(),
@@ -67,7 +67,7 @@ impl Checkpoints {
             created: true,
             syncing: None,
         });
-        let end = write.position + write.bytes();
+        let end = write.position + write.bytes;
         progress.written = Mark { segment: write.segment.name, position: end, end: write.end };
         progress.created |= write.position == 0;
         if progress.dirty.last().is_none_or(|last| !Arc::ptr_eq(last, &write.segment)) {

@@ -1,5 +1,6 @@
 //! Executors: threads in production, one task under simulation. They run what the pipeline hands out.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::{self, Thread};
@@ -99,7 +100,10 @@ impl Shared {
             self.latched.store(true, Ordering::SeqCst);
         }
         for (log, notice) in notices {
-            log.tell(notice);
+            // A replica that fails is fenced by itself; the directory goes on for the others.
+            if catch_unwind(AssertUnwindSafe(|| log.tell(notice))).is_err() {
+                tracing::error!(partition = %log.id, "a replica failed while it was told of its log");
+            }
         }
     }
 

@@ -40,6 +40,7 @@ impl Default for Settings {
 
 impl Settings {
     const WAL_BYTES: std::ops::RangeInclusive<u64> = (8 << 20)..=(2 << 30);
+    const WAL_BYTES_MIN: u64 = 256 << 10;
     const WAL_FILES_MIN: u64 = 8;
     const WAL_FILE_BYTES_MAX: u64 = 64 << 20;
     const WAL_FIRST_FILE_BYTES: u64 = 4 << 20;
@@ -47,8 +48,8 @@ impl Settings {
     /// How the write-ahead log of a volume this large is laid out.
     #[must_use]
     pub fn wal(&self, space: Space) -> aquifer_wal::Settings {
-        let wanted = self.wal_bytes.unwrap_or(space.total_bytes / 50);
-        let capacity = wanted.clamp(*Self::WAL_BYTES.start(), *Self::WAL_BYTES.end());
+        let usual = (space.total_bytes / 50).clamp(*Self::WAL_BYTES.start(), *Self::WAL_BYTES.end());
+        let capacity = self.wal_bytes.unwrap_or(usual).max(Self::WAL_BYTES_MIN);
         let slot_bytes = (capacity / Self::WAL_FILES_MIN).min(Self::WAL_FILE_BYTES_MAX) & !0xfff;
         aquifer_wal::Settings {
             first_slot_bytes: slot_bytes.min(Self::WAL_FIRST_FILE_BYTES),

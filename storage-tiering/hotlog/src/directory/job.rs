@@ -1,5 +1,6 @@
 //! The jobs that wait for the disk: executors run them without any lock.
 
+use std::collections::VecDeque;
 use std::io::IoSlice;
 use std::sync::Arc;
 
@@ -24,10 +25,27 @@ pub(super) struct Building {
 /// What becomes true once a group is durable.
 #[derive(Clone, Debug)]
 pub(super) enum Settled {
-    Flushed { log: Arc<LogHandle>, end: Offset },
-    Synced { log: Arc<LogHandle>, end: Offset },
-    Started { log: Arc<LogHandle>, log_start: Offset, files: Vec<Arc<SegmentFile>> },
-    Dropped { log: Arc<LogHandle> },
+    Flushed {
+        log: Arc<LogHandle>,
+        end: Offset,
+    },
+    /// Part of the batch that ends here: nothing to tell yet, but this file of the log is needed for it.
+    Part {
+        log: Arc<LogHandle>,
+        end: Offset,
+    },
+    Synced {
+        log: Arc<LogHandle>,
+        end: Offset,
+    },
+    Started {
+        log: Arc<LogHandle>,
+        log_start: Offset,
+        files: Vec<Arc<SegmentFile>>,
+    },
+    Dropped {
+        log: Arc<LogHandle>,
+    },
 }
 
 /// Writes queued commands to segments and into a group.
@@ -35,8 +53,8 @@ pub(super) enum Settled {
 pub(super) struct WriteJob {
     pub(super) commands: Vec<Command>,
     pub(super) building: Building,
-    /// A batch of which a group took only a part: it and how many of its bytes are logged.
-    pub(super) unfinished: Option<Unfinished>,
+    /// Batches in their segments that the group had no room for, or only for a part of.
+    pub(super) unfinished: VecDeque<Unfinished>,
     pub(super) done: WriteDone,
     pub(super) group_bytes_max: usize,
 }
@@ -50,7 +68,7 @@ pub(super) struct Unfinished {
 /// What a write job came to.
 #[derive(Debug, Default)]
 pub(super) struct WriteDone {
-    pub(super) written: Vec<Write>,
+    pub(super) written: Vec<Written>,
     pub(super) failed: Vec<Failed>,
     pub(super) seals: Vec<(Arc<LogHandle>, SealTask)>,
     pub(super) starts: Vec<(Arc<LogHandle>, Offset)>,
@@ -58,6 +76,30 @@ pub(super) struct WriteDone {
     pub(super) sync_failed: bool,
     /// Commands that the group had no room for.
     pub(super) left: Vec<Command>,
+}
+
+/// A batch that stands in its segment.
+#[derive(Debug)]
+pub(super) struct Written {
+    pub(super) log: Arc<LogHandle>,
+    pub(super) segment: Arc<SegmentFile>,
+    pub(super) position: u64,
+    pub(super) bytes: u64,
+    pub(super) base: Offset,
+    pub(super) end: Offset,
+}
+
+impl From<&Write> for Written {
+    fn from(write: &Write) -> Written {
+        Written {
+            log: write.log.clone(),
+            segment: write.segment.clone(),
+            position: write.position,
+            bytes: write.bytes(),
+            base: write.base,
+            end: write.end,
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -82,11 +124,15 @@ impl Building {
 
 impl WriteJob {
     pub(super) fn execute(&mut self, files: &FilePool) {
-        if let Some(Unfinished { write, logged }) = self.unfinished.take() {
-            self.log_write(write, logged);
+        while self.building.group.payload_bytes() < self.group_bytes_max
+            && let Some(Unfinished { write, logged }) = self.unfinished.pop_front()
+        {
+            if let Some(left) = self.log_write(write, logged) {
+                self.unfinished.push_front(left);
+            }
         }
         let mut commands = std::mem::take(&mut self.commands).into_iter().peekable();
-        while self.unfinished.is_none() && self.building.group.payload_bytes() < self.group_bytes_max {
+        while self.unfinished.is_empty() && self.building.group.payload_bytes() < self.group_bytes_max {
             let Some(command) = commands.next() else { break };
             match command {
                 Command::Write(first) => {
@@ -165,10 +211,15 @@ impl WriteJob {
         let mut run = run;
         let refused = run.split_off(written);
         for write in run {
-            if write.durable {
-                self.log_write(write, 0);
-            } else {
-                self.done.written.push(write);
+            self.done.written.push(Written::from(&write));
+            if !write.durable {
+                continue;
+            }
+            // In the order of the log: nothing overtakes what waits for the next group.
+            if !self.unfinished.is_empty() {
+                self.unfinished.push_back(Unfinished { write, logged: 0 });
+            } else if let Some(left) = self.log_write(write, 0) {
+                self.unfinished.push_back(left);
             }
         }
         if let Err((file, error)) = result {
@@ -191,14 +242,13 @@ impl WriteJob {
         });
     }
 
-    /// Puts a batch, or what is left of it, into the group, in pieces that fit one.
-    fn log_write(&mut self, write: Write, logged: usize) {
+    /// Puts a batch, or what is left of it, into the group, in pieces that fit one; returns what does not fit.
+    fn log_write(&mut self, write: Write, logged: usize) -> Option<Unfinished> {
         let whole = write.header.len() + write.body.len();
         let mut logged = logged;
         while logged < whole {
             if self.building.group.payload_bytes() >= self.group_bytes_max {
-                self.unfinished = Some(Unfinished { write, logged });
-                return;
+                return Some(Unfinished { write, logged });
             }
             let piece_end = whole.min(logged + self.group_bytes_max);
             let entry = WalEntry::Data {
@@ -207,6 +257,7 @@ impl WriteJob {
                 base: write.base,
                 segment: write.segment.name,
                 position: write.position + logged as u64,
+                is_part: piece_end < whole,
                 bytes: &[],
             };
             let (kind, fields) = entry.encode_fields();
@@ -214,10 +265,13 @@ impl WriteJob {
             let body_from = logged.saturating_sub(write.header.len());
             let body_end = piece_end.saturating_sub(write.header.len());
             self.building.group.push(kind, &[&fields, header, &write.body[body_from..body_end]]);
+            if piece_end < whole {
+                self.building.settled.push(Settled::Part { log: write.log.clone(), end: write.end });
+            }
             logged = piece_end;
         }
-        self.building.settled.push(Settled::Flushed { log: write.log.clone(), end: write.end });
-        self.done.written.push(write);
+        self.building.settled.push(Settled::Flushed { log: write.log, end: write.end });
+        None
     }
 }
 

@@ -22,7 +22,7 @@ pub(super) type Notices = Vec<(Arc<LogHandle>, Notice)>;
 pub(super) struct Pipeline {
     wal: Wal,
     backlog: VecDeque<Command>,
-    unfinished: Option<Unfinished>,
+    unfinished: VecDeque<Unfinished>,
     /// The group that takes records; away while a write job fills it.
     building: Option<Building>,
     /// The other group; away while it is flushed.
@@ -45,7 +45,7 @@ impl Pipeline {
         Pipeline {
             wal,
             backlog: VecDeque::new(),
-            unfinished: None,
+            unfinished: VecDeque::new(),
             building: Some(Building::new(group_bytes_max)),
             spare: Some(Building::new(group_bytes_max)),
             writing: false,
@@ -70,7 +70,7 @@ impl Pipeline {
 
     /// No writes are under way or queued up here, so whoever has some may make them in place.
     pub(super) fn is_quiet(&self) -> bool {
-        !self.writing && self.backlog.is_empty() && self.unfinished.is_none()
+        !self.writing && self.backlog.is_empty() && self.unfinished.is_empty()
     }
 
     /// What failed in the background may be tried again.
@@ -84,7 +84,7 @@ impl Pipeline {
     /// Nothing queued, nothing under way.
     pub(super) fn is_idle(&self) -> bool {
         self.backlog.is_empty()
-            && self.unfinished.is_none()
+            && self.unfinished.is_empty()
             && !self.writing
             && self.flushing.is_none()
             && self.building.as_ref().is_some_and(Building::is_empty)
@@ -95,7 +95,7 @@ impl Pipeline {
     /// The next writes, if the writer is free and the group has room. `queued` is drained.
     pub(super) fn take_writes(&mut self, queued: &mut VecDeque<Command>) -> Option<WriteJob> {
         self.backlog.append(queued);
-        if self.writing || (self.backlog.is_empty() && self.unfinished.is_none()) {
+        if self.writing || (self.backlog.is_empty() && self.unfinished.is_empty()) {
             return None;
         }
         if self.latched {
@@ -115,7 +115,7 @@ impl Pipeline {
         Some(WriteJob {
             commands,
             building,
-            unfinished: self.unfinished.take(),
+            unfinished: std::mem::take(&mut self.unfinished),
             done: WriteDone::default(),
             group_bytes_max: self.group_bytes_max,
         })
@@ -195,6 +195,7 @@ impl Pipeline {
                         _ => notices.push((log, Notice::Flushed { upto: end })),
                     }
                 }
+                Settled::Part { log, end } => self.checkpoints.logged(generation, log.id, end),
                 Settled::Synced { log, end } => notices.push((log, Notice::Flushed { upto: end })),
                 Settled::Started { log, log_start, files } => {
                     notices.push((log, Notice::Started { log_start }));

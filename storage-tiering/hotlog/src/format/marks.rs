@@ -37,13 +37,14 @@ pub struct MarksFile {
 /// One record of the shared WAL. Its kind stands in the WAL's own record header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WalEntry<'a> {
-    /// Bytes of a segment.
+    /// Bytes of a segment: a batch, or the last part of one. `is_part` where more parts follow.
     Data {
         id: TopicPartition,
         epoch: BatchEpoch,
         base: Offset,
         segment: SegmentName,
         position: u64,
+        is_part: bool,
         bytes: &'a [u8],
     },
     /// The segments are durable up to here by themselves.
@@ -59,6 +60,7 @@ impl WalEntry<'_> {
     pub const SYNCED: u8 = 2;
     pub const START: u8 = 3;
     pub const DROP: u8 = 4;
+    pub const DATA_PART: u8 = 5;
     /// A `Data` record's fields before its bytes.
     pub const DATA_FIELDS: usize = 20 + 4 + 8 + 12 + 8;
 
@@ -67,13 +69,13 @@ impl WalEntry<'_> {
     pub fn encode_fields(&self) -> (u8, Vec<u8>) {
         let mut fields = Vec::with_capacity(WalEntry::DATA_FIELDS);
         let kind = match self {
-            WalEntry::Data { id, epoch, base, segment, position, .. } => {
+            WalEntry::Data { id, epoch, base, segment, position, is_part, .. } => {
                 put_id(&mut fields, *id);
                 fields.put_i32_le(epoch.0);
                 fields.put_i64_le(base.0);
                 put_segment(&mut fields, *segment);
                 fields.put_u64_le(*position);
-                WalEntry::DATA
+                if *is_part { WalEntry::DATA_PART } else { WalEntry::DATA }
             }
             WalEntry::Synced { id, mark } => {
                 put_id(&mut fields, *id);
@@ -97,12 +99,13 @@ impl WalEntry<'_> {
     pub fn decode(kind: u8, mut payload: &[u8]) -> Result<WalEntry<'_>, FormatError> {
         let id = get_id(&mut payload)?;
         let entry = match kind {
-            WalEntry::DATA => {
+            WalEntry::DATA | WalEntry::DATA_PART => {
+                let is_part = kind == WalEntry::DATA_PART;
                 let epoch = BatchEpoch(payload.try_get_i32_le()?);
                 let base = Offset(payload.try_get_i64_le()?);
                 let segment = get_segment(&mut payload)?;
                 let position = payload.try_get_u64_le()?;
-                return Ok(WalEntry::Data { id, epoch, base, segment, position, bytes: payload });
+                return Ok(WalEntry::Data { id, epoch, base, segment, position, is_part, bytes: payload });
             }
             WalEntry::SYNCED => WalEntry::Synced { id, mark: get_mark(&mut payload)? },
             WalEntry::START => WalEntry::Start { id, log_start: Offset(payload.try_get_i64_le()?) },

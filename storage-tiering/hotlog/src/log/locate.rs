@@ -156,12 +156,16 @@ impl Log {
 }
 
 impl Located {
-    /// Whether the range can be named without reading anything.
+    /// Whether the range of up to `bytes_max` can be named without reading anything.
     #[must_use]
-    pub fn is_in_memory(&self) -> bool {
-        self.start.is_some()
-            && self.segment.handle().is_some()
-            && matches!(self.limit, Limit::Position { .. })
+    pub fn is_in_memory(&self, bytes_max: u64) -> bool {
+        let Some(start) = self.start else { return false };
+        let upto = start.saturating_add(bytes_max);
+        let ends = matches!(self.limit, Limit::Position { position, .. } if position <= upto);
+        let indexed = |index: &Arc<Vec<IndexEntry>>| {
+            floor_by_position(index, upto).is_some_and(|entry| u64::from(entry.position) > start)
+        };
+        self.segment.handle().is_some() && (ends || self.index.as_ref().is_some_and(indexed))
     }
 
     /// The range of whole batches from the one that holds the offset, within `bytes_max` but at least one batch.

@@ -44,12 +44,15 @@ struct Found {
 impl Scan<'_> {
     /// The log as it is on disk, cut back to its valid prefix, and the verdict on it. What is damaged stays as it is.
     pub(super) fn run(&self, replay: &mut dyn Replay) -> Result<(Log, Verdict), DiskError> {
-        let names = self.segment_names()?;
+        let mut names = self.segment_names()?;
+        self.remove_below_start(&mut names)?;
         let durable_from = self.known.mark.map_or(Offset(i64::MIN), |mark| mark.segment.base);
         let scan_from = self.scan_from(&names, durable_from);
         let mut segments: VecDeque<Segment> = VecDeque::new();
         let mut beyond = Vec::new();
-        let mut torn = false;
+        // Every start but the first is on record.
+        let start = self.known.log_start.unwrap_or(Offset::ZERO);
+        let mut torn = names.first().is_some_and(|first| first.base > start);
         let mut restored = false;
         for (place, name) in names.iter().enumerate() {
             torn |= segments.back().is_some_and(|last| !follows(last, *name));
@@ -71,10 +74,12 @@ impl Scan<'_> {
             torn = found.torn;
             segments.push_back(found.segment);
         }
-        let first = segments.front().map(|first| first.summary.base);
-        let start = self.known.log_start.or(first).unwrap_or_default();
         let verdict = self.verdict(&segments, torn);
         if matches!(verdict, Verdict::Corrupt | Verdict::Missing) {
+            tracing::error!(
+                partition = %self.id, known = ?self.known, ?beyond,
+                "what was durable is damaged or gone: the partition is quarantined, its files stay as they are"
+            );
             return Ok((Log::empty(self.id, start), verdict));
         }
         for name in beyond {
@@ -101,6 +106,13 @@ impl Scan<'_> {
         }
         names.sort();
         Ok(names)
+    }
+
+    /// Segments wholly below the start were given up; a power cut may have left any of them.
+    fn remove_below_start(&self, names: &mut Vec<SegmentName>) -> Result<(), DiskError> {
+        let Some(log_start) = self.known.log_start else { return Ok(()) };
+        let kept = names.partition_point(|name| name.base <= log_start).saturating_sub(1);
+        names.drain(..kept).try_for_each(|name| self.remove(name))
     }
 
     /// From which segment on batches are read: from the newest producers' snapshot at or before the durable part's end.

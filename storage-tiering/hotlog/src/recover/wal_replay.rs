@@ -80,7 +80,7 @@ impl<'a> WalReplay<'a> {
                 self.open = None;
                 self.known.insert(id, Known { dropped: true, ..Known::default() });
             }
-            WalEntry::Data { id, segment, position, bytes, .. } => {
+            WalEntry::Data { id, segment, position, is_part, bytes, .. } => {
                 let known = self.known.entry(id).or_default();
                 let end = position + bytes.len() as u64;
                 let durable = known.mark.is_some_and(|mark| {
@@ -89,7 +89,10 @@ impl<'a> WalReplay<'a> {
                 if known.dropped || durable {
                     return Ok(());
                 }
-                known.replayed_to = Some((segment, end));
+                // Part of a batch was never acknowledged: it reads as a torn tail if the rest is missing.
+                if !is_part {
+                    known.replayed_to = Some((segment, end));
+                }
                 self.write(id, segment, position, bytes)?;
             }
         }

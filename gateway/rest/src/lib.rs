@@ -1,0 +1,6 @@
+//! The HTTP port: the only door to axum.
+#![forbid(unsafe_code)]
+
+mod ops;
+
+pub use ops::{Probe, Readiness, serve};

@@ -1,0 +1,79 @@
+//! The command line.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::{dev, server};
+
+/// Logs for the cloud: hot on disk, cold in object storage, spoken to in Kafka's protocol.
+#[derive(Debug, Parser)]
+#[command(name = "aquifer", version, about, propagate_version = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run a node for development: no configuration, 127.0.0.1 only
+    Dev(DevArguments),
+    /// Run a node
+    Server(ServerArguments),
+    /// Look at configuration files
+    #[command(subcommand)]
+    Config(ConfigCommand),
+}
+
+/// What `aquifer dev` takes.
+#[derive(Debug, clap::Args)]
+pub(crate) struct DevArguments {
+    /// Keep data here across restarts; a temporary folder without it
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data_dir: Option<PathBuf>,
+    /// The port for Kafka clients
+    #[arg(long, value_name = "P", default_value_t = 9092)]
+    pub(crate) kafka_port: u16,
+    /// The port for HTTP
+    #[arg(long, value_name = "H", default_value_t = 8080)]
+    pub(crate) http_port: u16,
+}
+
+/// What `aquifer server` takes.
+#[derive(Debug, clap::Args)]
+pub(crate) struct ServerArguments {
+    /// The configuration file
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: PathBuf,
+    /// Keep data here, whatever the file says
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data_dir: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+enum ConfigCommand {
+    /// Say what is wrong with a configuration file
+    Check { file: PathBuf },
+    /// Print the reference: every key with its default
+    Default,
+}
+
+pub(crate) fn run() -> ExitCode {
+    let outcome = match Cli::parse().command {
+        Command::Dev(arguments) => dev::run(&arguments),
+        Command::Server(arguments) => server::run(&arguments),
+        Command::Config(ConfigCommand::Check { file }) => server::check(&file),
+        Command::Config(ConfigCommand::Default) => {
+            print!("{}", crate::config::REFERENCE);
+            Ok(())
+        }
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("aquifer: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,91 @@
+//! `aquifer dev`: a node without configuration, and the lines that say what runs where.
+
+use std::io::IsTerminal as _;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context as _, Result};
+use aquifer_net::{Advertised, Limits, Listener};
+use aquifer_runtime::{Now, Runtime};
+use aquifer_types::NodeId;
+
+use crate::command::DevArguments;
+use crate::logging;
+use crate::node::{Node, NodeSettings};
+use crate::server::run_until_stopped;
+
+pub(crate) fn run(arguments: &DevArguments) -> Result<()> {
+    let temporary = match &arguments.data_dir {
+        Some(_) => None,
+        None => Some(
+            tempfile::Builder::new().prefix("aquifer-dev-").tempdir().context("make a temporary folder")?,
+        ),
+    };
+    let data_dir = match (&arguments.data_dir, &temporary) {
+        (Some(chosen), _) => chosen.clone(),
+        (None, Some(temporary)) => temporary.path().to_owned(),
+        (None, None) => PathBuf::from("."),
+    };
+    logging::start(logging::Format::Text, "warn");
+    let runtime = Runtime::real();
+    let started = runtime.now();
+    let settings = settings(arguments, data_dir.clone());
+    run_until_stopped(&runtime, settings, |node| {
+        tell(node, &data_dir, temporary.is_some(), elapsed(&runtime, started));
+    })
+}
+
+fn settings(arguments: &DevArguments, data_dir: PathBuf) -> NodeSettings {
+    let local = |port| SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+    let listener = Listener {
+        name: "PLAINTEXT".to_owned(),
+        bind: local(arguments.kafka_port),
+        advertised: Advertised { host: "127.0.0.1".to_owned(), port: arguments.kafka_port },
+        tls: None,
+    };
+    NodeSettings {
+        data_dir,
+        node: NodeId(0),
+        listeners: vec![listener],
+        http: local(arguments.http_port),
+        broker: aquifer_broker::Settings { auto_create_topics: true, ..aquifer_broker::Settings::default() },
+        log: aquifer_hotlog::Settings::default(),
+        limits: Limits::default(),
+        bootstrap: true,
+    }
+}
+
+fn elapsed(runtime: &Runtime, started: Now) -> Duration {
+    runtime.now().monotonic.since(started.monotonic)
+}
+
+/// Says what runs where and what to try next; as one JSON line where nobody reads along.
+fn tell(node: &Node, data_dir: &Path, temporary: bool, took: Duration) {
+    let kafka = &node.listeners[0].advertised;
+    let (kafka, http) = (format!("{}:{}", kafka.host, kafka.port), node.http);
+    if !std::io::stdout().is_terminal() {
+        let facts = serde_json::json!({
+            "version": env!("CARGO_PKG_VERSION"),
+            "mode": "dev",
+            "cluster": node.cluster.to_string(),
+            "kafka": kafka,
+            "http": http.to_string(),
+            "data_dir": data_dir,
+            "temporary": temporary,
+            "ready_ms": took.as_millis(),
+        });
+        println!("{facts}");
+        return;
+    }
+    let kept = if temporary { "in a temporary folder, gone at exit" } else { "kept" };
+    println!("aquifer {}  development mode, 127.0.0.1 only", env!("CARGO_PKG_VERSION"));
+    println!("  Kafka    {kafka}");
+    println!("  HTTP     http://{http}   /healthz  /readyz  /metrics");
+    println!("  Data     {} ({kept})", data_dir.display());
+    println!("  Cluster  {}", node.cluster);
+    println!("Try it, from another terminal:");
+    println!("  echo 'hello' | kcat -b {kafka} -t demo -P");
+    println!("  kcat -b {kafka} -t demo -C -o beginning -e");
+    println!("ready in {} ms; Ctrl-C stops", took.as_millis());
+}

@@ -1,0 +1,13 @@
+//! The program `aquifer`: configuration, roles, wiring, offline commands.
+#![forbid(unsafe_code)]
+
+mod command;
+mod config;
+mod dev;
+mod logging;
+mod node;
+mod server;
+
+fn main() -> std::process::ExitCode {
+    command::run()
+}

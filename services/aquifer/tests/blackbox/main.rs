@@ -1,0 +1,5 @@
+//! Black-box tests: the real binary, real clients, real signals.
+
+mod harness;
+mod kcat;
+mod restart;

@@ -1,0 +1,169 @@
+//! ListOffsets: ends, starts, and offsets by time.
+
+use std::sync::Arc;
+
+use aquifer_partition::Isolation;
+use aquifer_record::{BatchView, decode};
+use aquifer_replica::{FetchRefusal, Replica, TimeQuery};
+use aquifer_types::{LeaderEpoch, Offset, TimestampMs};
+use aquifer_wire::ErrorCode;
+use aquifer_wire::messages::list_offsets_request::ListOffsetsPartition;
+use aquifer_wire::messages::list_offsets_response::{ListOffsetsPartitionResponse, ListOffsetsTopicResponse};
+use aquifer_wire::messages::{ListOffsetsRequest, ListOffsetsResponse};
+
+use super::partition_ref::{TopicRef, expected_epoch};
+use crate::broker::Broker;
+use crate::refusal::fetch_error;
+
+/// A batch may unpack to this much and no more.
+const UNPACKED_BYTES_MAX: usize = 256 << 20;
+
+/// From this version on answers name the epoch of what was found.
+const EPOCHS_FROM: i16 = 4;
+
+/// Kafka's special timestamps.
+const LATEST: i64 = -1;
+const EARLIEST: i64 = -2;
+const MAX_TIMESTAMP: i64 = -3;
+const EARLIEST_LOCAL: i64 = -4;
+const LATEST_TIERED: i64 = -5;
+const EARLIEST_PENDING_UPLOAD: i64 = -6;
+
+/// An offset that was found, with its record's timestamp if that was the question.
+struct FoundOffset {
+    offset: Offset,
+    timestamp: TimestampMs,
+    epoch: i32,
+}
+
+pub(crate) async fn list_offsets(
+    broker: &Arc<Broker>,
+    version: i16,
+    request: ListOffsetsRequest,
+) -> ListOffsetsResponse {
+    let image = broker.image();
+    let isolation =
+        if request.isolation_level == 1 { Isolation::ReadCommitted } else { Isolation::ReadUncommitted };
+    let mut topics = Vec::with_capacity(request.topics.len());
+    for asked in request.topics {
+        let topic = TopicRef::Name(&asked.name).find(&image);
+        let mut partitions = Vec::with_capacity(asked.partitions.len());
+        for partition in &asked.partitions {
+            let found = match topic.and_then(|topic| broker.replica_of(topic, partition.partition_index)) {
+                Ok(replica) => find(broker, &replica, isolation, partition).await,
+                Err(error) => Err(error),
+            };
+            let mut response = response(partition.partition_index, found);
+            if version < EPOCHS_FROM {
+                response.leader_epoch = -1;
+            }
+            partitions.push(response);
+        }
+        topics.push(ListOffsetsTopicResponse { name: asked.name, partitions });
+    }
+    ListOffsetsResponse { topics, ..ListOffsetsResponse::default() }
+}
+
+fn response(index: i32, found: Result<Option<FoundOffset>, ErrorCode>) -> ListOffsetsPartitionResponse {
+    let unknown = ListOffsetsPartitionResponse { partition_index: index, ..Default::default() };
+    match found {
+        Ok(Some(found)) => ListOffsetsPartitionResponse {
+            timestamp: found.timestamp.0,
+            offset: found.offset.0,
+            leader_epoch: found.epoch,
+            ..unknown
+        },
+        Ok(None) => unknown,
+        Err(error_code) => ListOffsetsPartitionResponse { error_code, ..unknown },
+    }
+}
+
+async fn find(
+    broker: &Arc<Broker>,
+    replica: &Arc<Replica>,
+    isolation: Isolation,
+    asked: &ListOffsetsPartition,
+) -> Result<Option<FoundOffset>, ErrorCode> {
+    let expected = expected_epoch(asked.current_leader_epoch);
+    let refused = |refusal: FetchRefusal| fetch_error(&refusal);
+    match asked.timestamp {
+        LATEST => {
+            let (offset, LeaderEpoch(epoch)) = replica.latest(isolation, expected).map_err(refused)?;
+            Ok(Some(FoundOffset { offset, timestamp: TimestampMs::NONE, epoch }))
+        }
+        // Everything is local as long as nothing is tiered.
+        EARLIEST | EARLIEST_LOCAL => {
+            let (offset, epoch) = replica.earliest(expected).map_err(refused)?;
+            let epoch = epoch.map_or(-1, |epoch| epoch.0);
+            Ok(Some(FoundOffset { offset, timestamp: TimestampMs::NONE, epoch }))
+        }
+        LATEST_TIERED | EARLIEST_PENDING_UPLOAD => {
+            replica.latest(isolation, expected).map_err(refused)?;
+            Ok(None)
+        }
+        MAX_TIMESTAMP => match replica.at_max_timestamp(isolation, expected).map_err(refused)? {
+            Some(query) => search(broker, replica, query, Wanted::Largest).await,
+            None => Ok(None),
+        },
+        time if time >= 0 => {
+            let query = replica.at_time(TimestampMs(time), isolation, expected).map_err(refused)?;
+            search(broker, replica, query, Wanted::First).await
+        }
+        _ => Err(ErrorCode::UNSUPPORTED_VERSION),
+    }
+}
+
+/// Which record of the batch that is found is meant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Wanted {
+    First,
+    Largest,
+}
+
+async fn search(
+    broker: &Arc<Broker>,
+    replica: &Arc<Replica>,
+    query: TimeQuery,
+    wanted: Wanted,
+) -> Result<Option<FoundOffset>, ErrorCode> {
+    let files = broker.directory.files().clone();
+    let work = move || -> Result<Option<(Offset, TimestampMs)>, ErrorCode> {
+        let damaged = |error: &dyn std::fmt::Display| {
+            tracing::error!(%error, "search by time failed");
+            ErrorCode::KAFKA_STORAGE_ERROR
+        };
+        let Some(range) = query.lookup.resolve(&files).map_err(|error| damaged(&error))? else {
+            return Ok(None);
+        };
+        let mut bytes = vec![0; usize::try_from(range.len).map_err(|error| damaged(&error))?];
+        range.file.read_exact_at(range.at, &mut bytes).map_err(|error| damaged(&error))?;
+        let batch = BatchView::parse(&bytes).map_err(|error| damaged(&error))?;
+        Ok(in_batch(&batch, &query, wanted))
+    };
+    let found = broker.runtime.spawn_blocking("find-time", work).await;
+    let found = found.ok_or(ErrorCode::KAFKA_STORAGE_ERROR)??;
+    Ok(found.map(|(offset, timestamp)| {
+        let epoch = replica.epoch_at(offset).map_or(-1, |epoch| epoch.0);
+        FoundOffset { offset, timestamp, epoch }
+    }))
+}
+
+/// The record meant; the batch's own marks where its records cannot be read.
+fn in_batch(batch: &BatchView<'_>, query: &TimeQuery, wanted: Wanted) -> Option<(Offset, TimestampMs)> {
+    let mut unpacked = Vec::new();
+    let mut best: Option<(Offset, TimestampMs)> = None;
+    if let Ok(records) = decode(&batch.header, batch.body(), UNPACKED_BYTES_MAX, &mut unpacked) {
+        for record in records.map_while(Result::ok).filter(|record| record.offset < query.upto) {
+            let reaches = record.timestamp >= query.time;
+            match wanted {
+                Wanted::First if reaches => return Some((record.offset, record.timestamp)),
+                Wanted::Largest if best.is_none_or(|(_, largest)| record.timestamp > largest) => {
+                    best = Some((record.offset, record.timestamp));
+                }
+                _ => {}
+            }
+        }
+        return best;
+    }
+    Some((batch.header.base_offset, batch.header.max_timestamp))
+}

@@ -1,0 +1,96 @@
+//! `Broker`: everything a request can touch.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use aquifer_disk::DirectoryLock;
+use aquifer_hotlog::format::CleanFile;
+use aquifer_hotlog::{Directory, Health};
+use aquifer_metadata::{Answer, BrokerRun, Change, Image};
+use aquifer_quorum::{ProposeError, Quorum};
+use aquifer_replica::Replica;
+use aquifer_runtime::{Runtime, Shutdown};
+use aquifer_types::{BrokerEpoch, ClusterId, DirectoryId, TopicPartition};
+use tokio::sync::watch;
+
+use crate::api::data::FetchSessions;
+use crate::producers::ProducerIds;
+use crate::replicas::Replicas;
+use crate::settings::Settings;
+
+/// One broker.
+#[derive(Debug)]
+pub struct Broker {
+    pub(crate) run: BrokerRun,
+    pub(crate) cluster: ClusterId,
+    pub(crate) directory_id: DirectoryId,
+    pub(crate) settings: Settings,
+    pub(crate) runtime: Runtime,
+    pub(crate) quorum: Arc<Quorum>,
+    pub(crate) directory: Directory,
+    pub(crate) replicas: Replicas,
+    pub(crate) producer_ids: ProducerIds,
+    pub(crate) fetch_sessions: FetchSessions,
+    /// Up to which command of the metadata log the replicas are what it says.
+    pub(crate) followed: watch::Sender<u64>,
+    pub(crate) stop: Shutdown,
+    /// Keeps other processes out of the data directory for as long as the broker lives.
+    pub(crate) lock: Box<dyn DirectoryLock>,
+}
+
+impl Broker {
+    /// How long an answer waits for replicas to become what was just decided.
+    const FOLLOW_TIMEOUT: Duration = Duration::from_secs(5);
+
+    /// The epoch of this run.
+    #[must_use]
+    pub fn epoch(&self) -> BrokerEpoch {
+        self.run.epoch
+    }
+
+    #[must_use]
+    pub fn image(&self) -> Image {
+        self.quorum.image()
+    }
+
+    #[must_use]
+    pub fn health(&self) -> Health {
+        self.directory.health()
+    }
+
+    pub(crate) fn replica(&self, id: TopicPartition) -> Option<Arc<Replica>> {
+        self.replicas.get(id)
+    }
+
+    /// Has a change agreed on, and returns once this broker acts on it.
+    pub(crate) async fn decide(&self, change: Change) -> Result<Answer, ProposeError> {
+        let (index, answer) = self.quorum.propose(change).await?;
+        let mut followed = self.followed.subscribe();
+        let caught_up = followed.wait_for(|followed| *followed >= index);
+        if self.runtime.timeout(Self::FOLLOW_TIMEOUT, caught_up).await.is_none() {
+            tracing::warn!(index, "the replicas are slow to follow the metadata");
+        }
+        Ok(answer)
+    }
+
+    /// Stops taking part: everything is flushed, and the directory is left so that nothing need be recovered.
+    pub async fn close(&self) {
+        self.stop.give();
+        let ends = || {
+            let mut clean = CleanFile { broker_epoch: self.run.epoch, partitions: Vec::new() };
+            let mut producers = Vec::new();
+            for replica in self.replicas.all() {
+                let Some((partition, known)) = replica.ends() else { continue };
+                if !known.is_empty() {
+                    let file = aquifer_hotlog::format::ProducersFile { end: partition.end, producers: known };
+                    producers.push((partition.id, file));
+                }
+                clean.partitions.push(partition);
+            }
+            (clean, producers)
+        };
+        if let Err(error) = self.directory.close(&self.runtime, ends).await {
+            tracing::error!(%error, "the data directory is not closed cleanly: the next start recovers it");
+        }
+    }
+}

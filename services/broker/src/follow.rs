@@ -1,0 +1,142 @@
+//! Following the metadata: replicas are made, told their role, reconfigured and deleted as the quorum decides.
+
+use std::future::Future;
+use std::sync::Arc;
+
+use aquifer_hotlog::Recovered;
+use aquifer_metadata::{Delta, Image, Topic};
+use aquifer_partition::{Follow, Lead};
+use aquifer_quorum::Update;
+use aquifer_replica::Replica;
+use aquifer_types::{Offset, PartitionIndex, TopicId};
+
+use crate::broker::Broker;
+use crate::replicas::replica_config;
+
+impl Broker {
+    /// Applies everything decided after `seen`, for as long as the broker runs.
+    pub(crate) fn follow(self: &Arc<Broker>, seen: u64) -> impl Future<Output = ()> + Send + use<> {
+        let broker = self.clone();
+        // Everything once, then only what changes.
+        broker.reconcile(&broker.image());
+        let mut updates = broker.quorum.subscribe(Some(seen));
+        async move {
+            loop {
+                let update = tokio::select! {
+                    biased;
+                    () = broker.stop.wait() => return,
+                    update = updates.next() => update,
+                };
+                match update {
+                    None => return,
+                    Some(Update::Snapshot(image)) => {
+                        broker.reconcile(&image);
+                        broker.followed.send_replace(image.applied());
+                    }
+                    Some(Update::Commands { commands, image }) => {
+                        let last = commands.last().map_or(0, |command| command.index);
+                        for delta in commands.iter().flat_map(|command| command.deltas.iter()) {
+                            broker.react(delta, &image);
+                        }
+                        broker.followed.send_replace(last);
+                    }
+                }
+            }
+        }
+    }
+
+    fn react(&self, delta: &Delta, image: &Image) {
+        match delta {
+            Delta::TopicCreated(id) | Delta::PartitionsAdded { topic: id, .. } => {
+                if let Some(topic) = image.topic_by_id(*id) {
+                    self.take_roles(topic);
+                }
+            }
+            Delta::TopicDeleted { id, .. } => self.delete_topic(*id),
+            Delta::PartitionChanged(id) => {
+                if let Some(topic) = image.topic_by_id(id.topic) {
+                    self.take_role(topic, id.partition);
+                }
+            }
+            Delta::TopicConfigChanged(id) => {
+                if let Some(topic) = image.topic_by_id(*id) {
+                    self.reconfigure(topic);
+                    // The minimum of in-sync replicas is a setting too.
+                    self.take_roles(topic);
+                }
+            }
+            Delta::ClusterConfigChanged => {
+                for topic in image.topics() {
+                    self.reconfigure(topic);
+                }
+            }
+            Delta::ClusterInitialized
+            | Delta::BrokerChanged(_)
+            | Delta::GroupConfigChanged(_)
+            | Delta::FeaturesChanged => {}
+        }
+    }
+
+    fn reconcile(&self, image: &Image) {
+        for replica in self.replicas.all() {
+            if image.partition(replica.id()).is_none() {
+                replica.delete();
+                self.replicas.remove(replica.id());
+            }
+        }
+        for topic in image.topics() {
+            self.take_roles(topic);
+            self.reconfigure(topic);
+        }
+    }
+
+    fn delete_topic(&self, id: TopicId) {
+        for replica in self.replicas.of_topic(id) {
+            replica.delete();
+            self.replicas.remove(replica.id());
+        }
+    }
+
+    fn reconfigure(&self, topic: &Topic) {
+        let config = replica_config(topic.config());
+        for replica in self.replicas.of_topic(topic.id()) {
+            replica.configure(config);
+        }
+    }
+
+    fn take_roles(&self, topic: &Topic) {
+        for partition in 0..topic.partition_count() {
+            self.take_role(topic, PartitionIndex(partition));
+        }
+    }
+
+    fn take_role(&self, topic: &Topic, index: PartitionIndex) {
+        let Some(partition) = topic.partition(index) else { return };
+        if !partition.has_replica(self.run.node) {
+            return;
+        }
+        let id = topic.at(index);
+        let replica = self.replicas.get(id).unwrap_or_else(|| {
+            let config = replica_config(topic.config());
+            let surroundings = (&self.directory, &self.runtime);
+            let replica = Replica::new(self.run.node, Recovered::empty(id), Vec::new(), config, surroundings);
+            self.replicas.insert(replica.clone());
+            replica
+        });
+        let epoch = partition.leader_epoch();
+        let partition_epoch = partition.partition_epoch();
+        if partition.leader() == Some(self.run.node) {
+            let replicas: Vec<_> = partition.replicas().iter().map(|replica| replica.node).collect();
+            replica.lead(Lead {
+                epoch,
+                partition_epoch,
+                in_sync: partition.isr().collect(),
+                in_sync_min: topic.min_in_sync(partition),
+                replicas,
+                tier_end: Offset::ZERO,
+            });
+        } else {
+            replica.follow(Follow { epoch, partition_epoch, leader: partition.leader() });
+        }
+    }
+}

@@ -1,0 +1,11 @@
+//! Tables from our errors to Kafka's codes; every refusal that reaches the wire passes through here.
+
+mod append;
+mod batch;
+mod fetch;
+mod propose;
+
+pub(crate) use append::append_error;
+pub(crate) use batch::batch_error;
+pub(crate) use fetch::fetch_error;
+pub(crate) use propose::propose_error;

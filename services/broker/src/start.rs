@@ -1,0 +1,167 @@
+//! Starting a broker: recovery, registration, replicas, roles; nothing is served before.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use aquifer_disk::Disk;
+use aquifer_hotlog::format::{Layout, Meta};
+use aquifer_hotlog::{OpenError, Opened, Recovered};
+use aquifer_metadata::{
+    Answer, BrokerRun, Change, Endpoint, RecoveryVerdict, RegisterBroker, RegisterRefusal, RunRefusal,
+    Verdict,
+};
+use aquifer_net::Listener;
+use aquifer_quorum::{ProposeError, Quorum};
+use aquifer_replica::Replica;
+use aquifer_runtime::{Runtime, Shutdown};
+use aquifer_types::{Incarnation, TopicPartition};
+use tokio::sync::watch;
+
+use crate::api::data::FetchSessions;
+use crate::broker::Broker;
+use crate::producers::{ProducerIds, RecoveredProducers};
+use crate::replicas::Replicas;
+use crate::settings::Settings;
+
+/// What a data directory held.
+#[derive(Debug)]
+pub struct Found {
+    pub meta: Meta,
+    opened: Opened,
+    producers: RecoveredProducers,
+}
+
+/// A broker cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    #[error("register with the quorum: {0}")]
+    Propose(#[from] ProposeError),
+    #[error("register with the quorum: {0}")]
+    Register(#[from] RegisterRefusal),
+    #[error("take up roles: {0}")]
+    Unfence(#[from] RunRefusal),
+    #[error("the quorum gave an answer to another question")]
+    Answer,
+    #[error("the cluster has no id")]
+    NoCluster,
+}
+
+/// Brings a data directory back. Blocks for as long as that takes.
+pub fn recover(
+    disk: Arc<dyn Disk>,
+    layout: Layout,
+    meta: Meta,
+    settings: aquifer_hotlog::Settings,
+    runtime: &Runtime,
+) -> Result<Found, OpenError> {
+    let mut producers = RecoveredProducers::new(runtime.now().wall);
+    let opened = aquifer_hotlog::open(disk, layout, &meta, settings, runtime, &mut producers)?;
+    Ok(Found { meta, opened, producers })
+}
+
+impl Broker {
+    /// Registers what was found, takes over the replicas the metadata gives this broker, and begins to lead.
+    pub async fn start(
+        found: Found,
+        listeners: &[Arc<Listener>],
+        quorum: Arc<Quorum>,
+        settings: Settings,
+        runtime: &Runtime,
+    ) -> Result<Arc<Broker>, StartError> {
+        let Found { meta, opened, mut producers } = found;
+        let Opened { directory, partitions, clean_epoch, lock } = opened;
+        let register = RegisterBroker {
+            node: meta.node,
+            incarnation: Incarnation(runtime.random_uuid()),
+            endpoints: listeners.iter().map(|listener| endpoint(listener)).collect(),
+            rack: settings.rack.clone(),
+            directories: vec![meta.directory],
+            clean_epoch,
+            verdicts: verdicts(&partitions),
+        };
+        let epoch = match quorum.propose(Change::RegisterBroker(register)).await? {
+            (_, Answer::BrokerRegistered(registered)) => registered?,
+            _ => return Err(StartError::Answer),
+        };
+        let run = BrokerRun { node: meta.node, epoch };
+        let image = quorum.image();
+        let broker = Arc::new(Broker {
+            run,
+            cluster: image.cluster().ok_or(StartError::NoCluster)?,
+            directory_id: meta.directory,
+            fetch_sessions: FetchSessions::new(settings.fetch_sessions_max),
+            settings,
+            runtime: runtime.clone(),
+            quorum,
+            directory,
+            replicas: Replicas::default(),
+            producer_ids: ProducerIds::new(run),
+            followed: watch::Sender::new(0),
+            stop: Shutdown::default(),
+            lock,
+        });
+        broker.take_over(partitions, &mut producers, &image);
+        let follower = broker.follow(image.applied());
+        runtime.spawn("follow-metadata", follower);
+        runtime.spawn("upkeep", broker.clone().keep_up());
+        match broker.decide(Change::UnfenceBroker(run)).await? {
+            Answer::BrokerUnfenced(unfenced) => unfenced?,
+            _ => return Err(StartError::Answer),
+        }
+        Ok(broker)
+    }
+
+    /// Makes a replica of everything found that still exists; what belongs to deleted topics goes.
+    fn take_over(
+        self: &Arc<Broker>,
+        partitions: BTreeMap<TopicPartition, Recovered>,
+        producers: &mut RecoveredProducers,
+        image: &aquifer_metadata::Image,
+    ) {
+        for (id, recovered) in partitions {
+            let config = image.topic_by_id(id.topic).filter(|_| image.partition(id).is_some());
+            let exists = config.is_some();
+            let config =
+                config.map_or_else(|| image.default_topic_config().clone(), |topic| topic.config().clone());
+            let replica = Replica::new(
+                self.run.node,
+                recovered,
+                producers.take(id),
+                crate::replicas::replica_config(&config),
+                (&self.directory, &self.runtime),
+            );
+            if exists {
+                self.replicas.insert(replica);
+            } else {
+                tracing::info!(partition = %id, "its topic was deleted: the files go");
+                replica.delete();
+            }
+        }
+    }
+}
+
+fn endpoint(listener: &Listener) -> Endpoint {
+    Endpoint {
+        listener: listener.name.clone(),
+        host: listener.advertised.host.clone(),
+        port: listener.advertised.port,
+        protocol: if listener.tls.is_some() {
+            aquifer_metadata::SecurityProtocol::Ssl
+        } else {
+            aquifer_metadata::SecurityProtocol::Plaintext
+        },
+    }
+}
+
+fn verdicts(partitions: &BTreeMap<TopicPartition, Recovered>) -> Vec<RecoveryVerdict> {
+    let told = |(id, recovered): (&TopicPartition, &Recovered)| {
+        let verdict = match recovered.verdict {
+            aquifer_hotlog::Verdict::Clean => return None,
+            aquifer_hotlog::Verdict::TornTail => Verdict::TornTail,
+            aquifer_hotlog::Verdict::Corrupt => Verdict::Corrupt,
+            aquifer_hotlog::Verdict::Missing => Verdict::Missing,
+        };
+        Some(RecoveryVerdict { partition: *id, verdict })
+    };
+    partitions.iter().filter_map(told).collect()
+}
