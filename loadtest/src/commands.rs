@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
-use aquifer_client::NewTopic;
+use aquifer_client::{Client, NewTopic};
 use aquifer_runtime::Runtime;
 
 use crate::cli::{Command, FloorName, Options, ServerName, VerifyCommand};
@@ -18,6 +18,8 @@ use crate::scenario::{ColdRead, Echo, Frames, Scenario, Streams, Work};
 use crate::server::{Kind, Programs, client};
 use crate::suite;
 use crate::verify::{Ledger, Producing, check, entries, produce};
+
+const BROKER_START_LIMIT: Duration = Duration::from_secs(60);
 
 /// A directory that is deleted with this.
 struct Scratch(PathBuf);
@@ -124,6 +126,7 @@ async fn verify(runtime: &Runtime, command: VerifyCommand) -> Result<ExitCode> {
             give_up_after_seconds,
         } => {
             let client = client(runtime, &address);
+            wait_for_broker(&client).await?;
             if client.topic(&topic).await.is_err() {
                 let (partitions, replication_factor) = (Some(partitions), Some(1));
                 let new =
@@ -147,6 +150,7 @@ async fn verify(runtime: &Runtime, command: VerifyCommand) -> Result<ExitCode> {
         }
         VerifyCommand::Check { address, topic, ledger } => {
             let client = client(runtime, &address);
+            wait_for_broker(&client).await?;
             let partitions = i32::try_from(client.topic(&topic).await?.partitions)?;
             let findings = check(&client, &topic, partitions, &entries(&ledger)?).await?;
             println!("{findings}");
@@ -154,6 +158,18 @@ async fn verify(runtime: &Runtime, command: VerifyCommand) -> Result<ExitCode> {
             Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
         }
     }
+}
+
+/// A broker that was just started, perhaps after a crash, may take its time.
+async fn wait_for_broker(client: &Client) -> Result<()> {
+    let runtime = client.runtime();
+    let asking = async {
+        while client.refresh(&[]).await.is_err() {
+            runtime.sleep(Duration::from_millis(20)).await;
+        }
+    };
+    let answered = runtime.timeout(BROKER_START_LIMIT, asking).await;
+    answered.with_context(|| format!("no broker answered within {BROKER_START_LIMIT:?}"))
 }
 
 fn harness(runtime: &Runtime, options: &Options, directory: PathBuf) -> Result<Harness> {
