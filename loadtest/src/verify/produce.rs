@@ -77,10 +77,23 @@ struct Batch {
     reply: Option<Reply<ProduceResponse>>,
 }
 
+/// Why a connection is no longer produced to.
+enum Trouble {
+    Broker(ClientError),
+    /// Nothing is proven if what was acknowledged is not noted.
+    Ledger(anyhow::Error),
+}
+
 struct Leader {
     connection: Connection,
     topic: Text,
     topic_id: TopicId,
+}
+
+impl From<ClientError> for Trouble {
+    fn from(error: ClientError) -> Trouble {
+        Trouble::Broker(error)
+    }
 }
 
 impl Producer {
@@ -114,10 +127,11 @@ impl Producer {
             let acknowledged = self.acknowledged;
             match self.run_on_one_connection(ends).await {
                 Ok(()) => return Ok(self.acknowledged),
-                Err(error) if !error.retriable() => {
+                Err(Trouble::Ledger(error)) => return Err(error),
+                Err(Trouble::Broker(error)) if !error.retriable() => {
                     bail!("partition {}: {error}", self.partition);
                 }
-                Err(error) => {
+                Err(Trouble::Broker(error)) => {
                     let now = self.runtime.now().monotonic;
                     if self.acknowledged > acknowledged {
                         gives_up = now.plus(self.producing.give_up_after);
@@ -135,7 +149,7 @@ impl Producer {
         }
     }
 
-    async fn run_on_one_connection(&mut self, ends: Option<Monotonic>) -> Result<(), ClientError> {
+    async fn run_on_one_connection(&mut self, ends: Option<Monotonic>) -> Result<(), Trouble> {
         let (topic, leader) = self.client.leader(&self.producing.topic, self.partition).await?;
         let leader = Leader {
             connection: self.client.connection(leader.node).await?,
@@ -167,10 +181,10 @@ impl Producer {
         Ok(())
     }
 
-    async fn take_answer(&mut self) -> Result<(), ClientError> {
+    async fn take_answer(&mut self) -> Result<(), Trouble> {
         let Some(batch) = self.unacknowledged.front_mut() else { return Ok(()) };
         let Some(reply) = &mut batch.reply else { return Ok(()) };
-        let produced = Produced::from_response(&reply.answer().await?)?;
+        let produced = Produced::from_response(&reply.answer().await.map_err(ClientError::from)?)?;
         let entry = Entry {
             partition: self.partition.0,
             base_offset: produced.base.0,
@@ -180,8 +194,7 @@ impl Producer {
         };
         self.unacknowledged.pop_front();
         self.acknowledged += entry.records;
-        self.ledger.note(&entry).expect("the ledger takes what was acknowledged, or nothing is proven");
-        Ok(())
+        self.ledger.note(&entry).map_err(Trouble::Ledger)
     }
 
     fn next_batch(&mut self) -> Batch {

@@ -30,6 +30,16 @@ const FILL_IN_FLIGHT: usize = 8;
 /// How often the cache is dropped again where pages were still being written back.
 const DROPS: usize = 10;
 
+/// Data that was laid down to be read.
+struct Source<'a> {
+    server: &'a Server,
+    work: &'a Fetch,
+    topic: TestTopic,
+    load: Load,
+    /// In each partition.
+    batches: i64,
+}
+
 /// One consumer of one partition.
 struct Consumer {
     connection: Connection,
@@ -56,37 +66,26 @@ pub async fn fetch(harness: &Harness, server: &Server, work: &Fetch) -> Result<M
     for partition in 0..consumers {
         fill(&client, &topic, PartitionIndex(partition), &load, batches).await?;
     }
-    let measurement = if work.cold {
-        fetch_cold(harness, server, work, &topic, &load, batches).await?
-    } else {
-        fetch_hot(harness, server, work, &topic, &load, batches).await?
-    };
-    topic.delete().await?;
+    let source = Source { server, work, topic, load, batches };
+    let measurement =
+        if work.cold { fetch_cold(harness, &source).await? } else { fetch_hot(harness, &source).await? };
+    source.topic.delete().await?;
     Ok(measurement)
 }
 
 /// Reads round and round for the window; the warm-up reads everything once at least.
-async fn fetch_hot(
-    harness: &Harness,
-    server: &Server,
-    work: &Fetch,
-    topic: &TestTopic,
-    load: &Load,
-    batches: i64,
-) -> Result<Measurement> {
+async fn fetch_hot(harness: &Harness, source: &Source<'_>) -> Result<Measurement> {
     // Whatever left the cache since it was written comes back before the window.
     let endless = Timing { warm_up: Duration::ZERO, measured: Duration::from_secs(3_600) };
     let reading = Meter::start(&harness.runtime, endless);
-    for partition in 0..work.consumers {
-        let mut consumer =
-            Consumer::connect(harness, server, work, topic, partition, load, batches, &reading).await?;
+    for partition in 0..source.work.consumers {
+        let mut consumer = Consumer::connect(harness, source, partition, &reading).await?;
         consumer.read_once().await?;
     }
-    let (meter, watch) = harness.start_measuring(Some(server))?;
+    let (meter, watch) = harness.start_measuring(Some(source.server))?;
     let mut tasks: Vec<Task<Result<Latencies>>> = Vec::new();
-    for partition in 0..work.consumers {
-        let consumer =
-            Consumer::connect(harness, server, work, topic, partition, load, batches, &meter).await?;
+    for partition in 0..source.work.consumers {
+        let consumer = Consumer::connect(harness, source, partition, &meter).await?;
         tasks.push(harness.runtime.spawn("consumer", consumer.run()));
     }
     let mut measurement = watch.wait().await?;
@@ -99,23 +98,15 @@ async fn fetch_hot(
 }
 
 /// Reads everything once, after its pages were dropped.
-async fn fetch_cold(
-    harness: &Harness,
-    server: &Server,
-    work: &Fetch,
-    topic: &TestTopic,
-    load: &Load,
-    batches: i64,
-) -> Result<Measurement> {
-    let directory = server.directory().context("a cold fetch needs a server started here")?;
+async fn fetch_cold(harness: &Harness, source: &Source<'_>) -> Result<Measurement> {
+    let directory = source.server.directory().context("a cold fetch needs a server started here")?;
     let cached = drop_segments(harness, directory).await?;
     let endless = Timing { warm_up: Duration::ZERO, measured: Duration::from_secs(3_600) };
     let meter = Meter::start(&harness.runtime, endless);
-    let (usage, started) = (server.usage()?, meter.now());
+    let (usage, started) = (source.server.usage()?, meter.now());
     let mut tasks: Vec<Task<Result<()>>> = Vec::new();
-    for partition in 0..work.consumers {
-        let mut consumer =
-            Consumer::connect(harness, server, work, topic, partition, load, batches, &meter).await?;
+    for partition in 0..source.work.consumers {
+        let mut consumer = Consumer::connect(harness, source, partition, &meter).await?;
         tasks.push(harness.runtime.spawn("consumer", async move { consumer.read_once().await }));
     }
     for task in tasks {
@@ -126,7 +117,7 @@ async fn fetch_cold(
     let mut measurement = Measurement::default();
     measurement.set("mb_per_second", bytes / 1e6 / seconds);
     measurement.set("bytes", bytes);
-    let cpu = server.usage()?.cpu_seconds - usage.cpu_seconds;
+    let cpu = source.server.usage()?.cpu_seconds - usage.cpu_seconds;
     measurement.set("server_cpu_seconds_per_gb", cpu / (bytes / 1e9));
     measurement.set("cached_mb_before", cached as f64 / 1e6);
     Ok(measurement)
@@ -207,33 +198,27 @@ fn find_segments(directory: &Path, segments: &mut Vec<PathBuf>) -> Result<()> {
 }
 
 impl Consumer {
-    #[allow(clippy::too_many_arguments, reason = "a consumer is all of this")]
     async fn connect(
         harness: &Harness,
-        server: &Server,
-        work: &Fetch,
-        topic: &TestTopic,
+        source: &Source<'_>,
         partition: usize,
-        load: &Load,
-        batches: i64,
         meter: &Meter,
     ) -> Result<Consumer> {
+        let Source { server, work, topic, load, batches } = source;
         let client = server.client(&harness.runtime);
         let partition = PartitionIndex(i32::try_from(partition)?);
         let (_, leader) = client.leader(&topic.name, partition).await?;
         let bytes = i32::try_from(load.batch.len() * work.batches_per_fetch)?;
+        let settings =
+            FetchSettings { bytes_max: bytes, partition_bytes_max: bytes, ..FetchSettings::default() };
         Ok(Consumer {
             connection: client.connection(leader.node).await?,
             topic: topic.name.clone(),
             topic_id: topic.id,
             partition,
-            settings: FetchSettings {
-                bytes_max: bytes,
-                partition_bytes_max: bytes,
-                ..FetchSettings::default()
-            },
+            settings,
             load: load.clone(),
-            batches,
+            batches: *batches,
             batches_per_fetch: i64::try_from(work.batches_per_fetch)?.max(1),
             in_flight: work.in_flight.max(1),
             next: 0,
@@ -256,23 +241,14 @@ impl Consumer {
         Ok(self.latencies)
     }
 
-    /// Reads each batch once, whatever the server brings per answer.
+    /// Asks for everything once.
     async fn read_once(&mut self) -> Result<()> {
-        let wanted = u64::try_from(self.batches)? * self.load.batch.len() as u64;
-        let mut read = 0;
-        while read < wanted {
+        while self.asks_left() || !self.pending.is_empty() {
             while self.pending.len() < self.in_flight && self.asks_left() {
                 self.ask().await?;
             }
-            let brought = self.take().await?;
-            read += brought;
-            // The next requests were sent for what a full answer leaves over; one that brings less ends this loop only
-            // with what it left out, which those requests do not ask for.
-            if self.pending.is_empty() && !self.asks_left() {
-                break;
-            }
+            self.take().await?;
         }
-        self.next = 0;
         Ok(())
     }
 
@@ -296,9 +272,9 @@ impl Consumer {
         self.settings.request_for(&self.topic, self.topic_id, self.partition, offset)
     }
 
-    /// Takes the next answer; says how many bytes of it were records.
-    async fn take(&mut self) -> Result<u64> {
-        let Some((asked, mut reply)) = self.pending.pop_front() else { return Ok(0) };
+    /// Takes the next answer, and counts the whole batches in it.
+    async fn take(&mut self) -> Result<()> {
+        let Some((asked, mut reply)) = self.pending.pop_front() else { return Ok(()) };
         let frame = reply.frame().await?;
         if frame.length <= HEAD_BYTES {
             let version = self.connection.version::<FetchRequest>()?;
@@ -312,6 +288,6 @@ impl Consumer {
         if self.meter.count(now, bytes) {
             self.latencies.record(now.saturating_sub(asked));
         }
-        Ok(bytes)
+        Ok(())
     }
 }
