@@ -1,0 +1,57 @@
+#!/bin/sh
+# Runs one node of Apache Kafka for loadtest: kafka.sh fetch | format DIR PORT | run DIR
+#   fetch   copies the jars from Maven Central into cache/kafka, once
+#   format  writes DIR/server.properties for 127.0.0.1:PORT and formats DIR/data (the controller listens on PORT + 1)
+#   run     becomes the broker, with a heap of KAFKA_HEAP (1G)
+set -eu
+here=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd)
+jars=$here/cache/kafka
+
+fetch() {
+    [ -e "$jars/.complete" ] && return
+    mkdir -p "$jars"
+    mvn --batch-mode --quiet -f "$here/pom.xml" dependency:copy-dependencies -DoutputDirectory="$jars"
+    touch "$jars/.complete"
+}
+
+format() {
+    mkdir -p "$1"
+    cat >"$1/server.properties" <<EOF
+process.roles=broker,controller
+node.id=1
+controller.quorum.voters=1@127.0.0.1:$(($2 + 1))
+listeners=PLAINTEXT://127.0.0.1:$2,CONTROLLER://127.0.0.1:$(($2 + 1))
+advertised.listeners=PLAINTEXT://127.0.0.1:$2
+controller.listener.names=CONTROLLER
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT
+log.dirs=$1/data
+offsets.topic.replication.factor=1
+transaction.state.log.replication.factor=1
+transaction.state.log.min.isr=1
+share.coordinator.state.topic.replication.factor=1
+share.coordinator.state.topic.min.isr=1
+group.initial.rebalance.delay.ms=0
+auto.create.topics.enable=false
+log.segment.delete.delay.ms=1000
+EOF
+    java -Xmx256M -Dorg.slf4j.simpleLogger.defaultLogLevel=warn -cp "$jars/*" kafka.tools.StorageTool \
+        format --cluster-id 4L6g3nShT-eMCtK--X86sw --config "$1/server.properties"
+}
+
+case ${1:-} in
+fetch) fetch ;;
+format)
+    fetch
+    format "$2" "$3"
+    ;;
+run)
+    # The garbage collector and flags of Kafka's own start script.
+    exec java -Xmx"${KAFKA_HEAP:-1G}" -Xms"${KAFKA_HEAP:-1G}" -server -XX:+UseG1GC -XX:MaxGCPauseMillis=20 \
+        -XX:InitiatingHeapOccupancyPercent=35 -XX:+ExplicitGCInvokesConcurrent -Djava.awt.headless=true \
+        -Dorg.slf4j.simpleLogger.defaultLogLevel=warn -cp "$jars/*" kafka.Kafka "$2/server.properties"
+    ;;
+*)
+    sed -n '2,5p' "$0" >&2
+    exit 2
+    ;;
+esac

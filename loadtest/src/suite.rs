@@ -1,0 +1,41 @@
+//! Suites: scenarios that come with the program.
+
+use anyhow::{Context as _, Result};
+
+use crate::scenario::Scenario;
+
+macro_rules! scenarios {
+    ($($file:literal),* $(,)?) => {
+        &[$(($file, include_str!(concat!("../scenarios/", $file, ".toml")))),*]
+    };
+}
+
+/// Every figure that was promised, in the order of the promise.
+const ISSUE: &[(&str, &str)] = scenarios![
+    "produce-page-cache-1",
+    "produce-page-cache-4",
+    "produce-flushed-1mb",
+    "produce-flushed-16kb",
+    "produce-sustained",
+    "device-bytes",
+    "many-partitions",
+    "fetch-hot-1",
+    "fetch-hot-4",
+    "fetch-cold",
+    "latency-page-cache",
+    "latency-flushed",
+    "memory-after-load",
+    "idle",
+    "start-empty",
+    "start-full",
+    "ten-thousand-partitions",
+    "verify",
+];
+
+/// The suite `issue`.
+pub fn issue() -> Result<Vec<Scenario>> {
+    let parsed = ISSUE
+        .iter()
+        .map(|(name, text)| Scenario::parse(text).with_context(|| format!("understand the scenario {name}")));
+    parsed.collect()
+}

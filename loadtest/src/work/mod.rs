@@ -1,0 +1,19 @@
+//! What runs against a server.
+
+mod end_to_end;
+mod fetch;
+mod idle;
+mod memory;
+mod own_device;
+mod produce;
+mod start;
+mod topic;
+
+pub use end_to_end::end_to_end;
+pub use fetch::fetch;
+pub use idle::idle;
+pub use memory::memory;
+pub use own_device::OwnDevice;
+pub use produce::{produce, warm_up};
+pub use start::start;
+pub use topic::{TestTopic, configs};

@@ -1,0 +1,211 @@
+//! `Client`: calls on a cluster, each sent to the broker that can answer it and tried again where that helps.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use aquifer_runtime::{Monotonic, Runtime};
+use aquifer_types::{NodeId, PartitionIndex};
+use aquifer_wire::messages::metadata_request::MetadataRequestTopic;
+use aquifer_wire::messages::{MetadataRequest, MetadataResponse};
+use aquifer_wire::{ErrorCode, Request, Text};
+
+use crate::address::Address;
+use crate::backoff::Backoff;
+use crate::cluster::{Cluster, Leader, Topic};
+use crate::connection::{Connection, ConnectionSettings};
+use crate::connector::Connector;
+use crate::error::ClientError;
+
+const BACKOFF_FIRST: Duration = Duration::from_millis(20);
+const BACKOFF_LIMIT: Duration = Duration::from_secs(1);
+
+/// What a client holds to.
+#[derive(Clone, Debug)]
+pub struct ClientSettings {
+    /// Brokers to ask first, in this order.
+    pub bootstrap: Vec<Address>,
+    pub connection: ConnectionSettings,
+    /// How long an operation may be tried again.
+    pub retry_for: Duration,
+}
+
+/// A client of one cluster. Clones share its connections.
+#[derive(Clone)]
+pub struct Client {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    runtime: Runtime,
+    connector: Arc<dyn Connector>,
+    settings: ClientSettings,
+    cluster: Mutex<Cluster>,
+    slots: Mutex<BTreeMap<Address, Slot>>,
+}
+
+/// A place for one broker's connection. Whoever opens it holds the lock, so that others wait for the same one.
+type Slot = Arc<tokio::sync::Mutex<Option<Connection>>>;
+
+/// Decides after each failure whether to try again, and waits until then.
+pub(crate) struct Retry<'a> {
+    client: &'a Client,
+    deadline: Monotonic,
+    backoff: Backoff,
+}
+
+impl Client {
+    #[must_use]
+    pub fn new(runtime: Runtime, connector: Arc<dyn Connector>, settings: ClientSettings) -> Client {
+        let (cluster, slots) = (Mutex::default(), Mutex::default());
+        Client { shared: Arc::new(Shared { runtime, connector, settings, cluster, slots }) }
+    }
+
+    /// Sends a request to a broker, once.
+    pub async fn call<R: Request>(&self, node: NodeId, request: &R) -> Result<R::Response, ClientError> {
+        Ok(self.connection(node).await?.call(request).await?)
+    }
+
+    /// Sends a request to any broker that answers, once.
+    pub async fn call_any<R: Request>(&self, request: &R) -> Result<R::Response, ClientError> {
+        Ok(self.any_connection().await?.call(request).await?)
+    }
+
+    /// A connection to a broker that metadata names.
+    pub async fn connection(&self, node: NodeId) -> Result<Connection, ClientError> {
+        let known = self.cluster().address(node).cloned();
+        let address = match known {
+            Some(address) => address,
+            None => {
+                self.refresh(&[]).await?;
+                self.cluster().address(node).cloned().ok_or(ClientError::UnknownBroker(node.0))?
+            }
+        };
+        self.connect(&address).await
+    }
+
+    /// A connection to whichever broker answers first in order: known ones, then the bootstrap addresses.
+    pub async fn any_connection(&self) -> Result<Connection, ClientError> {
+        let mut addresses: Vec<Address> = self.cluster().addresses().cloned().collect();
+        addresses.extend(self.shared.settings.bootstrap.iter().cloned());
+        let mut last = ClientError::NoBroker;
+        for address in &addresses {
+            match self.connect(address).await {
+                Ok(connection) => return Ok(connection),
+                Err(error) => last = error,
+            }
+        }
+        Err(last)
+    }
+
+    /// Asks for these topics' metadata and returns the answer; what it says is used from here on.
+    pub async fn refresh(&self, topics: &[&str]) -> Result<MetadataResponse, ClientError> {
+        let named = topics.iter().map(|name| MetadataRequestTopic {
+            name: Some(Text::from(*name)),
+            ..MetadataRequestTopic::default()
+        });
+        let request = MetadataRequest {
+            topics: Some(named.collect()),
+            allow_auto_topic_creation: false,
+            ..MetadataRequest::default()
+        };
+        let response = self.call_any(&request).await?;
+        ClientError::check(response.error_code, None)?;
+        self.cluster().learn(&response);
+        Ok(response)
+    }
+
+    /// A topic with its partitions' leaders, asked for if it is not known yet.
+    pub async fn topic(&self, name: &str) -> Result<Topic, ClientError> {
+        if let Some(known) = self.cluster().topic(name) {
+            return Ok(known.clone());
+        }
+        let response = self.refresh(&[name]).await?;
+        let described = response.topics.iter().find(|topic| topic.name.as_deref() == Some(name));
+        let described = described.ok_or(ClientError::Incomplete("the topic"))?;
+        ClientError::check(described.error_code, None)?;
+        Ok(Topic::from(described))
+    }
+
+    /// Who leads a partition; the topic is asked for again if nobody did when it was last seen.
+    pub async fn leader(
+        &self,
+        topic: &str,
+        partition: PartitionIndex,
+    ) -> Result<(Topic, Leader), ClientError> {
+        let known = self.topic(topic).await?;
+        if let Some(leader) = known.leaders.get(&partition).copied() {
+            return Ok((known, leader));
+        }
+        self.forget(topic);
+        let fresh = self.topic(topic).await?;
+        match fresh.leaders.get(&partition).copied() {
+            Some(leader) => Ok((fresh, leader)),
+            None => Err(ClientError::NoLeader { topic: topic.to_owned(), partition: partition.0 }),
+        }
+    }
+
+    /// Asks for the topic again when it is next needed.
+    pub fn forget(&self, topic: &str) {
+        self.cluster().forget(topic);
+    }
+
+    #[must_use]
+    pub fn runtime(&self) -> &Runtime {
+        &self.shared.runtime
+    }
+
+    /// The controller as metadata shows it, else any broker.
+    pub(crate) async fn controller(&self) -> Result<Connection, ClientError> {
+        let known = self.cluster().controller();
+        match known {
+            Some(node) => self.connection(node).await,
+            None => self.any_connection().await,
+        }
+    }
+
+    /// Tries an operation for as long as the settings say.
+    pub(crate) fn retry(&self) -> Retry<'_> {
+        let deadline = self.shared.runtime.now().monotonic.plus(self.shared.settings.retry_for);
+        Retry { client: self, deadline, backoff: Backoff::new(BACKOFF_FIRST, BACKOFF_LIMIT) }
+    }
+
+    async fn connect(&self, address: &Address) -> Result<Connection, ClientError> {
+        let slot = Arc::clone(self.slots().entry(address.clone()).or_default());
+        let mut slot = slot.lock().await;
+        if let Some(open) = slot.as_ref().filter(|connection| connection.closed().is_none()) {
+            return Ok(open.clone());
+        }
+        let Shared { runtime, connector, settings, .. } = &*self.shared;
+        let opened = Connection::open(runtime, &**connector, address, &settings.connection).await?;
+        Ok(slot.insert(opened).clone())
+    }
+
+    fn cluster(&self) -> MutexGuard<'_, Cluster> {
+        self.shared.cluster.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn slots(&self) -> MutexGuard<'_, BTreeMap<Address, Slot>> {
+        self.shared.slots.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Retry<'_> {
+    /// Returns once it is time for another try of something about `topic`, or the error if there is none.
+    pub(crate) async fn after(&mut self, error: ClientError, topic: Option<&str>) -> Result<(), ClientError> {
+        let runtime = &self.client.shared.runtime;
+        let wait = self.backoff.draw(runtime.random_u64());
+        if !error.retriable() || runtime.now().monotonic.plus(wait) > self.deadline {
+            return Err(error);
+        }
+        if let Some(topic) = topic {
+            self.client.forget(topic);
+        }
+        if error.code() == Some(ErrorCode::NOT_CONTROLLER) {
+            // Only what metadata says of the controller matters; if the question fails, so will the next try.
+            let _ = self.client.refresh(&[]).await;
+        }
+        runtime.sleep(wait).await;
+        Ok(())
+    }
+}

@@ -1,0 +1,115 @@
+//! What goes wrong with a connection, with a call, and with an operation on the cluster.
+
+use std::io;
+use std::sync::Arc;
+
+use aquifer_wire::{ApiKey, DecodeError, EncodeError, ErrorCode, Text};
+
+use crate::address::Address;
+
+/// Why a connection ended. Every call under way gets a copy.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum Closed {
+    #[error("read from the broker")]
+    Read(#[source] Arc<io::Error>),
+    #[error("write to the broker")]
+    Write(#[source] Arc<io::Error>),
+    #[error("the broker closed the connection")]
+    ByPeer,
+    #[error("the broker answered with a frame of {length} bytes")]
+    FrameLength { length: i32 },
+    #[error("the broker answered request {answered} where {expected:?} was next")]
+    OutOfOrder { answered: i32, expected: Option<i32> },
+    /// A later answer could only come behind the one that is missing.
+    #[error("a request before was not answered in time")]
+    TimedOut,
+    #[error("the connection is no longer used")]
+    Dropped,
+}
+
+/// No connection came about.
+#[derive(Debug, thiserror::Error)]
+pub enum ConnectError {
+    #[error("connect to {address}")]
+    Io { address: Address, source: io::Error },
+    #[error("connect to {address}: no answer in time")]
+    TimedOut { address: Address },
+    #[error("ask {address} for its versions")]
+    Versions { address: Address, source: CallError },
+    #[error("{address} refused to name its versions: {code}")]
+    VersionsRefused { address: Address, code: ErrorCode },
+}
+
+/// A request got no answer that could be read.
+#[derive(Debug, thiserror::Error)]
+pub enum CallError {
+    #[error("connection is closed")]
+    Closed(#[from] Closed),
+    #[error("no answer in time")]
+    TimedOut,
+    #[error("the broker and this client have no version of {} in common", .api.name())]
+    Unsupported { api: ApiKey },
+    #[error("encode request")]
+    Encode(#[from] EncodeError),
+    /// Holes are for brokers, which fill them from files.
+    #[error("request has a hole for record bytes")]
+    Hole,
+    #[error("decode response")]
+    Decode(#[from] DecodeError),
+}
+
+/// An operation on the cluster did not come about.
+#[derive(Debug, thiserror::Error)]
+pub enum ClientError {
+    #[error(transparent)]
+    Connect(#[from] ConnectError),
+    #[error(transparent)]
+    Call(#[from] CallError),
+    #[error("the broker refused: {code}{}", described(.message.as_ref()))]
+    Refused { code: ErrorCode, message: Option<Text> },
+    #[error("no broker among the bootstrap addresses answers")]
+    NoBroker,
+    #[error("broker {0} is not in the cluster's metadata")]
+    UnknownBroker(i32),
+    #[error("partition {partition} of {topic} has no leader")]
+    NoLeader { topic: String, partition: i32 },
+    #[error("the answer leaves out {0}")]
+    Incomplete(&'static str),
+}
+
+impl ClientError {
+    pub(crate) fn check(code: ErrorCode, message: Option<&Text>) -> Result<(), ClientError> {
+        if code.is_none() {
+            return Ok(());
+        }
+        Err(ClientError::Refused { code, message: message.map(Text::detached) })
+    }
+
+    /// Whether the same operation may succeed later, perhaps with another broker.
+    #[must_use]
+    pub fn retriable(&self) -> bool {
+        match self {
+            ClientError::Connect(ConnectError::VersionsRefused { code, .. })
+            | ClientError::Refused { code, .. } => code.retriable(),
+            ClientError::Call(error) => matches!(error, CallError::Closed(_) | CallError::TimedOut),
+            ClientError::Connect(_)
+            | ClientError::NoBroker
+            | ClientError::UnknownBroker(_)
+            | ClientError::NoLeader { .. } => true,
+            ClientError::Incomplete(_) => false,
+        }
+    }
+
+    /// The error the broker named, if it is one.
+    #[must_use]
+    pub fn code(&self) -> Option<ErrorCode> {
+        match self {
+            ClientError::Refused { code, .. } => Some(*code),
+            _ => None,
+        }
+    }
+}
+
+fn described(message: Option<&Text>) -> String {
+    message.map(|message| format!(": {message}")).unwrap_or_default()
+}

@@ -1,0 +1,45 @@
+//! A Kafka client: pipelined connections, metadata, raw batches in and out, topic administration.
+//!
+//! [`Connection`] speaks to one broker and keeps requests in order; [`Client`] finds the broker for a partition and
+//! tries again where the protocol says that helps. Record bytes pass through both untouched.
+
+#![forbid(unsafe_code)]
+
+mod address;
+mod admin;
+mod backoff;
+mod client;
+mod cluster;
+mod connection;
+mod connector;
+mod error;
+mod fetch;
+mod fetch_session;
+mod inbound;
+mod link;
+mod offsets;
+mod pool;
+mod produce;
+mod versions;
+
+#[cfg(test)]
+mod broker_test;
+#[cfg(test)]
+mod client_test;
+#[cfg(test)]
+mod connection_test;
+
+pub use address::{Address, InvalidAddress};
+pub use admin::{NewTopic, TopicConfig};
+pub use backoff::Backoff;
+pub use client::{Client, ClientSettings};
+pub use cluster::{Leader, Topic};
+pub use connection::{Connection, ConnectionSettings, HeadReply, Reply};
+pub use connector::{Connecting, Connector, Stream, TcpConnector};
+pub use error::{CallError, ClientError, Closed, ConnectError};
+pub use fetch::{FetchSettings, Fetched};
+pub use fetch_session::{FetchSession, FromPartition, SessionError, Wanted};
+pub use inbound::Frame;
+pub use offsets::OffsetAt;
+pub use produce::{Acks, Produced, ProducerIdentity};
+pub use versions::Versions;
