@@ -1,7 +1,7 @@
 //! One node: opens its directory, starts quorum, broker and HTTP, and stops them in the right order.
 
 use std::net::{SocketAddr, TcpListener};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -73,7 +73,9 @@ impl Node {
         let found = recovering.await.context("recovery panicked")??;
         let quorum = Arc::new(Quorum::start(quorum_settings, disk, runtime.clone()).await?);
         let listeners: Vec<Arc<Listener>> = bound.listeners().cloned().collect();
-        let broker = Broker::start(found, &listeners, quorum.clone(), settings.broker, runtime).await?;
+        let mut broker_settings = settings.broker;
+        report(&mut broker_settings, meta.node, layout.root(), &listeners, &settings.limits);
+        let broker = Broker::start(found, &listeners, quorum.clone(), broker_settings, runtime).await?;
         let net = Arc::new(NetMetrics::default());
         let server = bound.serve(runtime, Arc::new(Port(broker.clone())), settings.limits, net.clone())?;
         let (stop_http, draining) = (Shutdown::default(), Shutdown::default());
@@ -127,6 +129,42 @@ impl Probe for NodeProbe {
 
     fn metrics(&self) -> String {
         self.broker.metrics(&self.net)
+    }
+}
+
+/// What DescribeConfigs shows of this node's own configuration, by Kafka's names.
+fn report(
+    settings: &mut aquifer_broker::Settings,
+    node: NodeId,
+    data_dir: &Path,
+    listeners: &[Arc<Listener>],
+    limits: &Limits,
+) {
+    let told = |address: &dyn Fn(&Listener) -> String| {
+        let all: Vec<String> =
+            listeners.iter().map(|listener| format!("{}://{}", listener.name, address(listener))).collect();
+        all.join(",")
+    };
+    let entries = [
+        ("node.id", node.to_string()),
+        ("broker.id", node.to_string()),
+        ("log.dirs", data_dir.display().to_string()),
+        ("listeners", told(&|listener| listener.bind.to_string())),
+        (
+            "advertised.listeners",
+            told(&|listener| format!("{}:{}", listener.advertised.host, listener.advertised.port)),
+        ),
+        ("auto.create.topics.enable", settings.auto_create_topics.to_string()),
+        ("num.partitions", settings.default_partitions.to_string()),
+        ("max.connections", limits.connections_max.to_string()),
+        ("max.connections.per.ip", limits.connections_per_address_max.to_string()),
+        ("connections.max.idle.ms", limits.idle.as_millis().to_string()),
+        ("socket.request.max.bytes", limits.frame_bytes_max.to_string()),
+        ("fetch.max.bytes", settings.fetch_bytes_max.to_string()),
+    ];
+    settings.reported.extend(entries.map(|(name, value)| (name.to_owned(), value)));
+    if let Some(rack) = &settings.rack {
+        settings.reported.insert("broker.rack".to_owned(), rack.clone());
     }
 }
 

@@ -35,7 +35,7 @@ pub struct Broker {
     pub(crate) followed: watch::Sender<u64>,
     pub(crate) stop: Shutdown,
     /// Keeps other processes out of the data directory for as long as the broker lives.
-    pub(crate) lock: Box<dyn DirectoryLock>,
+    pub(crate) _lock: Box<dyn DirectoryLock>,
 }
 
 impl Broker {

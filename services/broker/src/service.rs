@@ -47,8 +47,7 @@ impl Service for Port {
                     Err(error) => refuse(connection, Some(request.key), &error),
                 }
             }
-            Err(error) => unsupported(&frame)
-                .map_or_else(|| refuse(connection, None, &error), |outcome| Call::Now(outcome)),
+            Err(error) => unsupported(&frame).map_or_else(|| refuse(connection, None, &error), Call::Now),
         }
     }
 }

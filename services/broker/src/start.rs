@@ -98,7 +98,7 @@ impl Broker {
             producer_ids: ProducerIds::new(run),
             followed: watch::Sender::new(0),
             stop: Shutdown::default(),
-            lock,
+            _lock: lock,
         });
         broker.take_over(partitions, &mut producers, &image);
         let follower = broker.follow(image.applied());

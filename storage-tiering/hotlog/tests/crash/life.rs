@@ -104,7 +104,7 @@ pub fn live(disk: &SimDisk, plan: &Plan, oracle: &mut Oracle) {
             let at = usize::try_from(runtime.random_u64() % partitions.len() as u64).unwrap();
             act(&mut partitions[at], (&directory, &runtime, plan), round, oracle);
             directory.nudge();
-            if runtime.random_u64() % 3 == 0 {
+            if runtime.random_u64().is_multiple_of(3) {
                 runtime.sleep(Duration::from_micros(runtime.random_u64() % 3000)).await;
             }
             for partition in &mut partitions {
@@ -113,7 +113,7 @@ pub fn live(disk: &SimDisk, plan: &Plan, oracle: &mut Oracle) {
         }
         runtime.sleep(Duration::from_millis(100)).await;
         partitions.iter_mut().for_each(|partition| hear(partition, oracle));
-        if plan.seed % 2 == 0 {
+        if plan.seed.is_multiple_of(2) {
             let ends = || {
                 let partitions = partitions.iter().map(|partition| partition.log.to_clean()).collect();
                 (CleanFile { partitions, ..CleanFile::default() }, Vec::new())
@@ -130,7 +130,7 @@ fn act(partition: &mut Partition, around: (&Directory, &Runtime, &Plan), round: 
     let (directory, runtime, plan) = around;
     let policy = RollPolicy { segment_bytes: if plan.wide { 6_000 } else { 20_000 }, segment_ms: i64::MAX };
     let promise = oracle.logs.get_mut(&partition.log.id()).expect("known");
-    if plan.wide && runtime.random_u64() % 10 == 0 && promise.durable > partition.log.log_start() {
+    if plan.wide && runtime.random_u64().is_multiple_of(10) && promise.durable > partition.log.log_start() {
         let spread = promise.durable.since(partition.log.log_start()).unsigned_abs();
         let upto = partition.log.log_start().plus((runtime.random_u64() % (spread + 1)).cast_signed());
         // The oracle follows batches: deletions fall on their ends.

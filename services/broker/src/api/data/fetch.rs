@@ -65,7 +65,7 @@ pub(crate) async fn fetch(broker: Arc<Broker>, caller: Caller, request: FetchReq
         let look = look(&broker, &image, &opened.asked, (isolation, max_bytes), registered).await;
         let enough = look.bytes >= min_bytes || look.urgent || left.is_zero() || opened.asked.is_empty();
         if enough || broker.stop.is_given() {
-            return answer(&broker, &caller, opened, look, by_id);
+            return answer(&broker, &caller, &opened, look.answers, by_id);
         }
         // Woken or out of time: either way, look again.
         broker.runtime.timeout(left, waiter.wait()).await;
@@ -171,12 +171,12 @@ fn refused(asked: &Asked, error_code: ErrorCode) -> Answer {
     Answer { data, range: None }
 }
 
-fn answer(broker: &Broker, caller: &Caller, opened: Opened, look: Look, by_id: bool) -> Outcome {
+fn answer(broker: &Broker, caller: &Caller, opened: &Opened, answers: Vec<Answer>, by_id: bool) -> Outcome {
     let mut response = FetchResponse { session_id: opened.session_id(), ..FetchResponse::default() };
     let mut files = Vec::new();
     let whole = matches!(opened.usage, SessionUse::None | SessionUse::New(_));
-    let mut kept = Vec::with_capacity(look.answers.len());
-    for (asked, mut answer) in opened.asked.iter().zip(look.answers) {
+    let mut kept = Vec::with_capacity(answers.len());
+    for (asked, mut answer) in opened.asked.iter().zip(answers) {
         let has_records = answer.range.is_some();
         if let Some(range) = answer.range.take() {
             let token = u32::try_from(files.len()).expect("partitions of one request are counted in 32 bits");
@@ -190,7 +190,7 @@ fn answer(broker: &Broker, caller: &Caller, opened: Opened, look: Look, by_id: b
         }
         kept.push(answer.data);
     }
-    broker.fetch_sessions.finish(&opened, &kept, broker.runtime.now().monotonic);
+    broker.fetch_sessions.finish(opened, &kept, broker.runtime.now().monotonic);
     caller.answer_with(&response, &files)
 }
 
