@@ -68,7 +68,15 @@ impl Shared {
     }
 
     pub(super) fn flush_turn(&self) -> bool {
-        let Some(job) = self.pipeline().take_flush() else { return false };
+        let mut pipeline = self.pipeline();
+        let Some(job) = pipeline.take_flush() else {
+            if pipeline.is_stalled() {
+                // Only a checkpoint frees the log, and producers wait for it.
+                self.upkeep.wake();
+            }
+            return false;
+        };
+        drop(pipeline);
         // The writer may go on with the other group.
         self.writer.wake();
         let result = job.execute();

@@ -148,7 +148,12 @@ impl Directory {
 
     /// Queues a command; under the replica's lock, so that the queue's order is the order of offsets.
     pub fn enqueue(&self, command: Command) {
-        self.shared.queued_bytes.fetch_add(command.bytes(), Ordering::Relaxed);
+        // A sync waits for the device: it counts as more than anybody may do in place.
+        let weight = match command {
+            Command::Sync { .. } => IN_PLACE_BYTES_MAX + 1,
+            _ => command.bytes(),
+        };
+        self.shared.queued_bytes.fetch_add(weight, Ordering::Relaxed);
         self.shared.queue().push_back(command);
     }
 

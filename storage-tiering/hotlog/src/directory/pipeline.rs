@@ -60,6 +60,11 @@ impl Pipeline {
         }
     }
 
+    /// A group waits because every file of the log is in use.
+    pub(super) fn is_stalled(&self) -> bool {
+        self.stalled
+    }
+
     pub(super) fn is_latched(&self) -> bool {
         self.latched
     }
