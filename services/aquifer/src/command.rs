@@ -43,17 +43,20 @@ pub(crate) struct DevArguments {
 /// What `aquifer server` takes.
 #[derive(Debug, clap::Args)]
 pub(crate) struct ServerArguments {
-    /// The configuration file
+    /// The configuration file; without one, the environment's AQUIFER__... variables must say it all
     #[arg(long, value_name = "FILE")]
-    pub(crate) config: PathBuf,
+    pub(crate) config: Option<PathBuf>,
     /// Keep data here, whatever the file says
     #[arg(long, value_name = "DIR")]
     pub(crate) data_dir: Option<PathBuf>,
+    /// Set a key, whatever file and environment say, e.g. --set limits.idle=5m
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub(crate) set: Vec<String>,
 }
 
 #[derive(Debug, Subcommand)]
 enum ConfigCommand {
-    /// Say what is wrong with a configuration file
+    /// Say what is wrong with a configuration file, the environment's overrides included
     Check { file: PathBuf },
     /// Print the reference: every key with its default
     Default,
@@ -65,7 +68,7 @@ pub(crate) fn run() -> ExitCode {
         Command::Server(arguments) => server::run(&arguments),
         Command::Config(ConfigCommand::Check { file }) => server::check(&file),
         Command::Config(ConfigCommand::Default) => {
-            print!("{}", crate::config::REFERENCE);
+            print!("{}", crate::config::reference());
             Ok(())
         }
     };

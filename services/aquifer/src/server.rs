@@ -12,11 +12,14 @@ use crate::logging;
 use crate::node::{Node, NodeSettings};
 
 pub(crate) fn run(arguments: &ServerArguments) -> Result<()> {
-    let mut config = Config::load(&arguments.config)?;
+    let mut flags: Vec<(&str, String)> =
+        arguments.set.iter().map(|setting| ("--set", setting.clone())).collect();
     if let Some(data_dir) = &arguments.data_dir {
-        config.data_dir.clone_from(data_dir);
+        flags.push(("--data-dir", format!("data_dir={}", data_dir.display())));
     }
-    logging::start(config.log.format, &config.log.level);
+    let config = Config::load(arguments.config.as_deref(), variables(), &flags)?;
+    let (format, level) = config.logging();
+    logging::start(format, &level);
     let settings = config.node_settings()?;
     run_until_stopped(&Runtime::real(), settings, |node| {
         let listeners: Vec<String> =
@@ -26,9 +29,14 @@ pub(crate) fn run(arguments: &ServerArguments) -> Result<()> {
 }
 
 pub(crate) fn check(file: &Path) -> Result<()> {
-    Config::load(file)?.node_settings()?;
+    Config::load(Some(file), variables(), &[])?.node_settings()?;
     println!("{} is sound", file.display());
     Ok(())
+}
+
+/// The environment, as far as it is text: keys and their values are.
+fn variables() -> impl Iterator<Item = (String, String)> {
+    std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
 }
 
 /// Runs a node until a signal, or until it cannot go on.
