@@ -36,7 +36,8 @@ pub(crate) fn check(file: &Path) -> Result<()> {
 
 /// The environment, as far as it is text: keys and their values are.
 fn variables() -> impl Iterator<Item = (String, String)> {
-    std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+    std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
 }
 
 /// Runs a node until a signal, or until it cannot go on.

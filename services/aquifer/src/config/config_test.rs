@@ -82,13 +82,13 @@ fn errors_name_key_value_line_and_remedy() {
         ("htp = \"127.0.0.1:1\"", "FILE, line 1: there is no key htp: did you mean http?"),
         ("wal_bytes = 5", "FILE, line 1: there is no key wal_bytes: did you mean wal.bytes?"),
         ("zzzz = 5", "FILE, line 1: there is no key zzzz; `aquifer config default` lists all"),
-        (
-            "\nhttp = 8080",
-            "FILE, line 2: http = 8080: write an address and a port, like \"127.0.0.1:9092\"",
-        ),
+        ("\nhttp = 8080", "FILE, line 2: http = 8080: write an address and a port, like \"127.0.0.1:9092\""),
         ("bootstrap = \"yes\"", "FILE, line 1: bootstrap = \"yes\": write true or false"),
         ("log = 3", "FILE, line 1: log = 3: write a table [log]"),
-        ("log.level = \"loud\"", "FILE, line 1: log.level = \"loud\": write \"error\" or \"warn\" or \"info\" or \"debug\" or \"trace\""),
+        (
+            "log.level = \"loud\"",
+            "FILE, line 1: log.level = \"loud\": write \"error\" or \"warn\" or \"info\" or \"debug\" or \"trace\"",
+        ),
         (
             "limits.idle = \"10\"",
             "FILE, line 1: limits.idle = \"10\": write a time, like \"30s\" or \"10m\", from 1s to 1day",
@@ -139,7 +139,8 @@ fn what_does_not_fit_together_is_refused() {
 #[test]
 fn what_must_be_set_says_so() {
     assert_eq!(
-        load("node_id = 1\n[[listeners]]\nname = \"A\"\nbind = \"127.0.0.1:1\"\n", &[], &[]).expect_err("refused"),
+        load("node_id = 1\n[[listeners]]\nname = \"A\"\nbind = \"127.0.0.1:1\"\n", &[], &[])
+            .expect_err("refused"),
         "data_dir is not set: set it in the file or as variable AQUIFER__DATA_DIR"
     );
     assert_eq!(

@@ -186,12 +186,7 @@ pub(super) static KEYS: &[Key] = {
             Is("2000"),
             "How many fetch sessions are remembered; clients beyond name their partitions in every fetch.",
         ),
-        key(
-            "limits.open_files",
-            Whole(64..=1_000_000),
-            Is("4096"),
-            "How many segment files stay open.",
-        ),
+        key("limits.open_files", Whole(64..=1_000_000), Is("4096"), "How many segment files stay open."),
         key("log.format", OneOf(&["text", "json"]), Is("\"text\""), "How lines look, on standard error."),
         key(
             "log.level",
@@ -286,7 +281,11 @@ impl Kind {
                 )
             }
             Kind::Time(range) => {
-                format!("a time, like \"30s\" or \"10m\", from {} to {}", time(*range.start()), time(*range.end()))
+                format!(
+                    "a time, like \"30s\" or \"10m\", from {} to {}",
+                    time(*range.start()),
+                    time(*range.end())
+                )
             }
             Kind::OneOf(words) => {
                 let quoted: Vec<String> = words.iter().map(|word| format!("\"{word}\"")).collect();

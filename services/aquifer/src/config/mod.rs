@@ -1,10 +1,10 @@
 //! The configuration: what a file, the environment and flags say together, checked, as a node's settings.
 
+#[cfg(test)]
+mod config_test;
 mod key;
 mod reference;
 mod source;
-#[cfg(test)]
-mod config_test;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -16,8 +16,8 @@ use aquifer_types::NodeId;
 
 use self::key::{KEYS, Otherwise, Value};
 pub(crate) use self::reference::text as reference;
-pub(crate) use self::source::Origin;
 use self::source::Assignment;
+pub(crate) use self::source::Origin;
 use crate::logging::Format;
 use crate::node::NodeSettings;
 
@@ -181,8 +181,10 @@ impl Config {
     pub(crate) fn node_settings(&self) -> Result<NodeSettings, ConfigError> {
         const SET: &str = "required or with a default";
         let usize_of = |path: &str| self.whole::<usize>(path).expect(SET);
-        let bytes_of = |path: &str| usize::try_from(self.size(path).expect(SET)).expect("at most some gigabytes");
-        let listeners = (0..self.listeners).map(|place| self.listener(place)).collect::<Result<Vec<_>, _>>()?;
+        let bytes_of =
+            |path: &str| usize::try_from(self.size(path).expect(SET)).expect("at most some gigabytes");
+        let listeners =
+            (0..self.listeners).map(|place| self.listener(place)).collect::<Result<Vec<_>, _>>()?;
         self.check_distinct(&listeners)?;
         let limits = Limits {
             connections_max: usize_of("limits.connections"),
@@ -251,7 +253,9 @@ impl Config {
         for (place, listener) in listeners.iter().enumerate() {
             let before = &listeners[..place];
             if before.iter().any(|other| other.name == listener.name) {
-                return Err(self.together(&format!("listeners.{place}.name"), "another listener has this name"));
+                return Err(
+                    self.together(&format!("listeners.{place}.name"), "another listener has this name")
+                );
             }
             let bind_taken = before.iter().any(|other| other.bind == listener.bind);
             if listener.bind.port() != 0 && (bind_taken || self.address("http") == Some(listener.bind)) {

@@ -40,7 +40,12 @@ fn describe(out: &mut String, key: &Key, name: &str) {
         Otherwise::Unset(example) => ("# ", example, ""),
         Otherwise::Is(value) => ("", value, ""),
     };
-    let _ = write!(out, "# {}{must}\n# {}.\n{mark}{name} = {value}\n", key.note, capitalised(&key.kind.allowed()));
+    let _ = write!(
+        out,
+        "# {}{must}\n# {}.\n{mark}{name} = {value}\n",
+        key.note,
+        capitalised(&key.kind.allowed())
+    );
 }
 
 fn capitalised(text: &str) -> String {
