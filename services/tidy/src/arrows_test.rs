@@ -1,0 +1,88 @@
+//! Which crate may lean on which: the arrows of ARCHITECTURE.md, as a table.
+
+use std::collections::BTreeMap;
+
+use crate::tree::{files, read};
+
+/// Every crate of the workspace and the crates of the workspace that its production code names.
+const ARROWS: &[(&str, &str)] = &[
+    ("gateway/rest", "runtime"),
+    ("loadtest", "client record runtime types wire"),
+    ("services/aquifer", "broker disk hotlog net quorum rest runtime types"),
+    ("services/broker", "disk hotlog metadata net partition quorum record replica runtime types wire"),
+    ("services/client", "runtime types wire"),
+    ("services/metadata", "types"),
+    ("services/net", "disk runtime"),
+    ("services/partition", "record types"),
+    ("services/quorum", "disk metadata runtime types wal"),
+    ("services/quorum/histogram", ""),
+    ("services/replica", "disk hotlog partition record runtime types"),
+    ("services/runtime", "types"),
+    ("services/tidy", ""),
+    ("services/types", ""),
+    ("services/wire", "types"),
+    ("storage-tiering/disk", ""),
+    ("storage-tiering/hotlog", "disk record runtime types wal"),
+    ("storage-tiering/record", "types"),
+    ("storage-tiering/wal", "disk types"),
+];
+
+/// Crates that decide and do nothing else: no reactor, no clock, no entropy, no files.
+const PURE: &[&str] =
+    &["services/metadata", "services/partition", "services/types", "services/wire", "storage-tiering/record"];
+const IMPURE: &[&str] =
+    &["tokio", "rand", "getrandom", "socket2", "libc", "tempfile", "memmap2", "async-trait"];
+
+/// The names under `[dependencies]` of each crate's manifest.
+fn dependencies() -> BTreeMap<String, Vec<String>> {
+    let manifests = files("Cargo.toml").into_iter().filter(|file| !file.path.contains("/fuzz/"));
+    let crates = manifests.filter_map(|file| {
+        let folder = file.path.strip_suffix("/Cargo.toml")?.to_owned();
+        let section = file.text.split("\n[dependencies]\n").nth(1).unwrap_or_default();
+        let lines = section.lines().take_while(|line| !line.starts_with('['));
+        let names =
+            lines.filter_map(|line| line.split(['.', ' ', '=']).next()).filter(|name| !name.is_empty());
+        Some((folder, names.map(str::to_owned).collect()))
+    });
+    crates.collect()
+}
+
+#[test]
+fn crates_lean_on_those_the_table_names() {
+    let found = dependencies();
+    let listed: Vec<&str> = ARROWS.iter().map(|(folder, _)| *folder).collect();
+    let present: Vec<&str> = found.keys().map(String::as_str).collect();
+    assert_eq!(present, listed, "the table lists every crate, and no other");
+    for (folder, allowed) in ARROWS {
+        let named = found[*folder].iter().filter_map(|name| name.strip_prefix("aquifer-"));
+        assert_eq!(
+            named.collect::<Vec<_>>().join(" "),
+            *allowed,
+            "{folder}: an arrow that came or went is a decision: note it here and in ARCHITECTURE.md"
+        );
+    }
+}
+
+#[test]
+fn pure_crates_lean_on_pure_crates_only() {
+    let found = dependencies();
+    for folder in PURE {
+        for name in &found[*folder] {
+            assert!(!IMPURE.contains(&name.as_str()), "{folder} is pure, and names {name}");
+            if let Some(short) = name.strip_prefix("aquifer-") {
+                assert!(
+                    PURE.iter().any(|pure| pure.ends_with(&format!("/{short}"))),
+                    "{folder} is pure, {name} is not"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn the_map_lists_every_crate() {
+    let map = read("ARCHITECTURE.md");
+    for (folder, _) in ARROWS {
+        assert!(map.contains(&format!("| `{folder}` |")), "ARCHITECTURE.md has no row for {folder}");
+    }
+}
