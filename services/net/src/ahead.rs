@@ -71,6 +71,10 @@ impl Ahead {
         if loaded.is_pending() {
             return Poll::Pending;
         }
+        if loaded == Poll::Ready(u64::MAX) {
+            // Loading failed: whoever sends the range meets the same error, and closes the connection.
+            return Poll::Ready(probed);
+        }
         // What was loaded may have left memory again, and what was not loaded may be there all the same.
         let upto = match loaded {
             Poll::Ready(loaded) if loaded > at => loaded.min(probed),

@@ -8,8 +8,7 @@ use aquifer_disk::FileHandle;
 use aquifer_runtime::Runtime;
 use futures_util::task::AtomicWaker;
 
-/// One read of the thread at most: shorter ones wake the reactor too often. Reading, rather than advising, has the kernel read ahead in large folios, which costs half
-/// the processor time of the small pages that advice brings in.
+/// What the thread loads at once: less wakes the reactor too often.
 const STEP_BYTES: u64 = 1 << 20;
 
 /// A range that grows while it is being read.
@@ -71,14 +70,11 @@ impl Load {
     }
 
     fn run(&self, file: &FileHandle) {
-        let mut step = Vec::new();
         let mut at = self.upto.load(Ordering::Acquire);
         while let Some(goal) = self.next_goal(at) {
             let bytes = (goal - at).min(STEP_BYTES);
-            step.resize(bytes as usize, 0);
-            let read = file.read_at(at, &mut step);
-            at = match read {
-                Ok(read) if read as u64 == bytes => at + bytes,
+            at = match file.load(at, bytes) {
+                Ok(loaded) if loaded == bytes => at + bytes,
                 // The end of the file, or an error that sending will meet too.
                 _ => u64::MAX,
             };

@@ -83,6 +83,17 @@ pub trait File: Send + Sync + fmt::Debug {
     /// Asks the system to begin writing a range back, without waiting; a hint.
     fn begin_write_back(&self, at: u64, bytes: u64);
 
+    /// Brings the range into the page cache; returns how much of it there is.
+    fn load(&self, at: u64, bytes: u64) -> io::Result<u64> {
+        self.load_by_reading(at, bytes)
+    }
+
+    /// As `load`, where nothing cheaper than a copy is to be had.
+    fn load_by_reading(&self, at: u64, bytes: u64) -> io::Result<u64> {
+        let mut copied = vec![0; usize::try_from(bytes).map_err(io::Error::other)?];
+        self.read_at(at, &mut copied).map(|read| read as u64)
+    }
+
     /// Whether reading the range would not wait for the device.
     fn is_resident(&self, at: u64, bytes: u64) -> bool;
 

@@ -4,6 +4,7 @@ use std::fs;
 use std::io::{self, IoSlice};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::os::unix::fs::FileExt;
+use std::sync::LazyLock;
 
 use crate::error::WriteError;
 use crate::traits::File;
@@ -12,6 +13,10 @@ use crate::traits::File;
 const PARTS_MAX: usize = 1024;
 /// cachestat(2) has had this number on every architecture since Linux 6.5.
 const SYS_CACHESTAT: libc::c_long = 451;
+
+/// Where loaded pages are sent to.
+static NOWHERE: LazyLock<io::Result<fs::File>> =
+    LazyLock::new(|| fs::OpenOptions::new().write(true).open("/dev/null"));
 
 #[derive(Debug)]
 pub(super) struct RealFile {
@@ -136,6 +141,34 @@ impl File for RealFile {
         }
     }
 
+    /// Sendfile into nothing: the kernel reads ahead in large folios as it does for read, whose copy would cost more than
+    /// the disk, and unlike for advice, which brings in small pages.
+    fn load(&self, at: u64, bytes: u64) -> io::Result<u64> {
+        let Ok(nowhere) = NOWHERE.as_ref() else { return self.load_by_reading(at, bytes) };
+        let mut position = at.cast_signed();
+        let end = at + bytes;
+        while position.cast_unsigned() < end {
+            let left = usize::try_from(end - position.cast_unsigned()).map_err(io::Error::other)?;
+            // SAFETY: both descriptors are open, and `position` outlives the call.
+            let sent = unsafe {
+                libc::sendfile(nowhere.as_raw_fd(), self.file.as_raw_fd(), &raw mut position, left)
+            };
+            match sent {
+                0 => break,
+                1.. => {}
+                _ => match io::Error::last_os_error() {
+                    error if error.kind() == io::ErrorKind::Interrupted => {}
+                    // Not every file system splices.
+                    error if error.raw_os_error() == Some(libc::EINVAL) => {
+                        return self.load_by_reading(at, bytes);
+                    }
+                    error => return Err(error),
+                },
+            }
+        }
+        Ok(position.cast_unsigned() - at)
+    }
+
     fn is_resident(&self, at: u64, bytes: u64) -> bool {
         const PAGE: u64 = 4096;
         if bytes == 0 {
@@ -150,5 +183,24 @@ impl File for RealFile {
 
     fn descriptor(&self) -> Option<BorrowedFd<'_>> {
         Some(self.file.as_fd())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_loaded_range_is_resident_and_ends_with_the_file() {
+        let mut file = tempfile::tempfile().expect("a file");
+        io::Write::write_all(&mut file, &[7; 100_000]).expect("written");
+        file.sync_all().expect("synced");
+        // SAFETY: plain numbers and an open descriptor.
+        unsafe { libc::posix_fadvise(file.as_raw_fd(), 0, 0, libc::POSIX_FADV_DONTNEED) };
+        let file = RealFile::new(file);
+        assert_eq!(file.load(4096, 50_000).expect("loaded"), 50_000);
+        assert!(file.is_resident(4096, 50_000));
+        assert_eq!(file.load(90_000, 50_000).expect("loaded"), 10_000);
+        assert_eq!(file.load(200_000, 10).expect("loaded"), 0);
     }
 }
