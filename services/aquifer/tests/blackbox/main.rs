@@ -1,5 +1,6 @@
 //! Black-box tests: the real binary, real clients, real signals.
 
+mod clients;
 mod harness;
 mod kcat;
 mod restart;
