@@ -4,6 +4,7 @@ use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::atomic::{AtomicU16, Ordering};
+use std::time::Duration;
 
 /// A running node, killed when dropped.
 pub(crate) struct Node {
@@ -189,9 +190,13 @@ pub(crate) fn skip(reason: &str) {
 }
 
 /// Waits a moment for another process; no test's outcome hangs on how long.
-#[allow(clippy::disallowed_methods, reason = "other processes have no timers of ours")]
 pub(crate) fn pause() {
-    std::thread::sleep(std::time::Duration::from_millis(10));
+    sleep(Duration::from_millis(10));
+}
+
+#[allow(clippy::disallowed_methods, reason = "other processes have no timers of ours")]
+pub(crate) fn sleep(duration: Duration) {
+    std::thread::sleep(duration);
 }
 
 /// A port nobody listens on, below those that the system hands out to connections: a restarted node finds it free again.

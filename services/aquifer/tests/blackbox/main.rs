@@ -3,4 +3,6 @@
 mod clients;
 mod harness;
 mod kcat;
+mod kills;
 mod restart;
+mod verified;

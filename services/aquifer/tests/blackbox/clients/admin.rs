@@ -33,9 +33,7 @@ fn create(scene: &mut Scene) -> Result<()> {
 }
 
 fn create_refused(scene: &mut Scene) -> Result<()> {
-    let ask = |topic: &str, partitions: i32, configs: &serde_json::Value| {
-        json!({ "op": "create_topic", "topic": topic, "partitions": partitions, "configs": configs })
-    };
+    let ask = |topic: &str, partitions: i32, configs: &serde_json::Value| json!({ "op": "create_topic", "topic": topic, "partitions": partitions, "configs": configs });
     let none = json!({});
     scene.ask(&ask("twice", 1, &none))?;
     refused(scene.ask(&ask("twice", 1, &none)), &[EXISTS])?;
@@ -59,19 +57,17 @@ fn create_partitions(scene: &mut Scene) -> Result<()> {
 
 fn configs(scene: &mut Scene) -> Result<()> {
     let describe = json!({ "op": "describe_configs", "topic": "configured" });
-    let alter = |name: &str, value: &str| {
-        json!({ "op": "alter_config", "topic": "configured", "name": name, "value": value })
-    };
+    let alter = |topic: &str, value: &str| json!({ "op": "alter_config", "topic": topic, "name": "retention.ms", "value": value });
     scene.create("configured", 1)?;
     let before = scene.ask(&describe)?;
     ensure!(before["cleanup.policy"] == "delete" && before["retention.ms"] == "604800000", "{before}");
 
-    scene.ask(&alter("retention.ms", "1000000"))?;
+    scene.ask(&alter("configured", "1000000"))?;
 
     let after = scene.ask(&describe)?;
     ensure!(after["retention.ms"] == "1000000" && after["cleanup.policy"] == "delete", "{after}");
-    refused(scene.ask(&alter("retention.ms", "never")), &[INVALID_CONFIG])?;
-    refused(scene.ask(&json!({ "op": "describe_configs", "topic": "nowhere" })), &[UNKNOWN_TOPIC])
+    refused(scene.ask(&alter("configured", "never")), &[INVALID_CONFIG])?;
+    refused(scene.ask(&alter("nowhere", "1000000")), &[UNKNOWN_TOPIC])
 }
 
 fn delete_records(scene: &mut Scene) -> Result<()> {

@@ -40,7 +40,8 @@ impl Card {
         std::fs::create_dir_all(&folder).expect("a folder for cards");
         let card = json!({ "client": self.client, "version": self.version, "capabilities": self.entries });
         let text = serde_json::to_string_pretty(&card).expect("plain JSON");
-        std::fs::write(folder.join(format!("{}.json", self.client)), text + "\n").expect("the card is written");
+        std::fs::write(folder.join(format!("{}.json", self.client)), text + "\n")
+            .expect("the card is written");
         assert!(self.red.is_empty(), "{} {}:\n{}", self.client, self.version, self.red.join("\n"));
     }
 }

@@ -8,7 +8,7 @@ use std::process::Command;
 use crate::harness::{skip, skip_without};
 
 /// Where what tests need is kept between runs.
-pub(crate) fn cache() -> PathBuf {
+pub(super) fn cache() -> PathBuf {
     let chosen = std::env::var_os("AQUIFER_TEST_CACHE");
     chosen.map_or_else(|| PathBuf::from(env!("CARGO_TARGET_TMPDIR")), PathBuf::from)
 }

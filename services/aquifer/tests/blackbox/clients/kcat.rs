@@ -119,7 +119,7 @@ impl Client for Kcat {
             "version" => {
                 let printed = String::from_utf8_lossy(&run("kcat", &["-V"], "").stdout).into_owned();
                 let version = printed.lines().find(|line| line.starts_with("Version")).unwrap_or_default();
-                Ok(json!({ "version": version.trim_start_matches("Version ").trim() }))
+                Ok(json!({ "version": version.split(' ').nth(1) }))
             }
             "produce" => self.produce(request),
             "transaction" => {

@@ -15,7 +15,6 @@ mod scene;
 use card::Card;
 use client::Client;
 use driver::Driver;
-pub(crate) use install::cache;
 use kcat::Kcat;
 use scene::Scene;
 
@@ -37,7 +36,9 @@ const CLIENTS: [(&str, &[&str]); 5] = [
 ];
 
 fn capabilities() -> impl Iterator<Item = Capability> {
-    [produce::CAPABILITIES, read::CAPABILITIES, admin::CAPABILITIES, refuse::CAPABILITIES].concat().into_iter()
+    [produce::CAPABILITIES, read::CAPABILITIES, admin::CAPABILITIES, refuse::CAPABILITIES]
+        .concat()
+        .into_iter()
 }
 
 /// Starts a client; `None` where it is not to be had.

@@ -1,7 +1,7 @@
 //! Writing: codecs, idempotence, keys, headers, nulls, sizes, partitions.
 
 use anyhow::{Result, ensure};
-use aquifer_record::Codec;
+use aquifer_record::Compression;
 use serde_json::json;
 
 use super::Capability;
@@ -9,11 +9,11 @@ use super::client::Record;
 use super::scene::{Scene, refused, same};
 
 pub(super) const CAPABILITIES: &[Capability] = &[
-    ("produce uncompressed", |scene| codec(scene, "none", Codec::None)),
-    ("produce gzip", |scene| codec(scene, "gzip", Codec::Gzip)),
-    ("produce snappy", |scene| codec(scene, "snappy", Codec::Snappy)),
-    ("produce lz4", |scene| codec(scene, "lz4", Codec::Lz4)),
-    ("produce zstd", |scene| codec(scene, "zstd", Codec::Zstd)),
+    ("produce uncompressed", |scene| codec(scene, "none", Compression::None)),
+    ("produce gzip", |scene| codec(scene, "gzip", Compression::Gzip)),
+    ("produce snappy", |scene| codec(scene, "snappy", Compression::Snappy)),
+    ("produce lz4", |scene| codec(scene, "lz4", Compression::Lz4)),
+    ("produce zstd", |scene| codec(scene, "zstd", Compression::Zstd)),
     ("idempotent producer", idempotent),
     ("keys, null values, empty values", keys_and_nulls),
     ("headers", headers),
@@ -27,7 +27,7 @@ pub(super) fn repetitive(count: usize) -> Vec<Record> {
     (0..count).map(|n| Record::new(format!("k{n}"), format!("value {n} ").repeat(8))).collect()
 }
 
-fn codec(scene: &mut Scene, name: &str, codec: Codec) -> Result<()> {
+fn codec(scene: &mut Scene, name: &str, codec: Compression) -> Result<()> {
     let (topic, records) = (format!("codec-{name}"), repetitive(300));
     scene.create(&topic, 1)?;
 
@@ -35,7 +35,7 @@ fn codec(scene: &mut Scene, name: &str, codec: Codec) -> Result<()> {
 
     same(&scene.read(&topic, 0, 0, records.len())?, &records, 0)?;
     let stored = scene.stored(&topic)?;
-    let told = stored.iter().all(|batch| batch.attributes.codec() == Ok(codec));
+    let told = stored.iter().all(|batch| batch.attributes.compression() == Some(codec));
     ensure!(!stored.is_empty() && told, "stored otherwise than as {name}");
     Ok(())
 }

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use anyhow::{Context as _, Result};
-use aquifer_client::{Address, Client as Raw, ClientSettings, ConnectionSettings, FetchSettings, TcpConnector};
+use aquifer_client::{
+    Address, Client as Raw, ClientSettings, ConnectionSettings, FetchSettings, TcpConnector,
+};
 use aquifer_record::{BatchHeader, batches};
 use aquifer_runtime::Runtime;
 use aquifer_types::{Offset, PartitionIndex};
@@ -53,7 +55,13 @@ impl Scene {
     }
 
     /// Reads `count` records of a partition, by whoever can.
-    pub(super) fn read(&mut self, topic: &str, partition: i32, from: i64, count: usize) -> Result<Vec<Record>> {
+    pub(super) fn read(
+        &mut self,
+        topic: &str,
+        partition: i32,
+        from: i64,
+        count: usize,
+    ) -> Result<Vec<Record>> {
         let request = json!({
             "op": "read", "topic": topic, "partition": partition, "from": from, "count": count, "timeout_ms": 20_000,
         });

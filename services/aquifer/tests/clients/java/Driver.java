@@ -144,7 +144,7 @@ public final class Driver {
     }
 
     private JsonNode transaction(JsonNode r) {
-        Map<String, Object> settings = settings(Map.of("transactional.id", r.get("id").asText(), "max.block.ms", LIMIT_MS));
+        Map<String, Object> settings = settings(Map.of("transactional.id", r.get("id").asText(), "max.block.ms", 3_000));
         try (var producer = new KafkaProducer<>(settings, new StringSerializer(), new StringSerializer())) {
             producer.initTransactions();
         }

@@ -1,6 +1,7 @@
 """kafka-python as ../README.md asks for it."""
 
 import json
+import re
 import sys
 import time
 
@@ -57,7 +58,7 @@ def produce(r):
 
 
 def transaction(r):
-    producer = KafkaProducer(**BOOTSTRAP, transactional_id=r["id"], max_block_ms=20_000)
+    producer = KafkaProducer(**BOOTSTRAP, transactional_id=r["id"], max_block_ms=3_000)
     try:
         producer.init_transactions()
         return {}
@@ -139,7 +140,11 @@ def describe_configs(r):
 
 def alter_config(r):
     resource = ConfigResource(ConfigResourceType.TOPIC, r["topic"], {r["name"]: r["value"]})
-    admin.alter_configs([resource], raise_on_unknown=False)
+    altered = admin.alter_configs([resource], raise_on_unknown=False)
+    # The outcome comes as words, not as an exception.
+    outcome = altered["topic"][r["topic"]]
+    if outcome != "OK":
+        raise for_code(int(re.search(r"\d+", outcome).group()))(outcome)
     return {}
 
 

@@ -100,6 +100,8 @@ const operations = {
     return {}
   },
   async delete_records({ topic, partition = 0, before }) {
+    // It deletes only where the admin client has seen the topic's leaders, and does not ask for them by itself.
+    await admin.fetchTopicOffsets(topic)
     await admin.deleteTopicRecords({ topic, partitions: [{ partition, offset: String(before) }] })
     return {}
   },

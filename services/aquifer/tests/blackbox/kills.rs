@@ -1,0 +1,35 @@
+//! A hundred times SIGKILL under load: no acknowledged record is lost, doubled or out of order.
+
+use std::time::Duration;
+
+use aquifer_runtime::Runtime;
+
+use crate::harness::{Node, Ports, data_dir, sleep};
+use crate::verified::Verified;
+
+const KILLS: u64 = 100;
+
+#[test]
+fn a_hundred_kills_under_load_lose_double_and_reorder_nothing() {
+    let (data, ledgers, ports) = (data_dir(), data_dir(), Ports::free());
+    let random = Runtime::real();
+    let mut node = Node::start_on(data.path(), ports);
+    // What is written to the page cache alone survives the process, if not the machine.
+    let page_cache = [("aquifer.durability", "page-cache")];
+    let load = [
+        Verified::start(&node.kafka, "flushed", Some(&[]), ledgers.path()),
+        Verified::start(&node.kafka, "page-cache", Some(&page_cache), ledgers.path()),
+    ];
+
+    for _ in 0..KILLS {
+        sleep(Duration::from_millis(100 + random.random_u64() % 600));
+        node.kill();
+        node = Node::start_on(data.path(), ports);
+    }
+
+    for topic in load {
+        let acknowledged = topic.stop().check(&node.kafka);
+        assert!(acknowledged > 100 * KILLS, "hardly any load: {acknowledged} records");
+        eprintln!("{acknowledged} acknowledged records lived through {KILLS} kills");
+    }
+}
