@@ -22,7 +22,7 @@ fn a_hundred_kills_under_load_lose_double_and_reorder_nothing() {
     ];
 
     for _ in 0..KILLS {
-        sleep(Duration::from_millis(100 + random.random_u64() % 600));
+        sleep(Duration::from_millis(100 + random.random_u64() % 400));
         node.kill();
         node = Node::start_on(data.path(), ports);
     }

@@ -36,9 +36,9 @@ impl Verified {
             address: address.clone(),
             topic: topic.to_owned(),
             partitions: PARTITIONS,
-            producers: 6,
-            records_per_batch: 10,
-            record_bytes: 256,
+            producers: 4,
+            records_per_batch: 2,
+            record_bytes: 100,
             run_for: None,
             give_up_after: GIVE_UP_AFTER,
         };
