@@ -5,7 +5,10 @@ use std::collections::BTreeMap;
 use aquifer_record::{Attributes, BatchBuilder, Compression, Encoding};
 use aquifer_types::{ProducerEpoch, ProducerId, Uuid};
 use aquifer_wire::messages::delete_topics_request::DeleteTopicState;
-use aquifer_wire::messages::{DeleteTopicsRequest, InitProducerIdRequest, ProduceRequest};
+use aquifer_wire::messages::list_offsets_request::{ListOffsetsPartition, ListOffsetsTopic};
+use aquifer_wire::messages::{
+    DeleteTopicsRequest, InitProducerIdRequest, ListOffsetsRequest, ProduceRequest,
+};
 use aquifer_wire::{ErrorCode, Text};
 use bytes::Bytes;
 
@@ -50,9 +53,9 @@ fn batches_that_contradict_themselves_are_refused() {
     refused(&mut port, with_byte(MAGIC_AT, 1), ErrorCode::UNSUPPORTED_FOR_MESSAGE_FORMAT);
     refused(&mut port, with_byte(MAGIC_AT, 9), ErrorCode::CORRUPT_MESSAGE);
     // Counts that are negative, or not what the offsets say.
-    refused(&mut port, with_byte(COUNT_AT, 0x80), ErrorCode::INVALID_RECORD);
+    refused(&mut port, with_byte(COUNT_AT, 0x80), ErrorCode::CORRUPT_MESSAGE);
     refused(&mut port, with_byte(COUNT_AT + 3, 2), ErrorCode::INVALID_RECORD);
-    refused(&mut port, with_byte(LAST_DELTA_AT, 0x80), ErrorCode::INVALID_RECORD);
+    refused(&mut port, with_byte(LAST_DELTA_AT, 0x80), ErrorCode::CORRUPT_MESSAGE);
     refused(&mut port, with_byte(ATTRIBUTES_AT + 1, 7), ErrorCode::UNSUPPORTED_COMPRESSION_TYPE);
     refused(&mut port, with_byte(ATTRIBUTES_AT, 0x40), ErrorCode::INVALID_RECORD);
     // Two batches for one partition.
@@ -138,11 +141,17 @@ fn topic_ids_of_nothing_and_of_the_past_are_refused() {
 fn producers_that_skip_or_fall_behind_are_refused() {
     let mut assaulted = Assaulted::start();
     let mut port = assaulted.port();
-    let init = InitProducerIdRequest { transaction_timeout_ms: 1000, ..InitProducerIdRequest::default() };
+    let init = InitProducerIdRequest {
+        transactional_id: None,
+        transaction_timeout_ms: 1000,
+        producer_id: -1,
+        producer_epoch: -1,
+    };
     let given = port.call(4, &init);
+    assert_eq!(given.error_code, ErrorCode::NONE);
     let mut with = |epoch: i16, sequence: i32| {
         let mut builder = BatchBuilder::new(Encoding::NONE);
-        builder.producer(ProducerId(given.producer_id.into()), ProducerEpoch(epoch), sequence);
+        builder.producer(ProducerId(given.producer_id), ProducerEpoch(epoch), sequence);
         produced(&mut port, &produce("steady", 1, batch_of(builder, &[(None, b"v")])))
     };
     let first = with(1, 0);
@@ -175,6 +184,23 @@ fn decompression_bombs_are_refused_where_records_must_be_read() {
             let answer = produced(&mut port, &produce(topic, 0, bomb.clone()));
             assert_eq!(answer.error_code, ErrorCode::CORRUPT_MESSAGE, "{topic} {compression:?}: {answer:?}");
         }
+    }
+    assaulted.unharmed(GROWTH_MAX);
+}
+
+#[test]
+fn a_bomb_that_is_stored_unread_does_no_harm_when_its_records_are_asked_for_by_time() {
+    let mut assaulted = Assaulted::start();
+    let mut port = assaulted.port();
+    let stored = produced(&mut port, &produce("steady", 1, bomb(Compression::Zstd)));
+    assert_eq!(stored.error_code, ErrorCode::NONE);
+    for timestamp in [1, -3] {
+        let partition =
+            ListOffsetsPartition { partition_index: 1, timestamp, ..ListOffsetsPartition::default() };
+        let topic = ListOffsetsTopic { name: Text::from("steady"), partitions: vec![partition] };
+        let request =
+            ListOffsetsRequest { replica_id: -1, topics: vec![topic], ..ListOffsetsRequest::default() };
+        port.call(7, &request);
     }
     assaulted.unharmed(GROWTH_MAX);
 }
