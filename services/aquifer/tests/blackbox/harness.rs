@@ -100,9 +100,18 @@ impl Node {
 
     /// The memory that it holds at the moment.
     pub(crate) fn resident_bytes(&self) -> u64 {
+        self.memory("VmRSS:")
+    }
+
+    /// The most memory that it held at any moment.
+    pub(crate) fn peak_bytes(&self) -> u64 {
+        self.memory("VmHWM:")
+    }
+
+    fn memory(&self, name: &str) -> u64 {
         let path = format!("/proc/{}/status", self.child.id());
         let status = std::fs::read_to_string(path).expect("it runs");
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("a process has pages");
+        let line = status.lines().find_map(|line| line.strip_prefix(name)).expect("a process has memory");
         line.trim().trim_end_matches(" kB").parse::<u64>().expect("a number") << 10
     }
 
