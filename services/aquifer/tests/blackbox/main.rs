@@ -1,9 +1,13 @@
 //! Black-box tests: the real binary, real clients, real signals.
 
 mod clients;
+mod disk_full;
 mod harness;
 mod hostile;
 mod kcat;
 mod kills;
+mod mounted;
+mod power_cut;
 mod restart;
 mod verified;
+mod wire;

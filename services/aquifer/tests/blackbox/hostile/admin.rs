@@ -9,7 +9,7 @@ use aquifer_wire::messages::{CreatePartitionsRequest, CreateTopicsRequest, Delet
 use aquifer_wire::{ErrorCode, Text};
 
 use super::node::{Assaulted, GROWTH_MAX};
-use super::port::Port;
+use crate::wire::Port;
 
 fn topic(name: &str, partitions: i32, factor: i16) -> CreatableTopic {
     CreatableTopic {

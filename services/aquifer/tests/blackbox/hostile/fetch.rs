@@ -5,7 +5,8 @@ use aquifer_wire::messages::list_offsets_request::{ListOffsetsPartition, ListOff
 use aquifer_wire::messages::{FetchRequest, ListOffsetsRequest};
 use aquifer_wire::{ErrorCode, Text};
 
-use super::node::{Assaulted, GROWTH_MAX, fetch};
+use super::node::{Assaulted, GROWTH_MAX};
+use crate::wire::fetch;
 
 #[test]
 fn offsets_out_of_range_are_refused() {

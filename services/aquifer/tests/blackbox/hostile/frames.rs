@@ -5,8 +5,8 @@ use aquifer_types::TimestampMs;
 use aquifer_wire::messages::{ApiVersionsRequest, ApiVersionsResponse, MetadataRequest};
 use aquifer_wire::{ErrorCode, SUPPORTED, SupportedVersions};
 
-use super::node::{Assaulted, GROWTH_MAX, fetch};
-use super::port::{Port, encoded};
+use super::node::{Assaulted, GROWTH_MAX};
+use crate::wire::{Port, encoded, fetch};
 
 /// Key, version, correlation id, a client id of no bytes, and the tags' count where the version has tags.
 fn header(key: i16, version: i16, flexible: bool) -> Vec<u8> {

@@ -4,5 +4,4 @@ mod admin;
 mod fetch;
 mod frames;
 mod node;
-mod port;
 mod produce;

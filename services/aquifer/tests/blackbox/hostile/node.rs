@@ -2,18 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use aquifer_record::{BatchBuilder, Encoding, NewRecord};
-use aquifer_runtime::Runtime;
-use aquifer_wire::messages::create_topics_request::{CreatableTopic, CreatableTopicConfig};
-use aquifer_wire::messages::fetch_request::{FetchPartition, FetchTopic};
-use aquifer_wire::messages::produce_request::{PartitionProduceData, TopicProduceData};
-use aquifer_wire::messages::produce_response::PartitionProduceResponse;
-use aquifer_wire::messages::{CreateTopicsRequest, FetchRequest, ProduceRequest};
-use aquifer_wire::{ErrorCode, Records, Text};
-use bytes::Bytes;
+use aquifer_wire::{ErrorCode, Records};
 
-use super::port::Port;
 use crate::harness::{Node, data_dir};
+use crate::wire::{Port, batch, create, fetch, produce};
 
 /// What any round of bad requests may leave behind in memory: pools, caches and the allocator's habits.
 pub(super) const GROWTH_MAX: u64 = 48 << 20;
@@ -42,21 +34,7 @@ impl Assaulted {
     }
 
     pub(super) fn create(&self, name: &str, partitions: i32, configs: &BTreeMap<&str, &str>) {
-        let configs = configs.iter().map(|(name, value)| CreatableTopicConfig {
-            name: Text::from(*name),
-            value: Some(Text::from(*value)),
-        });
-        let topic = CreatableTopic {
-            name: Text::from(name),
-            num_partitions: partitions,
-            replication_factor: 1,
-            configs: configs.collect(),
-            ..CreatableTopic::default()
-        };
-        let request =
-            CreateTopicsRequest { topics: vec![topic], timeout_ms: 10_000, ..CreateTopicsRequest::default() };
-        let created = self.port().call(7, &request);
-        assert_eq!(created.topics[0].error_code, ErrorCode::NONE, "{name}: {created:?}");
+        create(&mut self.port(), name, partitions, configs);
     }
 
     /// Whether a record still goes in and comes out, and `/readyz` agrees.
@@ -84,57 +62,4 @@ impl Assaulted {
         let (before, after) = (self.before, self.node.resident_bytes());
         assert!(after <= before + growth, "memory grew from {before} to {after}");
     }
-}
-
-/// A sound batch of one record.
-pub(super) fn batch(value: &[u8]) -> Bytes {
-    batch_of(BatchBuilder::new(Encoding::NONE), &[(Some(b"key"), value)])
-}
-
-/// A batch of records with these keys and values.
-pub(super) fn batch_of(mut builder: BatchBuilder, records: &[(Option<&[u8]>, &[u8])]) -> Bytes {
-    let timestamp = Runtime::real().now().wall;
-    for (key, value) in records {
-        let record = NewRecord { timestamp, key: *key, value: Some(value), ..NewRecord::default() };
-        builder.push(&record).expect("a small record");
-    }
-    Bytes::from(builder.build().expect("there are records"))
-}
-
-/// Changes a batch and makes its checksum fit again.
-pub(super) fn tampered(batch: &Bytes, tamper: impl FnOnce(&mut [u8])) -> Bytes {
-    const CRC_AT: std::ops::Range<usize> = 17..21;
-    let mut bytes = batch.to_vec();
-    tamper(&mut bytes);
-    let crc = crc32c::crc32c(&bytes[CRC_AT.end..]);
-    bytes[CRC_AT].copy_from_slice(&crc.to_be_bytes());
-    Bytes::from(bytes)
-}
-
-/// A request for one partition, named by its topic's name.
-pub(super) fn produce(topic: &str, partition: i32, records: Bytes) -> ProduceRequest {
-    let data = PartitionProduceData { index: partition, records: Some(Records::Bytes(records)) };
-    let topic = TopicProduceData {
-        name: Text::from(topic),
-        partition_data: vec![data],
-        ..TopicProduceData::default()
-    };
-    ProduceRequest { acks: -1, timeout_ms: 10_000, topic_data: vec![topic], ..ProduceRequest::default() }
-}
-
-/// What became of the one partition of such a request.
-pub(super) fn produced(port: &mut Port, request: &ProduceRequest) -> PartitionProduceResponse {
-    port.call(9, request).responses[0].partition_responses[0].clone()
-}
-
-/// A request for one partition, named by its topic's name, that does not wait.
-pub(super) fn fetch(topic: &str, partition: i32, offset: i64) -> FetchRequest {
-    let wanted = FetchPartition {
-        partition,
-        fetch_offset: offset,
-        partition_max_bytes: 1 << 20,
-        ..FetchPartition::default()
-    };
-    let topic = FetchTopic { topic: Text::from(topic), partitions: vec![wanted], ..FetchTopic::default() };
-    FetchRequest { max_bytes: 1 << 20, topics: vec![topic], ..FetchRequest::default() }
 }

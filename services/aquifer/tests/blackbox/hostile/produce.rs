@@ -12,8 +12,8 @@ use aquifer_wire::messages::{
 use aquifer_wire::{ErrorCode, Text};
 use bytes::Bytes;
 
-use super::node::{Assaulted, GROWTH_MAX, batch, batch_of, produce, produced, tampered};
-use super::port::Port;
+use super::node::{Assaulted, GROWTH_MAX};
+use crate::wire::{Port, batch, batch_of, produce, produced, tampered};
 
 /// Where a batch says things, from its start.
 const LENGTH_AT: usize = 8;

@@ -12,34 +12,34 @@ use bytes::Bytes;
 /// Longer than any answer takes: who says nothing for so long hangs.
 const SILENCE_MAX: Duration = Duration::from_secs(30);
 
-pub(super) struct Port {
+pub(crate) struct Port {
     stream: TcpStream,
 }
 
 impl Port {
-    pub(super) fn open(kafka: &str) -> Port {
+    pub(crate) fn open(kafka: &str) -> Port {
         let stream = TcpStream::connect(kafka).expect("the port is open");
         stream.set_read_timeout(Some(SILENCE_MAX)).expect("a timeout");
         Port { stream }
     }
 
     /// Sends bytes as they are. That the other side has closed shows in what it answers.
-    pub(super) fn send_raw(&mut self, bytes: &[u8]) {
+    pub(crate) fn send_raw(&mut self, bytes: &[u8]) {
         let _ = self.stream.write_all(bytes);
     }
 
     /// Sends a frame: its length, then these bytes.
-    pub(super) fn send_frame(&mut self, frame: &[u8]) {
+    pub(crate) fn send_frame(&mut self, frame: &[u8]) {
         let length = i32::try_from(frame.len()).expect("a frame");
         self.send_raw(&[&length.to_be_bytes()[..], frame].concat());
     }
 
-    pub(super) fn send<R: Request>(&mut self, version: i16, request: &R) {
+    pub(crate) fn send<R: Request>(&mut self, version: i16, request: &R) {
         self.send_raw(&encoded(version, request));
     }
 
     /// The next answer's frame; `None` once the other side has closed.
-    pub(super) fn receive(&mut self) -> Option<Bytes> {
+    pub(crate) fn receive(&mut self) -> Option<Bytes> {
         let mut length = [0; 4];
         self.read(&mut length)?;
         let mut frame = vec![0; usize::try_from(i32::from_be_bytes(length)).expect("a length")];
@@ -47,24 +47,24 @@ impl Port {
         Some(Bytes::from(frame))
     }
 
-    pub(super) fn answer<R: Response>(&mut self, version: i16) -> Option<R> {
+    pub(crate) fn answer<R: Response>(&mut self, version: i16) -> Option<R> {
         let frame = self.receive()?;
         let (_, response) = decode_response(version, &frame).expect("an answer of that version");
         Some(response)
     }
 
-    pub(super) fn call<R: Request>(&mut self, version: i16, request: &R) -> R::Response {
+    pub(crate) fn call<R: Request>(&mut self, version: i16, request: &R) -> R::Response {
         self.send(version, request);
         self.answer(version).unwrap_or_else(|| panic!("closed in place of an answer to {request:?}"))
     }
 
     /// No more is sent from here; what was begun stays cut off.
-    pub(super) fn finish(&mut self) {
+    pub(crate) fn finish(&mut self) {
         let _ = self.stream.shutdown(std::net::Shutdown::Write);
     }
 
     /// The topic's id, as soon as the node knows the topic.
-    pub(super) fn topic_id(&mut self, name: &str) -> aquifer_types::Uuid {
+    pub(crate) fn topic_id(&mut self, name: &str) -> aquifer_types::Uuid {
         let topic = MetadataRequestTopic { name: Some(Text::from(name)), ..MetadataRequestTopic::default() };
         let request = MetadataRequest { topics: Some(vec![topic]), ..MetadataRequest::default() };
         let metadata = self.call(12, &request);
@@ -83,7 +83,7 @@ impl Port {
 }
 
 /// A whole request with its length.
-pub(super) fn encoded<R: Request>(version: i16, request: &R) -> Vec<u8> {
+pub(crate) fn encoded<R: Request>(version: i16, request: &R) -> Vec<u8> {
     let pieces = encode_request(1, Some(&Text::from_static("hostile")), version, request);
     let pieces = pieces.expect("a request of that version");
     let bytes = pieces.into_iter().map(|piece| match piece {

@@ -1,0 +1,92 @@
+//! A full disk: produce is refused for as long as it is full, everything else goes on, and it heals without a restart.
+
+use std::collections::BTreeMap;
+
+use aquifer_wire::messages::delete_records_request::{DeleteRecordsPartition, DeleteRecordsTopic};
+use aquifer_wire::messages::delete_topics_request::DeleteTopicState;
+use aquifer_wire::messages::{DeleteRecordsRequest, DeleteTopicsRequest, MetadataRequest};
+use aquifer_wire::{ErrorCode, Records, Text};
+use bytes::Bytes;
+
+use crate::harness::{Node, pause, run_ok, skip_without};
+use crate::mounted::{Mounted, skip_without_mounts};
+use crate::wire::{Port, batch, create, fetch, produce, produced};
+
+const TIMEOUT_MS: i32 = 10_000;
+
+/// Writes until the disk is full; says how many batches were taken.
+fn fill(port: &mut Port, batch: &Bytes) -> i64 {
+    for taken in 0..1_000 {
+        let answer = produced(port, &produce("filler", 0, batch.clone()));
+        if answer.error_code != ErrorCode::NONE {
+            assert_eq!(answer.error_code, ErrorCode::KAFKA_STORAGE_ERROR, "{answer:?}");
+            assert!(answer.error_code.retriable(), "clients try again what may heal");
+            assert!(answer.error_message.is_some(), "without a word");
+            return taken;
+        }
+    }
+    panic!("the disk never fills");
+}
+
+/// Waits until produce is taken again.
+fn heals(port: &mut Port, what: &str) {
+    for _ in 0..3_000 {
+        if produced(port, &produce("other", 0, batch(b"after"))).error_code == ErrorCode::NONE {
+            return;
+        }
+        pause();
+    }
+    panic!("produce is still refused after {what}");
+}
+
+#[test]
+fn a_full_disk_refuses_produce_alone_and_heals_without_a_restart() {
+    if skip_without("mkfs.ext4") || skip_without("kcat") {
+        return;
+    }
+    let mounted = match Mounted::new("ext4", 160) {
+        Ok(mounted) => mounted,
+        Err(reason) => return skip_without_mounts(&reason),
+    };
+    let data = mounted.path().join("data");
+    std::fs::create_dir(&data).expect("a folder");
+    let node = Node::start(&data);
+    let mut port = Port::open(&node.kafka);
+    create(&mut port, "filler", 1, &BTreeMap::from([("segment.bytes", "4194304")]));
+    create(&mut port, "other", 1, &BTreeMap::new());
+    let large = batch(&vec![7; 900_000]);
+
+    let taken = fill(&mut port, &large);
+
+    assert!(taken > 20, "full after {taken} batches");
+    // Everything else goes on.
+    assert!(node.is_ready(), "full is a state to serve in");
+    port.call(12, &MetadataRequest::default());
+    let fetched = port.call(12, &fetch("filler", 0, taken - 1));
+    let records = fetched.responses[0].partitions[0].records.as_ref().and_then(Records::as_bytes);
+    assert!(records.is_some_and(|records| records.len() > 900_000), "the last record taken is served");
+    // A client that was told to try again does, and is served once there is room.
+    let bootstrap = node.kafka.clone();
+    let patient = std::thread::Builder::new().spawn(move || {
+        let limit = ["-X", "message.timeout.ms=60000"];
+        let produce = ["-b", &bootstrap, "-P", "-t", "other", "-p", "0", "-k", "patient"];
+        run_ok("kcat", &[&produce[..], &limit[..]].concat(), "patience\n")
+    });
+
+    let partitions = vec![DeleteRecordsPartition { partition_index: 0, offset: -1 }];
+    let topics = vec![DeleteRecordsTopic { name: Text::from("filler"), partitions }];
+    let deleted = port.call(2, &DeleteRecordsRequest { topics, timeout_ms: TIMEOUT_MS });
+    let deleted = &deleted.topics[0].partitions[0];
+    assert_eq!((deleted.error_code, deleted.low_watermark), (ErrorCode::NONE, taken));
+    heals(&mut port, "records were deleted");
+    patient.expect("a thread").join().expect("the patient client is served");
+
+    assert!(fill(&mut port, &large) > 20, "the room is used again");
+    let topics = vec![DeleteTopicState { name: Some(Text::from("filler")), ..DeleteTopicState::default() }];
+    let delete = DeleteTopicsRequest { topics, timeout_ms: TIMEOUT_MS, ..DeleteTopicsRequest::default() };
+    assert_eq!(port.call(6, &delete).responses[0].error_code, ErrorCode::NONE);
+    heals(&mut port, "the topic was deleted");
+
+    let read = run_ok("kcat", &["-b", &node.kafka, "-C", "-t", "other", "-o", "beginning", "-e", "-q"], "");
+    assert!(read.contains("patience\n"), "{read}");
+}
