@@ -4,7 +4,6 @@ mod clients;
 mod disk_full;
 mod harness;
 mod hostile;
-mod kcat;
 mod kills;
 mod mounted;
 mod power_cut;
