@@ -195,7 +195,14 @@ pub(crate) fn skip_without(program: &str) -> bool {
 /// Says that a test proves nothing here; fails it where nothing may be skipped.
 pub(crate) fn skip(reason: &str) {
     assert!(std::env::var_os("CI").is_none(), "{reason}, and CI skips nothing");
-    eprintln!("skipped: {reason}");
+    say(&format!("skipped: {reason}"));
+}
+
+/// Prints a line past the capture that hides what passing tests print.
+pub(crate) fn say(line: &str) {
+    use std::io::Write as _;
+    // A closed standard error is nobody's loss.
+    let _ = writeln!(std::io::stderr(), "{line}");
 }
 
 /// Waits a moment for another process; no test's outcome hangs on how long.

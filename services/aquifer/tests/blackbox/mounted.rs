@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::harness::{data_dir, pause};
+use crate::harness::{data_dir, pause, say};
 
 pub(crate) struct Mounted {
     /// Holds the image and the mount point; declared after nothing that lies on it.
@@ -63,7 +63,7 @@ impl Drop for Mounted {
 
 /// Says that a test proves nothing on a kernel that lends no loop devices; that is no fault of the set-up.
 pub(crate) fn skip_without_mounts(reason: &str) {
-    eprintln!("skipped: no file system can be mounted here: {reason}");
+    say(&format!("skipped: no file system can be mounted here: {reason}"));
 }
 
 fn command(command: &mut Command) -> Result<(), String> {

@@ -10,14 +10,16 @@ use crate::verified::Verified;
 
 const CUTS: u64 = 5;
 
-fn cut_again_and_again(kind: &str) {
+/// A file system to cut the power of; nothing where that cannot be.
+fn mounted(kind: &str) -> Option<Mounted> {
     if skip_without("xfs_io") || skip_without(&format!("mkfs.{kind}")) {
-        return;
+        return None;
     }
-    let mounted = match Mounted::new(kind, 512) {
-        Ok(mounted) => mounted,
-        Err(reason) => return skip_without_mounts(&reason),
-    };
+    Mounted::new(kind, 512).map_err(|reason| skip_without_mounts(&reason)).ok()
+}
+
+fn cut_again_and_again(kind: &str) {
+    let Some(mounted) = mounted(kind) else { return };
     let (ledgers, random, data) = (data_dir(), Runtime::real(), mounted.path().join("data"));
     std::fs::create_dir(&data).expect("a folder");
     let mut checked = 0;
@@ -50,4 +52,25 @@ fn power_cuts_of_xfs_under_load_lose_nothing_acknowledged() {
 #[test]
 fn power_cuts_of_ext4_under_load_lose_nothing_acknowledged() {
     cut_again_and_again("ext4");
+}
+
+#[test]
+fn a_power_cut_takes_what_was_in_the_page_cache_alone() {
+    let Some(mounted) = mounted("ext4") else { return };
+    let (ledgers, data) = (data_dir(), mounted.path().join("data"));
+    std::fs::create_dir(&data).expect("a folder");
+    let node = Node::start(&data);
+    let page_cache = [("aquifer.durability", "page-cache")];
+    let load = Verified::start(&node.kafka, "page-cache", Some(&page_cache), ledgers.path());
+    sleep(Duration::from_millis(500));
+
+    mounted.cut_power();
+
+    node.kill();
+    let noted = load.stop();
+    mounted.come_back();
+    let node = Node::start(&data);
+    // The proof that the cuts above are cuts, and that the check would have seen a loss.
+    let findings = noted.findings(&node.kafka);
+    assert!(findings.violations.iter().any(|violation| violation.contains("lost")), "{findings}");
 }

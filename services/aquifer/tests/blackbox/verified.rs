@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use aquifer_client::{Address, Client, NewTopic};
 use aquifer_loadtest::server::client;
-use aquifer_loadtest::verify::{Ledger, Producing, check, entries, produce};
+use aquifer_loadtest::verify::{Findings, Ledger, Producing, check, entries, produce};
 use aquifer_runtime::{Runtime, Task};
 
 const PARTITIONS: i32 = 4;
@@ -42,13 +42,14 @@ impl Verified {
             run_for: None,
             give_up_after: GIVE_UP_AFTER,
         };
-        let load = reactor.block_on(async {
-            if let Some(configs) = configs {
-                create(&client(&runtime, &address), topic, configs).await;
-            }
+        if let Some(configs) = configs {
+            reactor.block_on(create(&client(&runtime, &address), topic, configs));
+        }
+        let load = {
+            let _context = reactor.enter();
             let producers = runtime.clone();
             runtime.spawn("verified load", async move { produce(&producers, &producing, &noting).await })
-        });
+        };
         Verified { reactor, load, topic: topic.to_owned(), ledger }
     }
 
@@ -71,13 +72,17 @@ pub(crate) struct Noted {
 impl Noted {
     /// Reads everything: what was acknowledged is there, once, in order. Says how many records that were.
     pub(crate) fn check(&self, kafka: &str) -> u64 {
+        let findings = self.findings(kafka);
+        assert!(findings.violations.is_empty(), "{}: {findings}", self.topic);
+        findings.acknowledged
+    }
+
+    /// Reads everything and says what is wrong with it.
+    pub(crate) fn findings(&self, kafka: &str) -> Findings {
         let reactor = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a reactor");
         let client = client(&Runtime::real(), &address(kafka));
         let noted = entries(&self.ledger).expect("the ledger");
-        let findings =
-            reactor.block_on(check(&client, &self.topic, PARTITIONS, &noted)).expect("a readable topic");
-        assert!(findings.violations.is_empty(), "{}: {findings}", self.topic);
-        findings.acknowledged
+        reactor.block_on(check(&client, &self.topic, PARTITIONS, &noted)).expect("a readable topic")
     }
 }
 

@@ -20,8 +20,8 @@ impl Card {
     }
 
     /// Notes how a capability came out. What the client does not have is neither good nor bad.
-    pub(super) fn enter(&mut self, capability: &str, outcome: anyhow::Result<()>) {
-        let (result, reason) = match &outcome {
+    pub(super) fn enter(&mut self, capability: &str, outcome: &anyhow::Result<()>) {
+        let (result, reason) = match outcome {
             Ok(()) => ("ok", None),
             Err(error) => match error.downcast_ref::<Refusal>() {
                 Some(Refusal::Absent(why)) => ("absent", Some(why.clone())),

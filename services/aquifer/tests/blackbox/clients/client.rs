@@ -21,6 +21,9 @@ pub(super) enum Refusal {
     Silent,
 }
 
+/// Names and values, in the order they were given.
+pub(super) type Headers = Vec<(String, Option<String>)>;
+
 /// A record as clients write and read it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Record {
@@ -31,7 +34,7 @@ pub(super) struct Record {
     pub(super) key: Option<String>,
     pub(super) value: Option<String>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub(super) headers: Vec<(String, Option<String>)>,
+    pub(super) headers: Headers,
 }
 
 impl Record {
@@ -40,7 +43,7 @@ impl Record {
     }
 
     /// What its writer decided, without what the broker added.
-    pub(super) fn as_written(&self) -> (&Option<String>, &Option<String>, &[(String, Option<String>)]) {
+    pub(super) fn as_written(&self) -> (&Option<String>, &Option<String>, &Headers) {
         (&self.key, &self.value, &self.headers)
     }
 }

@@ -50,7 +50,7 @@ impl Client for Driver {
     fn ask(&mut self, request: &Value) -> Result<Value, Refusal> {
         // A driver that is gone shows in its answer.
         let _ = writeln!(self.stdin, "{request}");
-        let line = self.answers.recv_timeout(ANSWER_LIMIT).map_err(|_| Refusal::Silent)?;
+        let line = self.answers.recv_timeout(ANSWER_LIMIT).map_err(|_late| Refusal::Silent)?;
         let answer: Value = serde_json::from_str(&line)
             .map_err(|error| Refusal::Error { code: None, message: format!("{error}: {line}") })?;
         if let Some(why) = answer["absent"].as_str() {

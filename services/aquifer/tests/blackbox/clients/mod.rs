@@ -64,7 +64,7 @@ fn judge(name: &'static str) {
     let mut scene = Scene { node, client, stand_in, name };
     let mut card = Card::of(name, &mut *scene.client);
     for (capability, judge) in capabilities() {
-        card.enter(capability, judge(&mut scene));
+        card.enter(capability, &judge(&mut scene));
         assert!(scene.node.is_ready(), "{capability} of {name} ended the node: {}", scene.node.log());
     }
     card.keep();
