@@ -52,10 +52,14 @@ impl Node {
 
     /// Starts `aquifer server`, which creates no topics by itself.
     pub(crate) fn server(data_dir: &Path) -> Node {
-        let ports = Ports::free();
+        Node::server_on(data_dir, Ports::free(), "")
+    }
+
+    /// The same with more configuration.
+    pub(crate) fn server_on(data_dir: &Path, ports: Ports, more: &str) -> Node {
         let config = format!(
             "node_id = 0\ndata_dir = {:?}\nbootstrap = true\nhttp = \"127.0.0.1:{}\"\n\
-             [[listeners]]\nname = \"PLAINTEXT\"\nbind = \"127.0.0.1:{}\"\n",
+             [[listeners]]\nname = \"PLAINTEXT\"\nbind = \"127.0.0.1:{}\"\n{more}",
             data_dir.join("data"),
             ports.http,
             ports.kafka,

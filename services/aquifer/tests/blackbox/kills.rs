@@ -8,23 +8,27 @@ use crate::harness::{Node, Ports, data_dir, sleep};
 use crate::verified::Verified;
 
 const KILLS: u64 = 100;
+/// Small, so that its files are used again and again; as small segments are rolled again and again.
+const SMALL_WAL: &str = "[wal]\nbytes = 8388608\n";
+const SMALL_SEGMENTS: (&str, &str) = ("segment.bytes", "1048576");
 
 #[test]
 fn a_hundred_kills_under_load_lose_double_and_reorder_nothing() {
     let (data, ledgers, ports) = (data_dir(), data_dir(), Ports::free());
     let random = Runtime::real();
-    let mut node = Node::start_on(data.path(), ports);
+    let start = || Node::server_on(data.path(), ports, SMALL_WAL);
+    let mut node = start();
     // What is written to the page cache alone survives the process, if not the machine.
-    let page_cache = [("aquifer.durability", "page-cache")];
+    let page_cache = [("aquifer.durability", "page-cache"), SMALL_SEGMENTS];
     let load = [
-        Verified::start(&node.kafka, "flushed", Some(&[]), ledgers.path()),
+        Verified::start(&node.kafka, "flushed", Some(&[SMALL_SEGMENTS]), ledgers.path()),
         Verified::start(&node.kafka, "page-cache", Some(&page_cache), ledgers.path()),
     ];
 
     for _ in 0..KILLS {
         sleep(Duration::from_millis(100 + random.random_u64() % 400));
         node.kill();
-        node = Node::start_on(data.path(), ports);
+        node = start();
     }
 
     for topic in load {

@@ -8,7 +8,9 @@ use crate::harness::{Node, data_dir, skip_without, sleep};
 use crate::mounted::{Mounted, skip_without_mounts};
 use crate::verified::Verified;
 
-const CUTS: u64 = 5;
+const CUTS: u64 = 6;
+/// So that segments are rolled between cuts.
+const SMALL_SEGMENTS: (&str, &str) = ("segment.bytes", "1048576");
 
 /// A file system to cut the power of; nothing where that cannot be.
 fn mounted(kind: &str) -> Option<Mounted> {
@@ -25,7 +27,7 @@ fn cut_again_and_again(kind: &str) {
     let mut checked = 0;
     for cut in 0..CUTS {
         let node = Node::start(&data);
-        let load = Verified::start(&node.kafka, "flushed", (cut == 0).then_some(&[]), ledgers.path());
+        let load = Verified::start(&node.kafka, "flushed", (cut == 0).then_some(&[SMALL_SEGMENTS]), ledgers.path());
         sleep(Duration::from_millis(400 + random.random_u64() % 800));
 
         mounted.cut_power();

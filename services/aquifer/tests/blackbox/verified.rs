@@ -37,8 +37,8 @@ impl Verified {
             topic: topic.to_owned(),
             partitions: PARTITIONS,
             producers: 4,
-            records_per_batch: 2,
-            record_bytes: 100,
+            records_per_batch: 4,
+            record_bytes: 150,
             run_for: None,
             give_up_after: GIVE_UP_AFTER,
         };
