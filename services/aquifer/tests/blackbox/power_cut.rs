@@ -27,7 +27,8 @@ fn cut_again_and_again(kind: &str) {
     let mut checked = 0;
     for cut in 0..CUTS {
         let node = Node::start(&data);
-        let load = Verified::start(&node.kafka, "flushed", (cut == 0).then_some(&[SMALL_SEGMENTS]), ledgers.path());
+        let load =
+            Verified::start(&node.kafka, "flushed", (cut == 0).then_some(&[SMALL_SEGMENTS]), ledgers.path());
         sleep(Duration::from_millis(400 + random.random_u64() % 800));
 
         mounted.cut_power();

@@ -17,8 +17,8 @@ pub(super) enum Refusal {
     Absent(String),
     /// The client reported an error; the code is the broker's, if it was the broker that refused.
     Error { code: Option<i64>, message: String },
-    /// The client did not answer.
-    Silent,
+    /// The client did not answer; what it complained of instead.
+    Silent(String),
 }
 
 /// Names and values, in the order they were given.
@@ -54,7 +54,7 @@ impl fmt::Display for Refusal {
             Refusal::Absent(why) => write!(f, "{why}"),
             Refusal::Error { code: Some(code), message } => write!(f, "error {code}: {message}"),
             Refusal::Error { code: None, message } => write!(f, "the client's own error: {message}"),
-            Refusal::Silent => write!(f, "no answer"),
+            Refusal::Silent(said) => write!(f, "no answer: {said}"),
         }
     }
 }

@@ -18,17 +18,20 @@ pub(super) struct Driver {
     child: Child,
     stdin: ChildStdin,
     answers: Receiver<String>,
+    /// What it wrote to its standard error.
+    complaints: tempfile::NamedTempFile,
 }
 
 impl Driver {
     /// Starts the driver of a client that is installed in `home`.
     pub(super) fn start(client: &str, home: &Path, bootstrap: &str) -> Driver {
+        let complaints = tempfile::NamedTempFile::new().expect("a file");
         let mut child = Command::new(install::folder(client).join("run"))
             .arg(home)
             .arg(bootstrap)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
-            .stderr(Stdio::null())
+            .stderr(complaints.reopen().expect("the file again"))
             .spawn()
             .expect("the driver starts");
         let stdin = child.stdin.take().expect("piped");
@@ -42,7 +45,11 @@ impl Driver {
             }
         };
         std::thread::Builder::new().spawn(reader).expect("a thread");
-        Driver { child, stdin, answers }
+        Driver { child, stdin, answers, complaints }
+    }
+
+    fn complaints(&self) -> String {
+        std::fs::read_to_string(self.complaints.path()).unwrap_or_default()
     }
 }
 
@@ -50,7 +57,10 @@ impl Client for Driver {
     fn ask(&mut self, request: &Value) -> Result<Value, Refusal> {
         // A driver that is gone shows in its answer.
         let _ = writeln!(self.stdin, "{request}");
-        let line = self.answers.recv_timeout(ANSWER_LIMIT).map_err(|_late| Refusal::Silent)?;
+        let line = self
+            .answers
+            .recv_timeout(ANSWER_LIMIT)
+            .map_err(|late| Refusal::Silent(format!("{late}; {}", self.complaints())))?;
         let answer: Value = serde_json::from_str(&line)
             .map_err(|error| Refusal::Error { code: None, message: format!("{error}: {line}") })?;
         if let Some(why) = answer["absent"].as_str() {

@@ -28,7 +28,7 @@ pub(super) fn installed(client: &str, tools: &[&str]) -> Option<PathBuf> {
     // Held while installing, so that tests beside this one, in whatever process, wait for it.
     let lock = File::create(clients.join(format!("{client}.lock"))).expect("a lock file");
     lock.lock().expect("the lock");
-    let home = clients.join(format!("{client}-{:016x}", state_of(&folder(client))));
+    let home = clients.join(format!("{client}-{:016x}", state_of(&folder(client), tools[0])));
     if home.is_dir() {
         return Some(home);
     }
@@ -50,12 +50,13 @@ pub(super) fn installed(client: &str, tools: &[&str]) -> Option<PathBuf> {
     Some(home)
 }
 
-/// Changes when any file of the folder does.
-fn state_of(folder: &Path) -> u64 {
+/// Changes when any file of the folder does, or the tool that runs the client.
+fn state_of(folder: &Path, tool: &str) -> u64 {
     let entries = std::fs::read_dir(folder).expect("the client's folder");
     let mut files: Vec<PathBuf> = entries.map(|entry| entry.expect("an entry").path()).collect();
     files.sort();
     let mut hasher = DefaultHasher::new();
+    Command::new(tool).arg("--version").output().expect("it was found").stdout.hash(&mut hasher);
     for file in files {
         file.file_name().hash(&mut hasher);
         std::fs::read(&file).expect("a file").hash(&mut hasher);

@@ -62,7 +62,8 @@ fn judge(name: &'static str) {
         None
     };
     let mut scene = Scene { node, client, stand_in, name };
-    let mut card = Card::of(name, &mut *scene.client);
+    let stood_in_by = scene.stand_in.as_ref().map(|_| STAND_IN);
+    let mut card = Card::of(name, &mut *scene.client, stood_in_by);
     for (capability, judge) in capabilities() {
         card.enter(capability, &judge(&mut scene));
         assert!(scene.node.is_ready(), "{capability} of {name} ended the node: {}", scene.node.log());
