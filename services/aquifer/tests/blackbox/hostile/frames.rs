@@ -132,6 +132,45 @@ fn a_thousand_claims_of_a_hundred_mebibytes_cost_less_than_32() {
     assaulted.unharmed(32 << 20);
 }
 
+/// A request of so many entries, each of them the same few bytes.
+fn many(header: &[u8], before: &[u8], entry: &[u8], count: usize, after: &[u8]) -> Vec<u8> {
+    let mut frame = [header, before].concat();
+    let mut claimed = count + 1;
+    while claimed > 0x7f {
+        frame.push(0x80 | (claimed & 0x7f) as u8);
+        claimed >>= 7;
+    }
+    frame.push(claimed as u8);
+    frame.extend(entry.iter().cycle().take(entry.len() * count));
+    frame.extend(after);
+    frame
+}
+
+#[test]
+fn requests_of_millions_of_partitions_cost_a_small_multiple_of_their_length() {
+    const BYTES: usize = 24 << 20;
+    // What a frame may come to once decoded, and itself.
+    const PEAK_MAX: u64 = 16 * (24 << 20);
+    let mut assaulted = Assaulted::start();
+    let before = assaulted.node.peak_bytes();
+    // Acks, a timeout, one topic by the name of x; then partition 0 without records, again and again.
+    let acks_and_topic = [0, 0xff, 0xff, 0, 0, 0x10, 0, 2, 2, b'x'];
+    let produce = many(&header(0, 9, true), &acks_and_topic, &[0; 6], BYTES / 6, &[0, 0]);
+    // No replica, no isolation, one topic by the name of x; then the latest offset of partition 0, again and again.
+    let latest = [&[0; 4][..], &[0xff; 12], &[0]].concat();
+    let isolation_and_topic = [0xff, 0xff, 0xff, 0xff, 0, 2, 2, b'x'];
+    let list_offsets =
+        many(&header(2, 7, true), &isolation_and_topic, &latest, BYTES / latest.len(), &[0, 0]);
+    for frame in [produce, list_offsets] {
+        let mut port = assaulted.port();
+        port.send_frame(&frame);
+        assert!(closed(&mut port), "a request of {} bytes was answered", frame.len());
+    }
+    let peak = assaulted.node.peak_bytes();
+    assert!(peak < before + PEAK_MAX, "the peak of memory grew from {before} to {peak}");
+    assaulted.unharmed(GROWTH_MAX);
+}
+
 #[test]
 fn requests_behind_a_refused_one_are_not_answered_in_its_place() {
     let mut assaulted = Assaulted::start();
