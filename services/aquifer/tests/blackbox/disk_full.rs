@@ -3,14 +3,13 @@
 use std::collections::BTreeMap;
 
 use aquifer_wire::messages::delete_records_request::{DeleteRecordsPartition, DeleteRecordsTopic};
-use aquifer_wire::messages::delete_topics_request::DeleteTopicState;
-use aquifer_wire::messages::{DeleteRecordsRequest, DeleteTopicsRequest, MetadataRequest};
+use aquifer_wire::messages::{DeleteRecordsRequest, MetadataRequest};
 use aquifer_wire::{ErrorCode, Records, Text};
 use bytes::Bytes;
 
 use crate::harness::{Node, pause, run_ok, skip_without};
 use crate::mounted::{Mounted, skip_without_mounts};
-use crate::wire::{Port, batch, create, fetch, produce, produced};
+use crate::wire::{Port, batch, create, delete, fetch, produce, produced};
 
 const TIMEOUT_MS: i32 = 10_000;
 
@@ -84,9 +83,7 @@ fn a_full_disk_refuses_produce_alone_and_heals_without_a_restart() {
     heals(&mut port, &large, "records were deleted");
 
     // Full again, of what was taken since.
-    let topics = vec![DeleteTopicState { name: Some(Text::from("other")), ..DeleteTopicState::default() }];
-    let delete = DeleteTopicsRequest { topics, timeout_ms: TIMEOUT_MS, ..DeleteTopicsRequest::default() };
-    assert_eq!(port.call(6, &delete).responses[0].error_code, ErrorCode::NONE);
+    delete(&mut port, "other");
     patient.expect("a thread").join().expect("the patient client is served");
     create(&mut port, "other", 1, &BTreeMap::new());
     heals(&mut port, &large, "the topic was deleted");

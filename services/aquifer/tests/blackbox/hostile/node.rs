@@ -12,7 +12,7 @@ pub(super) const GROWTH_MAX: u64 = 48 << 20;
 
 pub(super) struct Assaulted {
     pub(super) node: Node,
-    _data: tempfile::TempDir,
+    data: tempfile::TempDir,
     before: u64,
     next_offset: i64,
 }
@@ -22,8 +22,19 @@ impl Assaulted {
     pub(super) fn start() -> Assaulted {
         let data = data_dir();
         let node = Node::start(data.path());
-        let mut assaulted = Assaulted { node, _data: data, before: 0, next_offset: 0 };
+        let mut assaulted = Assaulted { node, data, before: 0, next_offset: 0 };
         assaulted.create("steady", 2, &BTreeMap::new());
+        assaulted.serves();
+        assaulted.before = assaulted.node.resident_bytes();
+        assaulted
+    }
+
+    /// The same data under a node that was started after a kill.
+    pub(super) fn restarted(self) -> Assaulted {
+        let Assaulted { node, data, next_offset, .. } = self;
+        node.kill();
+        let node = Node::start(data.path());
+        let mut assaulted = Assaulted { node, data, before: 0, next_offset };
         assaulted.serves();
         assaulted.before = assaulted.node.resident_bytes();
         assaulted

@@ -4,16 +4,13 @@ use std::collections::BTreeMap;
 
 use aquifer_record::{Attributes, BatchBuilder, Compression, Encoding};
 use aquifer_types::{ProducerEpoch, ProducerId, Uuid};
-use aquifer_wire::messages::delete_topics_request::DeleteTopicState;
 use aquifer_wire::messages::list_offsets_request::{ListOffsetsPartition, ListOffsetsTopic};
-use aquifer_wire::messages::{
-    DeleteTopicsRequest, InitProducerIdRequest, ListOffsetsRequest, ProduceRequest,
-};
+use aquifer_wire::messages::{InitProducerIdRequest, ListOffsetsRequest, ProduceRequest};
 use aquifer_wire::{ErrorCode, Text};
 use bytes::Bytes;
 
 use super::node::{Assaulted, GROWTH_MAX};
-use crate::wire::{Port, batch, batch_of, produce, produced, tampered};
+use crate::wire::{Port, batch, batch_of, delete, produce, produced, tampered};
 
 /// Where a batch says things, from its start.
 const LENGTH_AT: usize = 8;
@@ -125,12 +122,7 @@ fn topic_ids_of_nothing_and_of_the_past_are_refused() {
     assaulted.create("again", 1, &BTreeMap::new());
     let past = assaulted.port().topic_id("again");
     assert_eq!(by_id(past), ErrorCode::NONE);
-    let delete = DeleteTopicsRequest {
-        topics: vec![DeleteTopicState { name: Some(Text::from("again")), ..DeleteTopicState::default() }],
-        timeout_ms: 10_000,
-        ..DeleteTopicsRequest::default()
-    };
-    assert_eq!(assaulted.port().call(6, &delete).responses[0].error_code, ErrorCode::NONE);
+    delete(&mut assaulted.port(), "again");
     assaulted.create("again", 1, &BTreeMap::new());
     assert_eq!(by_id(past), ErrorCode::UNKNOWN_TOPIC_ID);
     assert_eq!(by_id(assaulted.port().topic_id("again")), ErrorCode::NONE);

@@ -6,4 +6,4 @@ mod requests;
 
 pub(crate) use batches::{batch, batch_of, tampered};
 pub(crate) use port::{Port, encoded};
-pub(crate) use requests::{create, fetch, produce, produced};
+pub(crate) use requests::{create, delete, fetch, produce, produced};

@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 
 use aquifer_wire::messages::create_topics_request::{CreatableTopic, CreatableTopicConfig};
+use aquifer_wire::messages::delete_topics_request::DeleteTopicState;
 use aquifer_wire::messages::fetch_request::{FetchPartition, FetchTopic};
 use aquifer_wire::messages::produce_request::{PartitionProduceData, TopicProduceData};
 use aquifer_wire::messages::produce_response::PartitionProduceResponse;
-use aquifer_wire::messages::{CreateTopicsRequest, FetchRequest, ProduceRequest};
+use aquifer_wire::messages::{CreateTopicsRequest, DeleteTopicsRequest, FetchRequest, ProduceRequest};
 use aquifer_wire::{ErrorCode, Records, Text};
 use bytes::Bytes;
 
@@ -29,6 +30,13 @@ pub(crate) fn create(port: &mut Port, name: &str, partitions: i32, configs: &BTr
         CreateTopicsRequest { topics: vec![topic], timeout_ms: 10_000, ..CreateTopicsRequest::default() };
     let created = port.call(7, &request);
     assert_eq!(created.topics[0].error_code, ErrorCode::NONE, "{name}: {created:?}");
+}
+
+/// Deletes a topic, which must succeed.
+pub(crate) fn delete(port: &mut Port, name: &str) {
+    let topics = vec![DeleteTopicState { name: Some(Text::from(name)), ..DeleteTopicState::default() }];
+    let request = DeleteTopicsRequest { topics, timeout_ms: 10_000, ..DeleteTopicsRequest::default() };
+    assert_eq!(port.call(6, &request).responses[0].error_code, ErrorCode::NONE, "{name}");
 }
 
 /// A request for one partition, named by its topic's name.
