@@ -47,16 +47,16 @@ impl Node {
             "--http-port",
             &ports.http.to_string(),
         ]);
-        Node::spawn(command, ports)
+        Node::begin(command, ports).ready()
     }
 
     /// Starts `aquifer server`, which creates no topics by itself.
     pub(crate) fn server(data_dir: &Path) -> Node {
-        Node::server_on(data_dir, Ports::free(), "")
+        Node::begin_server(data_dir, Ports::free(), "").ready()
     }
 
-    /// The same with more configuration.
-    pub(crate) fn server_on(data_dir: &Path, ports: Ports, more: &str) -> Node {
+    /// The same with more configuration, and while it is still starting.
+    pub(crate) fn begin_server(data_dir: &Path, ports: Ports, more: &str) -> Node {
         let config = format!(
             "node_id = 0\ndata_dir = {:?}\nbootstrap = true\nhttp = \"127.0.0.1:{}\"\n\
              [[listeners]]\nname = \"PLAINTEXT\"\nbind = \"127.0.0.1:{}\"\n{more}",
@@ -68,10 +68,10 @@ impl Node {
         std::fs::write(&file, config).expect("a configuration file");
         let mut command = Command::new(env!("CARGO_BIN_EXE_aquifer"));
         command.arg("server").arg("--config").arg(file);
-        Node::spawn(command, ports)
+        Node::begin(command, ports)
     }
 
-    fn spawn(mut command: Command, ports: Ports) -> Node {
+    fn begin(mut command: Command, ports: Ports) -> Node {
         let log = tempfile::NamedTempFile::new().expect("a log file");
         let child = command
             .stdout(Stdio::null())
@@ -79,18 +79,21 @@ impl Node {
             .spawn()
             .expect("the binary starts");
         let Ports { kafka, http } = ports;
-        let mut node =
-            Node { child, log, kafka: format!("127.0.0.1:{kafka}"), http: format!("127.0.0.1:{http}") };
+        Node { child, log, kafka: format!("127.0.0.1:{kafka}"), http: format!("127.0.0.1:{http}") }
+    }
+
+    /// Returns once it serves.
+    pub(crate) fn ready(mut self) -> Node {
         for _ in 0..3000 {
-            if node.is_ready() {
-                return node;
+            if self.is_ready() {
+                return self;
             }
-            if let Some(status) = node.child.try_wait().expect("it was started") {
-                panic!("ended while starting, {status}; its log: {}", node.log());
+            if let Some(status) = self.child.try_wait().expect("it was started") {
+                panic!("ended while starting, {status}; its log: {}", self.log());
             }
             pause();
         }
-        panic!("not ready; its log: {}", node.log());
+        panic!("not ready; its log: {}", self.log());
     }
 
     /// What it said so far.

@@ -16,8 +16,8 @@ const SMALL_SEGMENTS: (&str, &str) = ("segment.bytes", "1048576");
 fn a_hundred_kills_under_load_lose_double_and_reorder_nothing() {
     let (data, ledgers, ports) = (data_dir(), data_dir(), Ports::free());
     let random = Runtime::real();
-    let start = || Node::server_on(data.path(), ports, SMALL_WAL);
-    let mut node = start();
+    let begin = || Node::begin_server(data.path(), ports, SMALL_WAL);
+    let mut node = begin().ready();
     // What is written to the page cache alone survives the process, if not the machine.
     let page_cache = [("aquifer.durability", "page-cache"), SMALL_SEGMENTS];
     let load = [
@@ -25,10 +25,16 @@ fn a_hundred_kills_under_load_lose_double_and_reorder_nothing() {
         Verified::start(&node.kafka, "page-cache", Some(&page_cache), ledgers.path()),
     ];
 
-    for _ in 0..KILLS {
+    for kill in 0..KILLS {
         sleep(Duration::from_millis(100 + random.random_u64() % 400));
         node.kill();
-        node = start();
+        // Besides those under load, some that interrupt the recovery from the one before.
+        if kill % 4 == 0 {
+            let recovering = begin();
+            sleep(Duration::from_millis(random.random_u64() % 120));
+            recovering.kill();
+        }
+        node = begin().ready();
     }
 
     for topic in load {

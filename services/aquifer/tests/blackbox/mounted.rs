@@ -6,7 +6,7 @@ use std::process::Command;
 use crate::harness::{data_dir, pause, say};
 
 pub(crate) struct Mounted {
-    /// Holds the image and the mount point; declared after nothing that lies on it.
+    /// Holds the image and the mount point, until neither is used.
     _folder: tempfile::TempDir,
     image: PathBuf,
     point: PathBuf,
@@ -43,6 +43,11 @@ impl Mounted {
         self.mount().expect("its log is replayed");
     }
 
+    fn is_mounted(&self) -> bool {
+        let mounts = std::fs::read_to_string("/proc/self/mounts").unwrap_or_default();
+        mounts.lines().any(|line| line.split(' ').nth(1).is_some_and(|point| Path::new(point) == self.point))
+    }
+
     fn mount(&self) -> Result<(), String> {
         command(Command::new("mount").args(["-o", "loop"]).arg(&self.image).arg(&self.point))
     }
@@ -52,7 +57,8 @@ impl Drop for Mounted {
     fn drop(&mut self) {
         // A node that was just killed may hold it for a moment; the loop device goes with the last user.
         for _ in 0..200 {
-            if command(Command::new("umount").arg(&self.point)).is_ok() {
+            let unmounted = command(Command::new("umount").arg(&self.point));
+            if unmounted.is_ok() || !self.is_mounted() {
                 return;
             }
             pause();
