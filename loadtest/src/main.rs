@@ -1,29 +1,8 @@
 //! `aquifer-loadtest`: drives Kafka-protocol servers, measures them beside the machine's floors, verifies what they keep.
 
-mod batch;
-mod cli;
-mod clock;
-mod commands;
-mod comparison;
-mod floor;
-mod harness;
-mod measurement;
-mod meter;
-mod plot;
-mod prewarm;
-mod process;
-mod progress;
-mod report;
-mod runner;
-mod scenario;
-mod server;
-mod suite;
-mod system;
-mod verify;
-mod work;
-
 use std::process::ExitCode;
 
+use aquifer_loadtest::{cli, commands};
 use clap::Parser as _;
 
 fn main() -> ExitCode {

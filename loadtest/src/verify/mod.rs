@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use anyhow::{Result, ensure};
 
+pub use checker::Findings;
 pub use ledger::{Ledger, entries};
 pub use produce::{Producing, produce};
 pub use read::check;

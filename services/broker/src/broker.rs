@@ -11,7 +11,7 @@ use aquifer_quorum::{ProposeError, Quorum};
 use aquifer_replica::Replica;
 use aquifer_runtime::{Runtime, Shutdown};
 use aquifer_types::{BrokerEpoch, ClusterId, DirectoryId, TopicPartition};
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 
 use crate::api::data::FetchSessions;
 use crate::producers::ProducerIds;
@@ -31,6 +31,8 @@ pub struct Broker {
     pub(crate) replicas: Replicas,
     pub(crate) producer_ids: ProducerIds,
     pub(crate) fetch_sessions: FetchSessions,
+    /// Held by who may unpack a stored batch: a small one may unpack to very much.
+    pub(crate) unpacking: Semaphore,
     /// Up to which command of the metadata log the replicas are what it says.
     pub(crate) followed: watch::Sender<u64>,
     pub(crate) stop: Shutdown,

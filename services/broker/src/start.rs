@@ -15,13 +15,16 @@ use aquifer_quorum::{ProposeError, Quorum};
 use aquifer_replica::Replica;
 use aquifer_runtime::{Runtime, Shutdown};
 use aquifer_types::{Incarnation, TopicPartition};
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 
 use crate::api::data::FetchSessions;
 use crate::broker::Broker;
 use crate::producers::{ProducerIds, RecoveredProducers};
 use crate::replicas::Replicas;
 use crate::settings::Settings;
+
+/// How many stored batches are unpacked at a time, each of them to hundreds of mebibytes if its writer meant ill.
+const UNPACKING_MAX: usize = 4;
 
 /// What a data directory held.
 #[derive(Debug)]
@@ -90,6 +93,7 @@ impl Broker {
             cluster: image.cluster().ok_or(StartError::NoCluster)?,
             directory_id: meta.directory,
             fetch_sessions: FetchSessions::new(settings.fetch_sessions_max),
+            unpacking: Semaphore::new(UNPACKING_MAX),
             settings,
             runtime: runtime.clone(),
             quorum,

@@ -3,16 +3,29 @@
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::atomic::{AtomicU16, Ordering};
+use std::time::Duration;
 
-/// A running `aquifer dev`, killed when dropped.
+/// A running node, killed when dropped.
 pub(crate) struct Node {
     child: Child,
+    /// Outside the data directory, whose disk may be full or gone.
+    log: tempfile::NamedTempFile,
     pub(crate) kafka: String,
     pub(crate) http: String,
 }
 
-fn log_file(data_dir: &Path) -> PathBuf {
-    data_dir.join("test.log")
+/// Where a node listens; a restarted one may keep its place.
+#[derive(Clone, Copy)]
+pub(crate) struct Ports {
+    kafka: u16,
+    http: u16,
+}
+
+impl Ports {
+    pub(crate) fn free() -> Ports {
+        Ports { kafka: free_port(), http: free_port() }
+    }
 }
 
 /// A data directory that is gone with the test.
@@ -21,26 +34,92 @@ pub(crate) fn data_dir() -> tempfile::TempDir {
 }
 
 impl Node {
-    /// Starts on `data_dir` and returns once it is ready.
+    /// Starts `aquifer dev` on `data_dir` and returns once it is ready.
     pub(crate) fn start(data_dir: &Path) -> Node {
-        let (kafka, http) = (free_port(), free_port());
-        let log = std::fs::File::create(log_file(data_dir)).expect("a log file");
-        let child = Command::new(env!("CARGO_BIN_EXE_aquifer"))
-            .arg("dev")
-            .args(["--data-dir".as_ref(), data_dir.as_os_str()])
-            .args(["--kafka-port", &kafka.to_string(), "--http-port", &http.to_string()])
+        Node::start_on(data_dir, Ports::free())
+    }
+
+    pub(crate) fn start_on(data_dir: &Path, ports: Ports) -> Node {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_aquifer"));
+        command.arg("dev").args(["--data-dir".as_ref(), data_dir.as_os_str()]).args([
+            "--kafka-port",
+            &ports.kafka.to_string(),
+            "--http-port",
+            &ports.http.to_string(),
+        ]);
+        Node::begin(command, ports).ready()
+    }
+
+    /// Starts `aquifer server`, which creates no topics by itself.
+    pub(crate) fn server(data_dir: &Path) -> Node {
+        Node::begin_server(data_dir, Ports::free(), "").ready()
+    }
+
+    /// The same with more configuration, and while it is still starting.
+    pub(crate) fn begin_server(data_dir: &Path, ports: Ports, more: &str) -> Node {
+        let config = format!(
+            "node_id = 0\ndata_dir = {:?}\nbootstrap = true\nhttp = \"127.0.0.1:{}\"\n\
+             [[listeners]]\nname = \"PLAINTEXT\"\nbind = \"127.0.0.1:{}\"\n{more}",
+            data_dir.join("data"),
+            ports.http,
+            ports.kafka,
+        );
+        let file = data_dir.join("aquifer.toml");
+        std::fs::write(&file, config).expect("a configuration file");
+        let mut command = Command::new(env!("CARGO_BIN_EXE_aquifer"));
+        command.arg("server").arg("--config").arg(file);
+        Node::begin(command, ports)
+    }
+
+    fn begin(mut command: Command, ports: Ports) -> Node {
+        let log = tempfile::NamedTempFile::new().expect("a log file");
+        let child = command
             .stdout(Stdio::null())
-            .stderr(log)
+            .stderr(log.reopen().expect("the log file again"))
             .spawn()
             .expect("the binary starts");
-        let node = Node { child, kafka: format!("127.0.0.1:{kafka}"), http: format!("127.0.0.1:{http}") };
-        for _ in 0..600 {
-            if node.get("/readyz").is_some_and(|(status, _)| status == 200) {
-                return node;
+        let Ports { kafka, http } = ports;
+        Node { child, log, kafka: format!("127.0.0.1:{kafka}"), http: format!("127.0.0.1:{http}") }
+    }
+
+    /// Returns once it serves.
+    pub(crate) fn ready(mut self) -> Node {
+        for _ in 0..3000 {
+            if self.is_ready() {
+                return self;
+            }
+            if let Some(status) = self.child.try_wait().expect("it was started") {
+                panic!("ended while starting, {status}; its log: {}", self.log());
             }
             pause();
         }
-        panic!("not ready; its log: {}", std::fs::read_to_string(log_file(data_dir)).unwrap_or_default());
+        panic!("not ready; its log: {}", self.log());
+    }
+
+    /// What it said so far.
+    pub(crate) fn log(&self) -> String {
+        std::fs::read_to_string(self.log.path()).unwrap_or_default()
+    }
+
+    pub(crate) fn is_ready(&self) -> bool {
+        self.get("/readyz").is_some_and(|(status, _)| status == 200)
+    }
+
+    /// The memory that it holds at the moment.
+    pub(crate) fn resident_bytes(&self) -> u64 {
+        self.memory("VmRSS:")
+    }
+
+    /// The most memory that it held at any moment.
+    pub(crate) fn peak_bytes(&self) -> u64 {
+        self.memory("VmHWM:")
+    }
+
+    fn memory(&self, name: &str) -> u64 {
+        let path = format!("/proc/{}/status", self.child.id());
+        let status = std::fs::read_to_string(path).expect("it runs");
+        let line = status.lines().find_map(|line| line.strip_prefix(name)).expect("a process has memory");
+        line.trim().trim_end_matches(" kB").parse::<u64>().expect("a number") << 10
     }
 
     /// Status and body of an HTTP answer; `None` if nobody answers.
@@ -115,18 +194,38 @@ pub(crate) fn skip_without(program: &str) -> bool {
         std::env::split_paths(&path).any(|folder: PathBuf| folder.join(program).is_file())
     });
     if !found {
-        assert!(std::env::var_os("CI").is_none(), "{program} is missing, and CI skips nothing");
-        eprintln!("skipped: {program} is not installed");
+        skip(&format!("{program} is not installed"));
     }
     !found
 }
 
-/// Waits a moment for another process; no test's outcome hangs on how long.
-#[allow(clippy::disallowed_methods, reason = "other processes have no timers of ours")]
-pub(crate) fn pause() {
-    std::thread::sleep(std::time::Duration::from_millis(50));
+/// Says that a test proves nothing here; fails it where nothing may be skipped.
+pub(crate) fn skip(reason: &str) {
+    assert!(std::env::var_os("CI").is_none(), "{reason}, and CI skips nothing");
+    say(&format!("skipped: {reason}"));
 }
 
+/// Prints a line past the capture that hides what passing tests print.
+pub(crate) fn say(line: &str) {
+    use std::io::Write as _;
+    // A closed standard error is nobody's loss.
+    let _ = writeln!(std::io::stderr(), "{line}");
+}
+
+/// Waits a moment for another process; no test's outcome hangs on how long.
+pub(crate) fn pause() {
+    sleep(Duration::from_millis(10));
+}
+
+#[allow(clippy::disallowed_methods, reason = "other processes have no timers of ours")]
+pub(crate) fn sleep(duration: Duration) {
+    std::thread::sleep(duration);
+}
+
+/// A port nobody listens on, below those that the system hands out to connections: a restarted node finds it free again.
 fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").and_then(|socket| socket.local_addr()).expect("a free port").port()
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    let base = 12_000 + u16::try_from(std::process::id() % 10_000).expect("small");
+    let candidates = (0..1000).map(|_| base + NEXT.fetch_add(1, Ordering::Relaxed) % 10_000);
+    candidates.into_iter().find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok()).expect("a free port")
 }

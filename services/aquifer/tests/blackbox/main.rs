@@ -1,5 +1,12 @@
 //! Black-box tests: the real binary, real clients, real signals.
 
+mod clients;
+mod disk_full;
 mod harness;
-mod kcat;
+mod hostile;
+mod kills;
+mod mounted;
+mod power_cut;
 mod restart;
+mod verified;
+mod wire;

@@ -17,24 +17,14 @@ use crate::broker::Broker;
 use crate::service::Caller;
 
 /// How long a request of an API may be. A change must fit an entry of the metadata log, and what many short names ask
-/// for takes many times their length to answer.
+/// for takes many times their length to hold and to answer.
 pub(crate) fn frame_bytes_max(key: ApiKey) -> usize {
-    const ADMIN_BYTES_MAX: usize = 4 << 20;
+    const FETCH_BYTES_MAX: usize = 16 << 20;
+    const OTHER_BYTES_MAX: usize = 4 << 20;
     match key {
-        ApiKey::FindCoordinator
-        | ApiKey::CreateTopics
-        | ApiKey::DeleteTopics
-        | ApiKey::DescribeConfigs
-        | ApiKey::AlterConfigs
-        | ApiKey::DescribeLogDirs
-        | ApiKey::CreatePartitions
-        | ApiKey::IncrementalAlterConfigs
-        | ApiKey::DescribeQuorum
-        | ApiKey::UpdateFeatures
-        | ApiKey::DescribeCluster
-        | ApiKey::ListConfigResources
-        | ApiKey::DescribeTopicPartitions => ADMIN_BYTES_MAX,
-        _ => usize::MAX,
+        ApiKey::Produce => usize::MAX,
+        ApiKey::Fetch => FETCH_BYTES_MAX,
+        _ => OTHER_BYTES_MAX,
     }
 }
 

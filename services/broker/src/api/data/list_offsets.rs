@@ -140,6 +140,7 @@ async fn search(
         let batch = BatchView::parse(&bytes).map_err(|error| damaged(&error))?;
         Ok(in_batch(&batch, &query, wanted))
     };
+    let _turn = broker.unpacking.acquire().await.expect("it is never closed");
     let found = broker.runtime.spawn_blocking("find-time", work).await;
     let found = found.ok_or(ErrorCode::KAFKA_STORAGE_ERROR)??;
     Ok(found.map(|(offset, timestamp)| {

@@ -26,6 +26,9 @@ use crate::service::Caller;
 /// From this version on topics are named by id.
 const BY_ID_FROM: i16 = 13;
 
+/// No producer sends so many batches at once; an answer for each takes many times what naming a partition does.
+const PARTITIONS_MAX: usize = 100_000;
+
 /// One partition's answer, and what it still waits for.
 struct Pending {
     topic: usize,
@@ -40,6 +43,11 @@ struct Refused {
 }
 
 pub(crate) fn produce(broker: &Arc<Broker>, caller: Caller, request: ProduceRequest) -> Call {
+    let named: usize = request.topic_data.iter().map(|topic| topic.partition_data.len()).sum();
+    if named > PARTITIONS_MAX {
+        tracing::warn!(peer = %caller.connection.peer, named, "too many partitions in one produce request, connection closed");
+        return Call::Now(Outcome::Close);
+    }
     let acks = match request.acks {
         -1 => Ok(Acks::All),
         0 => Ok(Acks::None),
