@@ -5,8 +5,9 @@ use aquifer_record::{BatchBuilder, CheckedBatch, Encoding, Limits, check, decode
 use aquifer_wire::ErrorCode;
 use bytes::Bytes;
 
-/// A batch may unpack to this much and no more.
-const UNPACKED_BYTES_MAX: usize = 256 << 20;
+/// A batch may unpack to this much, or to so many times its own size, and no more.
+const UNPACKED_BYTES_MAX: usize = 64 << 20;
+const UNPACKED_TIMES_MAX: usize = 32;
 
 /// A batch whose records cannot be taken.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -28,23 +29,42 @@ impl RewriteRefusal {
     }
 }
 
-/// The batch as the topic stores it: most topics store it as it came and never look inside.
-pub(crate) fn rewrite(batch: CheckedBatch, config: &TopicConfig) -> Result<CheckedBatch, RewriteRefusal> {
-    let wanted = encoding(config.compression);
-    let current = batch.header().attributes.compression();
-    let repacks = wanted.is_some_and(|wanted| Some(wanted.compression) != current);
-    if !config.cleanup.compact && !repacks {
-        return Ok(batch);
+/// What a topic wants of a batch that came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Rewriting {
+    needs_keys: bool,
+    /// The codec that the batch has not, and must have.
+    repacked: Option<Encoding>,
+    packed: bool,
+}
+
+impl Rewriting {
+    /// Most topics store a batch as it came and never look inside.
+    pub(crate) fn of(batch: &CheckedBatch, config: &TopicConfig) -> Option<Rewriting> {
+        let current = batch.header().attributes.compression();
+        let repacked = encoding(config.compression).filter(|wanted| Some(wanted.compression) != current);
+        let needs_keys = config.cleanup.compact;
+        let packed = current != Some(aquifer_record::Compression::None);
+        (needs_keys || repacked.is_some()).then_some(Rewriting { needs_keys, repacked, packed })
     }
+
+    /// Whether it takes the processor for long: a small packed batch may hold a lot.
+    pub(crate) fn is_long(&self) -> bool {
+        self.packed || self.repacked.is_some()
+    }
+}
+
+/// The batch as the topic stores it.
+pub(crate) fn rewrite(batch: CheckedBatch, wanted: Rewriting) -> Result<CheckedBatch, RewriteRefusal> {
     let body = batch.body();
     let mut unpacked = Vec::new();
-    let records = decode(batch.header(), &body, UNPACKED_BYTES_MAX, &mut unpacked)
+    let max = UNPACKED_BYTES_MAX.max(body.len().saturating_mul(UNPACKED_TIMES_MAX));
+    let records = decode(batch.header(), &body, max, &mut unpacked)
         .map_err(|error| RewriteRefusal::Unreadable(error.to_string()))?;
-    let mut builder =
-        wanted.filter(|_| repacks).map(|encoding| BatchBuilder::rewrite(batch.header(), encoding));
+    let mut builder = wanted.repacked.map(|encoding| BatchBuilder::rewrite(batch.header(), encoding));
     for (number, record) in (0..).zip(records) {
         let record = record.map_err(|error| RewriteRefusal::Unreadable(error.to_string()))?;
-        if config.cleanup.compact && record.key.is_none() {
+        if wanted.needs_keys && record.key.is_none() {
             return Err(RewriteRefusal::NoKey(number));
         }
         if let Some(builder) = &mut builder {

@@ -9,6 +9,8 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use aquifer_types::{TimestampMs, Uuid};
+use tokio::runtime::{Handle, RuntimeFlavor};
+use tokio::sync::Semaphore;
 
 use crate::clock::{Clock, Now};
 use crate::entropy::Entropy;
@@ -129,6 +131,23 @@ impl Runtime {
         } else {
             Task(tokio::task::spawn_blocking(work))
         }
+    }
+
+    /// Runs `work`, which takes the processor for long, while others take over this thread's tasks. Whoever calls goes on
+    /// when it is done: what its task does stays in order. At most as many at a time as `turns` has permits.
+    #[allow(
+        clippy::disallowed_methods,
+        reason = "this is the one place that holds up a thread of the reactor"
+    )]
+    pub fn hold_up<T>(&self, turns: &Semaphore, work: impl FnOnce() -> T) -> T {
+        let handle = Handle::current();
+        if self.is_simulated() || handle.runtime_flavor() == RuntimeFlavor::CurrentThread {
+            return work();
+        }
+        tokio::task::block_in_place(|| {
+            let _turn = handle.block_on(turns.acquire());
+            work()
+        })
     }
 
     /// Starts a named thread. Simulations have none: their drivers ask `is_simulated` first.

@@ -20,7 +20,7 @@ use tokio::sync::oneshot;
 use super::partition_ref::TopicRef;
 use crate::broker::Broker;
 use crate::refusal::{append_error, batch_error};
-use crate::rewrite::rewrite;
+use crate::rewrite::{Rewriting, rewrite};
 use crate::service::Caller;
 
 /// From this version on topics are named by id.
@@ -131,8 +131,15 @@ fn append(
     let config = topic.config();
     let batch = check(bytes, &limits(config, now))
         .map_err(|refusal| Refused { code: batch_error(&refusal), message: Some(refusal.to_string()) })?;
-    let batch = rewrite(batch, config)
-        .map_err(|refusal| Refused { code: refusal.code(), message: Some(refusal.to_string()) })?;
+    let batch = match Rewriting::of(&batch, config) {
+        None => Ok(batch),
+        // In place all the same: batches of one connection are appended in the order they came in.
+        Some(wanted) if wanted.is_long() => {
+            broker.runtime.hold_up(&broker.unpacking, || rewrite(batch, wanted))
+        }
+        Some(wanted) => rewrite(batch, wanted),
+    }
+    .map_err(|refusal| Refused { code: refusal.code(), message: Some(refusal.to_string()) })?;
     let log_append_time = (config.timestamp_type == TimestampType::LogAppendTime).then_some(now);
     Ok(replica.append(&NewBatch { batch, acks, expected_epoch: None, log_append_time }))
 }
