@@ -55,6 +55,8 @@ struct Pipe {
     writer: Option<Waker>,
 }
 
+type Timer = Pin<Box<dyn Future<Output = ()> + Send>>;
+
 /// One end.
 pub struct SimStream {
     link: Arc<Link>,
@@ -62,7 +64,7 @@ pub struct SimStream {
     reads: usize,
     runtime: Runtime,
     trace: Trace,
-    timer: Option<(Monotonic, Pin<Box<dyn Future<Output = ()> + Send>>)>,
+    timer: Option<(Monotonic, Timer)>,
     /// Whether what is written still leaves the machine.
     has_power: Arc<dyn Fn() -> bool + Send + Sync>,
 }

@@ -223,6 +223,20 @@ impl Wal {
         for slot in &mut self.slots {
             slot.live &= slot.generation >= self.floor.0;
         }
+        self.give_up_small();
+    }
+
+    /// A used file of the first size, of which each start may make one, is made anew at full size when one is wanted:
+    /// else small files would take the places of those that hold every group.
+    fn give_up_small(&mut self) {
+        for index in (0..self.slots.len()).rev() {
+            let slot = &self.slots[index];
+            let used = slot.generation > 0 && !slot.live && self.active != Some(index);
+            if used && slot.bytes < self.settings.slot_bytes {
+                self.unmade.push(self.slots.remove(index).path.to_path_buf());
+                self.active = self.active.map(|active| if active > index { active - 1 } else { active });
+            }
+        }
     }
 
     /// A file worth making now, if no free one is left and there may be more. The caller creates and adds it.
