@@ -44,16 +44,16 @@ fn settings(arguments: &DevArguments, data_dir: PathBuf) -> NodeSettings {
         advertised: Advertised { host: "127.0.0.1".to_owned(), port: arguments.kafka_port },
         tls: None,
     };
-    NodeSettings {
+    let node = aquifer_node::Settings {
         data_dir,
         node: NodeId(0),
-        listeners: vec![listener],
-        http: local(arguments.http_port),
+        bootstrap: true,
         broker: aquifer_broker::Settings { auto_create_topics: true, ..aquifer_broker::Settings::default() },
         log: aquifer_hotlog::Settings::default(),
         limits: Limits::default(),
-        bootstrap: true,
-    }
+        snapshot_entries: None,
+    };
+    NodeSettings { listeners: vec![listener], http: local(arguments.http_port), node }
 }
 
 fn elapsed(runtime: &Runtime, started: Now) -> Duration {
@@ -62,13 +62,13 @@ fn elapsed(runtime: &Runtime, started: Now) -> Duration {
 
 /// Says what runs where and what to try next; as one JSON line where nobody reads along.
 fn tell(node: &Node, data_dir: &Path, temporary: bool, took: Duration) {
-    let kafka = &node.listeners[0].advertised;
+    let kafka = &node.listeners()[0].advertised;
     let (kafka, http) = (format!("{}:{}", kafka.host, kafka.port), node.http);
     if !std::io::stdout().is_terminal() {
         let facts = serde_json::json!({
             "version": env!("CARGO_PKG_VERSION"),
             "mode": "dev",
-            "cluster": node.cluster.to_string(),
+            "cluster": node.cluster().to_string(),
             "kafka": kafka,
             "http": http.to_string(),
             "data_dir": data_dir,
@@ -83,7 +83,7 @@ fn tell(node: &Node, data_dir: &Path, temporary: bool, took: Duration) {
     println!("  Kafka    {kafka}");
     println!("  HTTP     http://{http}   /healthz  /readyz  /metrics");
     println!("  Data     {} ({kept})", data_dir.display());
-    println!("  Cluster  {}", node.cluster);
+    println!("  Cluster  {}", node.cluster());
     println!("Try it, from another terminal:");
     println!("  echo 'hello' | kcat -b {kafka} -t demo -P");
     println!("  kcat -b {kafka} -t demo -C -o beginning -e");

@@ -23,8 +23,8 @@ pub(crate) fn run(arguments: &ServerArguments) -> Result<()> {
     let settings = config.node_settings()?;
     run_until_stopped(&Runtime::real(), settings, |node| {
         let listeners: Vec<String> =
-            node.listeners.iter().map(|listener| format!("{}={}", listener.name, listener.bind)).collect();
-        tracing::info!(cluster = %node.cluster, kafka = listeners.join(","), http = %node.http, "ready");
+            node.listeners().iter().map(|listener| format!("{}={}", listener.name, listener.bind)).collect();
+        tracing::info!(cluster = %node.cluster(), kafka = listeners.join(","), http = %node.http, "ready");
     })
 }
 

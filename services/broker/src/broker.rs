@@ -82,14 +82,14 @@ impl Broker {
             let mut clean = CleanFile { broker_epoch: self.run.epoch, partitions: Vec::new() };
             let mut producers = Vec::new();
             for replica in self.replicas.all() {
-                let Some((partition, known)) = replica.ends() else { continue };
+                let (partition, known) = replica.ends()?;
                 if !known.is_empty() {
                     let file = aquifer_hotlog::format::ProducersFile { end: partition.end, producers: known };
                     producers.push((partition.id, file));
                 }
                 clean.partitions.push(partition);
             }
-            (clean, producers)
+            Some((clean, producers))
         };
         if let Err(error) = self.directory.close(&self.runtime, ends).await {
             tracing::error!(%error, "the data directory is not closed cleanly: the next start recovers it");

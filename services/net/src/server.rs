@@ -68,7 +68,8 @@ pub(crate) struct Shared<S> {
 #[derive(Debug)]
 struct Door {
     listener: Arc<Listener>,
-    socket: StdListener,
+    /// None where connections come by another way only.
+    socket: Option<StdListener>,
     certificates: Option<Arc<Certificates>>,
 }
 
@@ -83,6 +84,13 @@ impl Bound {
     /// Binds every listener and loads its certificates; blocks.
     pub fn bind(listeners: Vec<Listener>) -> Result<Bound, ListenError> {
         listeners.into_iter().map(Door::open).collect::<Result<_, _>>().map(|doors| Bound { doors })
+    }
+
+    /// Listeners without sockets, for whose connections `Server::take` is the only door.
+    #[must_use]
+    pub fn without_sockets(listeners: Vec<Listener>) -> Bound {
+        let door = |listener| Door { listener: Arc::new(listener), socket: None, certificates: None };
+        Bound { doors: listeners.into_iter().map(door).collect() }
     }
 
     /// The listeners with the addresses and ports they got.
@@ -115,7 +123,8 @@ impl Bound {
         });
         let certificates: Vec<_> = self.doors.iter().filter_map(|door| door.certificates.clone()).collect();
         for door in self.doors {
-            let socket = TcpListener::from_std(door.socket)?;
+            let Some(socket) = door.socket else { continue };
+            let socket = TcpListener::from_std(socket)?;
             runtime.spawn("listener", accept(Arc::clone(&shared), socket, door.listener, door.certificates));
         }
         if !certificates.is_empty() {
@@ -181,7 +190,7 @@ impl Door {
         if listener.advertised.port == 0 {
             listener.advertised.port = listener.bind.port();
         }
-        Ok(Door { listener: Arc::new(listener), socket, certificates })
+        Ok(Door { listener: Arc::new(listener), socket: Some(socket), certificates })
     }
 }
 

@@ -121,6 +121,18 @@ impl Core {
         self.producers.iter()
     }
 
+    /// The producers as they were when the log ended at `end`, as the snapshot of a segment that ends there must have
+    /// them: a batch behind it may yet be lost without it. Appends from `end` on must not be written yet.
+    #[must_use]
+    pub fn producers_at(&self, end: Offset) -> Vec<ProducerState> {
+        assert!(
+            self.marks.written() <= end,
+            "written beyond {end}, too late to think it away: {:?}",
+            self.marks
+        );
+        self.producers.at(end)
+    }
+
     /// Replaces the producers by those of a snapshot and the batches after it. Only with nothing waiting to be written,
     /// so after recovery or truncation.
     pub fn restore_producers(&mut self, producers: impl IntoIterator<Item = ProducerState>) {

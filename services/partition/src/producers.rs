@@ -98,6 +98,21 @@ impl Producers {
         }
     }
 
+    /// The states before every append that reaches beyond `end`.
+    pub(crate) fn at(&self, end: Offset) -> Vec<ProducerState> {
+        let mut states = self.states.clone();
+        for undo in self.undo.iter().rev().take_while(|undo| undo.end > end) {
+            match undo.before {
+                Some(before) => drop(states.insert(undo.id, before)),
+                None => drop(states.remove(&undo.id)),
+            }
+            if let Some(forgotten) = &undo.forgotten {
+                states.insert(forgotten.id, **forgotten);
+            }
+        }
+        states.into_values().collect()
+    }
+
     /// Forgets who was silent for too long, unless a transaction of theirs is open.
     pub(crate) fn expire(&mut self, now: TimestampMs, after_ms: i64) {
         let latest = now.0.saturating_sub(after_ms);

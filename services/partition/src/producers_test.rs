@@ -111,9 +111,11 @@ proptest! {
         for step in after {
             accept(&mut producers, step);
         }
+        let thought_away = producers.at(Offset(kept_end));
         producers.rewind(Offset(kept_end));
 
         prop_assert_eq!(&producers.states, &kept.states);
+        prop_assert_eq!(thought_away, kept.iter().copied().collect::<Vec<_>>());
         prop_assert_eq!(&producers.by_age, &kept.by_age);
         prop_assert_eq!(producers.unwritten(), kept.unwritten());
     }

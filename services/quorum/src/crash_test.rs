@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use aquifer_disk::{CrashChoice, SimDisk};
+use aquifer_disk::{CrashChoice, Disk, SimDisk};
 use aquifer_metadata::{Change, Command, encode_command};
 use aquifer_runtime::Runtime;
 use aquifer_types::{DirectoryId, TimestampMs, Uuid};
@@ -22,6 +22,14 @@ const SETTINGS: Settings = Settings { first_slot_bytes: 8 << 10, slot_bytes: 16 
 
 fn folder() -> &'static Path {
     Path::new("/data/raft")
+}
+
+/// A disk with a data directory that no power cut takes away.
+fn disk() -> SimDisk {
+    let disk = SimDisk::default();
+    Disk::create_dir(&disk, Path::new("/data")).expect("creates");
+    Disk::sync_dir(&disk, Path::new("/")).expect("syncs");
+    disk
 }
 
 fn open(disk: &SimDisk) -> Result<LogStore, crate::error::StartError> {
@@ -168,10 +176,10 @@ fn check(disk: &SimDisk, oracle: &Oracle) -> Model {
 #[tokio::test]
 async fn the_log_survives_every_power_cut() {
     for seed in 0..2 {
-        let whole = SimDisk::default();
+        let whole = disk();
         run(&whole, seed, 36).await;
         for cut in 0..whole.operations() {
-            let disk = SimDisk::default();
+            let disk = disk();
             disk.lose_power_after(cut);
             let oracle = run(&disk, seed, 36).await;
             for bits in 0..1u64 << disk.unsynced_changes().min(3) {
@@ -187,7 +195,7 @@ async fn the_log_survives_every_power_cut() {
 #[tokio::test]
 async fn the_log_survives_one_power_cut_after_another() {
     for seed in 0..100u64 {
-        let mut disk = SimDisk::default();
+        let mut disk = disk();
         let mut choices = Choices(seed);
         for life in 0..4 {
             disk.lose_power_after(10 + choices.below(80));

@@ -13,6 +13,7 @@ mod network;
 mod quorum;
 mod settings;
 mod snapshot;
+mod surroundings;
 mod types;
 
 #[cfg(test)]

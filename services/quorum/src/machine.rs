@@ -2,9 +2,10 @@
 
 use std::io;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use aquifer_metadata::{Image, State};
-use aquifer_runtime::Runtime;
+use aquifer_runtime::{Runtime, Shutdown};
 use futures_util::{Stream, StreamExt};
 use openraft::storage::{EntryResponder, RaftSnapshotBuilder, RaftStateMachine};
 use openraft::type_config::alias::SnapshotOf;
@@ -16,6 +17,8 @@ use crate::types::{EntryPayload, LogId, Reply, SnapshotMeta, StoredMembership, T
 
 /// Entries that are applied before what they changed is published and their proposers are answered.
 const BATCH: usize = 64;
+/// How often a snapshot is tried again while the volume is full.
+const ROOM_INTERVAL: Duration = Duration::from_secs(1);
 
 /// The state machine. Clones are handles to the same state.
 #[derive(Clone, Debug)]
@@ -24,8 +27,16 @@ pub(crate) struct Machine {
     feed: Arc<Feed>,
     files: SnapshotFiles,
     runtime: Runtime,
+    building: Building,
+}
+
+/// The writing of snapshots, of which there is one at a time.
+#[derive(Clone, Debug, Default)]
+struct Building {
     /// Held while a snapshot is written, so that nobody unlocks the directory meanwhile.
-    building: Arc<tokio::sync::Mutex<()>>,
+    under_way: Arc<tokio::sync::Mutex<()>>,
+    /// Given when the quorum stops: a snapshot that waits for room is not made then.
+    stop: Shutdown,
 }
 
 #[derive(Clone, Debug)]
@@ -61,16 +72,21 @@ impl Machine {
             }
         };
         let feed = Arc::new(Feed::new(inner.state.image().clone()));
-        Machine { inner: Arc::new(Mutex::new(inner)), feed, files, runtime, building: Arc::default() }
+        Machine { inner: Arc::new(Mutex::new(inner)), feed, files, runtime, building: Building::default() }
     }
 
     pub(crate) fn feed(&self) -> &Arc<Feed> {
         &self.feed
     }
 
+    /// A snapshot that waits for room is given up.
+    pub(crate) fn stop_waiting(&self) {
+        self.building.stop.give();
+    }
+
     /// Returns once no snapshot is being written.
     pub(crate) async fn finish_building(&self) {
-        drop(self.building.lock().await);
+        drop(self.building.under_way.lock().await);
     }
 
     /// Applies one entry; raft's own entries have no answer.
@@ -152,7 +168,7 @@ impl RaftStateMachine<Types> for Machine {
             inner,
             files: self.files.clone(),
             runtime: self.runtime.clone(),
-            building: Arc::clone(&self.building),
+            building: self.building.clone(),
         }
     }
 
@@ -184,7 +200,7 @@ pub(crate) struct Builder {
     inner: Inner,
     files: SnapshotFiles,
     runtime: Runtime,
-    building: Arc<tokio::sync::Mutex<()>>,
+    building: Building,
 }
 
 impl RaftSnapshotBuilder<Types> for Builder {
@@ -201,20 +217,34 @@ impl RaftSnapshotBuilder<Types> for Builder {
     }
 }
 
-/// Writes a snapshot file off the reactor; the directory is in use until it is done, even if nobody waits any more.
+/// Writes a snapshot file off the reactor; the directory is in use until it is done, even if nobody waits any more. On a
+/// full volume it waits for room, as everything does that is not worth a quorum.
 async fn write(
     runtime: &Runtime,
-    building: &Arc<tokio::sync::Mutex<()>>,
+    building: &Building,
     files: &SnapshotFiles,
     meta: SnapshotMeta,
     body: Vec<u8>,
 ) -> io::Result<()> {
-    let held = Arc::clone(building).lock_owned().await;
-    let files = files.clone();
-    let written = runtime.spawn_blocking("write-snapshot", move || {
-        let written = files.write(&meta, &body);
-        drop(held);
-        written
-    });
-    written.await.ok_or_else(|| io::Error::other("writing the snapshot panicked"))?
+    let held = Arc::new(Arc::clone(&building.under_way).lock_owned().await);
+    loop {
+        let attempt = (files.clone(), meta.clone(), body.clone(), Arc::clone(&held));
+        let written = runtime.spawn_blocking("write-snapshot", move || {
+            let (files, meta, body, held) = attempt;
+            let written = files.write(&meta, &body);
+            drop(held);
+            written
+        });
+        let written = written.await.ok_or_else(|| io::Error::other("writing the snapshot panicked"))?;
+        let Err(error) = written else { return Ok(()) };
+        if !error.is_full() || building.stop.is_given() {
+            return Err(io::Error::other(error));
+        }
+        tracing::warn!(%error, "the snapshot of the metadata waits for room on the disk");
+        tokio::select! {
+            biased;
+            () = building.stop.wait() => {}
+            () = runtime.sleep(ROOM_INTERVAL) => {}
+        }
+    }
 }

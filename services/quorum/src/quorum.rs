@@ -198,8 +198,9 @@ impl Quorum {
     }
 
     /// Stops; once it returns nothing of the quorum touches the disk any more.
-    pub async fn shutdown(self) -> Result<(), StopError> {
+    pub async fn shutdown(&self) -> Result<(), StopError> {
         self.keeper.abort();
+        self.machine.stop_waiting();
         let stopped = self.raft.shutdown().await;
         self.machine.finish_building().await;
         let flushed = self.log.flush().await;

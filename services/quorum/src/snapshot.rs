@@ -83,13 +83,13 @@ impl SnapshotFiles {
     }
 
     /// Writes a snapshot, reads it back, and lets all but the newest two go. Waits for the disk.
-    pub(crate) fn write(&self, meta: &SnapshotMeta, body: &[u8]) -> io::Result<()> {
+    pub(crate) fn write(&self, meta: &SnapshotMeta, body: &[u8]) -> Result<(), DiskError> {
         let path = self.path(meta);
-        self.disk.replace(&path, &file_bytes(meta, body)).map_err(io::Error::other)?;
-        let read = self.disk.read(&path, BYTES_MAX).map_err(io::Error::other)?;
-        check(&read)?;
+        self.disk.replace(&path, &file_bytes(meta, body))?;
+        let read = self.disk.read(&path, BYTES_MAX)?;
+        check(&read).map_err(|source| DiskError { attempted: "read back", path, source })?;
         self.note(meta.clone());
-        self.remove_old().map_err(io::Error::other)
+        self.remove_old()
     }
 
     fn remove_old(&self) -> Result<(), DiskError> {

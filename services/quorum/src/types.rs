@@ -4,9 +4,11 @@ use std::fmt;
 use std::sync::Arc;
 
 use aquifer_metadata::{Answer, Command};
+use openraft::BasicNode;
 use openraft::impls::leader_id_std;
 use openraft::vote::RaftLeaderId;
-use openraft::{BasicNode, TokioRuntime};
+
+use crate::surroundings::Surroundings;
 
 openraft::declare_raft_types!(
     /// The quorum's types: one leader a term, nodes by number.
@@ -17,7 +19,7 @@ openraft::declare_raft_types!(
         Node = BasicNode,
         Term = u64,
         LeaderId = leader_id_std::LeaderId<u64, u64>,
-        AsyncRuntime = TokioRuntime,
+        AsyncRuntime = Surroundings,
 );
 
 pub(crate) type LogId = openraft::type_config::alias::LogIdOf<Types>;

@@ -106,7 +106,7 @@ impl Replica {
 
     /// Closes the segment that takes appends.
     pub(crate) fn roll(&self, state: &mut State) {
-        let producers = state.core.producers().copied().collect();
+        let producers = state.core.producers_at(state.log.end());
         let attempt = state.log.attempt();
         if let Some(task) = state.log.roll(producers) {
             self.directory.enqueue(Command::Seal { log: self.handle.clone(), attempt, task: Box::new(task) });

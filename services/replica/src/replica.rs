@@ -157,7 +157,8 @@ impl Replica {
         self.state().core.producers().copied().collect()
     }
 
-    /// What a clean shutdown records of this replica; nothing of one that is offline or gone.
+    /// What a clean shutdown records of this replica. Of one that is offline nothing can be said that a start could
+    /// trust without looking.
     #[must_use]
     pub fn ends(&self) -> Option<(aquifer_hotlog::format::CleanPartition, Vec<ProducerState>)> {
         let state = self.state();

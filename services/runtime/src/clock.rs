@@ -1,5 +1,6 @@
 //! `Now`: the two clocks, read together.
 
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use aquifer_types::TimestampMs;
@@ -29,7 +30,7 @@ pub struct Now {
 }
 
 /// Where the time comes from.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 pub(crate) enum Clock {
     Real {
         started: Instant,
@@ -37,7 +38,8 @@ pub(crate) enum Clock {
     /// Tokio's clock, which a simulation pauses and moves.
     Simulated {
         started: tokio::time::Instant,
-        wall_at_start: TimestampMs,
+        /// What the wall clock would show at the start, had it always gone as it goes since its last jump.
+        wall_at_start: AtomicI64,
     },
 }
 
@@ -49,7 +51,15 @@ impl Clock {
 
     #[allow(clippy::disallowed_methods, reason = "this is the one place that reads clocks")]
     pub(crate) fn simulated(wall_at_start: TimestampMs) -> Clock {
-        Clock::Simulated { started: tokio::time::Instant::now(), wall_at_start }
+        Clock::Simulated {
+            started: tokio::time::Instant::now(),
+            wall_at_start: AtomicI64::new(wall_at_start.0),
+        }
+    }
+
+    pub(crate) fn jump(&self, by_ms: i64) {
+        let Clock::Simulated { wall_at_start, .. } = self else { panic!("only a simulated clock jumps") };
+        wall_at_start.fetch_add(by_ms, Ordering::Relaxed);
     }
 
     pub(crate) fn now(&self) -> Now {
@@ -61,7 +71,7 @@ impl Clock {
             }
             Clock::Simulated { started, wall_at_start } => {
                 let elapsed = started.elapsed();
-                let wall = TimestampMs(wall_at_start.0 + millis(elapsed).0);
+                let wall = TimestampMs(wall_at_start.load(Ordering::Relaxed) + millis(elapsed).0);
                 Now { monotonic: Monotonic(elapsed), wall }
             }
         }

@@ -6,6 +6,7 @@
 
 mod clock;
 mod entropy;
+mod process;
 mod shutdown;
 mod spawn;
 

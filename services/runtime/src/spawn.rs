@@ -14,6 +14,7 @@ use tokio::sync::Semaphore;
 
 use crate::clock::{Clock, Now};
 use crate::entropy::Entropy;
+use crate::process::Process;
 
 /// A program's surroundings. Clones are handles to the same surroundings.
 #[derive(Clone, Debug)]
@@ -25,7 +26,8 @@ pub struct Runtime {
 struct Inner {
     clock: Clock,
     entropy: Entropy,
-    simulated: bool,
+    /// Whose tasks these are, in a simulation.
+    process: Option<Process>,
 }
 
 /// A spawned task; dropping it lets the task run on.
@@ -51,23 +53,45 @@ impl Runtime {
     /// The machine's own clock, randomness and threads. Tasks run on the tokio runtime of whoever spawns.
     #[must_use]
     pub fn real() -> Runtime {
-        Runtime::from_parts(Clock::real(), Entropy::System, false)
+        Runtime::from_parts(Clock::real(), Entropy::System, None)
     }
 
-    /// Time from tokio's (paused) clock, randomness from `seed`, blocking work in place, no threads.
+    /// One simulated process: time from tokio's (paused) clock, randomness from `seed`, blocking work in place, no
+    /// threads.
     #[must_use]
     pub fn simulated(seed: u64, wall_at_start: TimestampMs) -> Runtime {
-        Runtime::from_parts(Clock::simulated(wall_at_start), Entropy::seeded(seed), true)
+        let process = Some(Process::default());
+        Runtime::from_parts(Clock::simulated(wall_at_start), Entropy::seeded(seed), process)
     }
 
-    fn from_parts(clock: Clock, entropy: Entropy, simulated: bool) -> Runtime {
-        Runtime { inner: Arc::new(Inner { clock, entropy, simulated }) }
+    fn from_parts(clock: Clock, entropy: Entropy, process: Option<Process>) -> Runtime {
+        Runtime { inner: Arc::new(Inner { clock, entropy, process }) }
+    }
+
+    /// The simulated process whose task this is, for code that is called without a `Runtime` of its own.
+    #[must_use]
+    pub fn of_this_task() -> Option<Runtime> {
+        Process::of_this_task()
+    }
+
+    /// Ends a simulated process as `kill -9` does: none of its tasks runs again, and what they held is dropped.
+    pub fn kill(&self) {
+        self.process().kill();
+    }
+
+    /// Moves a simulated process's wall clock, as an operator or a time server does; its monotonic clock goes on.
+    pub fn jump_wall_clock(&self, by_ms: i64) {
+        self.inner.clock.jump(by_ms);
+    }
+
+    fn process(&self) -> &Process {
+        self.inner.process.as_ref().expect("only a simulated process can be killed")
     }
 
     /// Whether everything runs on one simulated executor, so that drivers must not start threads.
     #[must_use]
     pub fn is_simulated(&self) -> bool {
-        self.inner.simulated
+        self.inner.process.is_some()
     }
 
     #[must_use]
@@ -111,12 +135,23 @@ impl Runtime {
     }
 
     /// Runs `future` on the current tokio runtime. The name says in review and in panics what runs.
-    #[allow(clippy::disallowed_methods, reason = "this is the one place that spawns tasks")]
     pub fn spawn<F>(&self, _name: &'static str, future: F) -> Task<F::Output>
     where
         F: Future<Output: Send> + Send + 'static,
     {
-        Task(tokio::spawn(future))
+        Task(self.spawn_task(future))
+    }
+
+    /// Spawns on the current tokio runtime; in a simulation as a task of this process.
+    #[allow(clippy::disallowed_methods, reason = "this is the one place that spawns tasks")]
+    pub fn spawn_task<F>(&self, future: F) -> tokio::task::JoinHandle<F::Output>
+    where
+        F: Future<Output: Send> + Send + 'static,
+    {
+        match &self.inner.process {
+            None => tokio::spawn(future),
+            Some(process) => process.spawn(self.clone(), future),
+        }
     }
 
     /// Runs `work`, which may wait for a disk, off the reactor; in a simulation in place.
@@ -126,8 +161,8 @@ impl Runtime {
         T: Send + 'static,
         F: FnOnce() -> T + Send + 'static,
     {
-        if self.inner.simulated {
-            Task(tokio::spawn(async move { work() }))
+        if self.is_simulated() {
+            Task(self.spawn_task(async move { work() }))
         } else {
             Task(tokio::task::spawn_blocking(work))
         }
@@ -155,7 +190,7 @@ impl Runtime {
     where
         F: FnOnce() + Send + 'static,
     {
-        assert!(!self.inner.simulated, "a simulation runs on one executor, without threads");
+        assert!(!self.is_simulated(), "a simulation runs on one executor, without threads");
         std::thread::Builder::new().name(name.to_owned()).spawn(work)
     }
 }

@@ -44,6 +44,8 @@ pub(crate) struct Scan {
     pub(crate) generations: Vec<Option<u64>>,
     pub(crate) last_sequence: u64,
     pub(crate) last_generation: u64,
+    /// The file that holds the last group, and from where to where.
+    pub(crate) last_group: Option<(usize, (u64, u64))>,
 }
 
 /// A whole and undamaged group.
@@ -60,6 +62,12 @@ struct File<'a> {
     generation: u64,
 }
 
+/// Where a file's groups end, and its last one.
+struct Replayed {
+    end: u64,
+    last: Option<(u64, u64)>,
+}
+
 /// Replays what `files` durably hold, in sequence order.
 pub(crate) fn scan(
     files: &[(&FileHandle, &Path, u64)],
@@ -67,7 +75,8 @@ pub(crate) fn scan(
     floor: Floor,
     replay: &mut dyn FnMut(Record<'_>),
 ) -> Result<Scan, WalError> {
-    let mut scan = Scan { generations: vec![None; files.len()], last_sequence: 0, last_generation: 0 };
+    let mut scan =
+        Scan { generations: vec![None; files.len()], last_sequence: 0, last_generation: 0, last_group: None };
     let mut live = Vec::new();
     for (index, (file, path, bytes)) in files.iter().enumerate() {
         let file = File { index, file, path, bytes: *bytes, generation: floor.0 };
@@ -93,7 +102,9 @@ pub(crate) fn scan(
         if file.generation != generation {
             return Err(file.corrupt(0));
         }
-        let end = file.replay(&mut expected, replay)?;
+        let replayed = file.replay(&mut expected, replay)?;
+        let end = replayed.end;
+        scan.last_group = replayed.last.map(|range| (file.index, range)).or(scan.last_group);
         let next = expected.unwrap_or_default();
         let durable_once = match live.get(place + 1) {
             Some(follower) => follower.group_at(0)?.is_some_and(|found| found.header.sequence != next),
@@ -110,13 +121,13 @@ pub(crate) fn scan(
 }
 
 impl File<'_> {
-    /// Replays the groups from the file's start and returns where they end.
+    /// Replays the groups from the file's start.
     fn replay(
         &self,
         expected: &mut Option<u64>,
         replay: &mut dyn FnMut(Record<'_>),
-    ) -> Result<u64, WalError> {
-        let mut at = 0;
+    ) -> Result<Replayed, WalError> {
+        let (mut at, mut last) = (0, None);
         while let Some(Found { header, bytes }) = self.group_at(at)? {
             if header.generation != self.generation
                 || expected.is_some_and(|expected| header.sequence != expected)
@@ -128,9 +139,11 @@ impl File<'_> {
                 replay(Record { generation: header.generation, sequence: header.sequence, kind, payload });
             }
             *expected = Some(header.sequence + 1);
-            at += header.sealed_bytes();
+            let end = at + header.sealed_bytes();
+            last = Some((at, end));
+            at = end;
         }
-        Ok(at)
+        Ok(Replayed { end: at, last })
     }
 
     fn corrupt(&self, at: u64) -> WalError {

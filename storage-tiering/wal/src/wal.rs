@@ -104,7 +104,12 @@ impl Wal {
         let floor = Floor::read(disk, folder)?;
         let with_readers = slots.iter().zip(&readers);
         let files: Vec<_> = with_readers.map(|(slot, reader)| (reader, &*slot.path, slot.bytes)).collect();
-        let Scan { generations, last_sequence, last_generation } = scan(&files, directory, floor, replay)?;
+        let Scan { generations, last_sequence, last_generation, last_group } =
+            scan(&files, directory, floor, replay)?;
+        if let Some((index, range)) = last_group {
+            let (slot, reader) = (&slots[index], &readers[index]);
+            write_again(slot, reader, range).map_err(|source| WalError::read(&slot.path, source))?;
+        }
         for (slot, generation) in slots.iter_mut().zip(generations) {
             slot.live = generation.is_some();
             slot.generation = generation.unwrap_or(0);
@@ -218,6 +223,20 @@ impl Wal {
         for slot in &mut self.slots {
             slot.live &= slot.generation >= self.floor.0;
         }
+        self.give_up_small();
+    }
+
+    /// A used file of the first size, of which each start may make one, is made anew at full size when one is wanted:
+    /// else small files would take the places of those that hold every group.
+    fn give_up_small(&mut self) {
+        for index in (0..self.slots.len()).rev() {
+            let slot = &self.slots[index];
+            let used = slot.generation > 0 && !slot.live && self.active != Some(index);
+            if used && slot.bytes < self.settings.slot_bytes {
+                self.unmade.push(self.slots.remove(index).path.to_path_buf());
+                self.active = self.active.map(|active| if active > index { active - 1 } else { active });
+            }
+        }
     }
 
     /// A file worth making now, if no free one is left and there may be more. The caller creates and adds it.
@@ -241,6 +260,17 @@ impl Wal {
         self.unmade.retain(|path| *path != slot.path);
         self.slots.push(Slot { file, path: slot.path.into(), bytes: slot.bytes, generation: 0, live: false });
     }
+}
+
+/// Makes the last group durable whatever became of its flush: where that failed and only the process ended, the group
+/// can be read, but no later flush would be for it.
+fn write_again(slot: &Slot, reader: &FileHandle, (at, end): (u64, u64)) -> io::Result<()> {
+    let mut bytes = vec![0; usize::try_from(end - at).unwrap_or(usize::MAX)];
+    reader.read_exact_at(at, &mut bytes)?;
+    let mut group = AlignedBuf::with_capacity(bytes.len());
+    group.extend_from_slice(&bytes);
+    slot.file.write_at(at, &[IoSlice::new(&group)]).map_err(|error| error.source)?;
+    slot.file.sync()
 }
 
 impl NewSlot {

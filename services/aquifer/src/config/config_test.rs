@@ -24,21 +24,21 @@ fn refused(text: &str) -> String {
 #[test]
 fn the_least_file_takes_the_defaults_of_the_crates() {
     let settings = load(LEAST, &[], &[]).expect("sound");
-    assert_eq!(settings.node, NodeId(3));
-    assert_eq!(settings.limits, Limits::default());
-    assert_eq!(settings.log.wal_bytes, None);
-    assert_eq!(settings.log.open_files_max, aquifer_hotlog::Settings::default().open_files_max);
+    assert_eq!(settings.node.node, NodeId(3));
+    assert_eq!(settings.node.limits, Limits::default());
+    assert_eq!(settings.node.log.wal_bytes, None);
+    assert_eq!(settings.node.log.open_files_max, aquifer_hotlog::Settings::default().open_files_max);
     let broker = aquifer_broker::Settings::default();
-    assert_eq!(settings.broker.fetch_bytes_max, broker.fetch_bytes_max);
-    assert_eq!(settings.broker.fetch_sessions_max, broker.fetch_sessions_max);
-    assert_eq!(settings.broker.retention_interval, broker.retention_interval);
-    assert!(!settings.bootstrap && !settings.broker.auto_create_topics);
+    assert_eq!(settings.node.broker.fetch_bytes_max, broker.fetch_bytes_max);
+    assert_eq!(settings.node.broker.fetch_sessions_max, broker.fetch_sessions_max);
+    assert_eq!(settings.node.broker.retention_interval, broker.retention_interval);
+    assert!(!settings.node.bootstrap && !settings.node.broker.auto_create_topics);
 }
 
 #[test]
 fn the_reference_is_a_configuration_that_changes_nothing() {
     let settings = load(&reference(), &[], &[]).expect("sound");
-    assert_eq!(settings.limits, Limits::default());
+    assert_eq!(settings.node.limits, Limits::default());
     assert_eq!(settings.listeners.len(), 1);
     for key in KEYS {
         let name = key.path.rsplit('.').next().expect("a name");
@@ -56,9 +56,9 @@ fn flags_override_the_environment_which_overrides_the_file() {
         ("AQUIFER_LOG", "debug"),
     ];
     let settings = load(&file, &variables, &["wal.bytes=67108864"]).expect("sound");
-    assert_eq!(settings.log.wal_bytes, Some(64 << 20));
-    assert_eq!(settings.limits.idle, Duration::from_secs(120));
-    assert_eq!(settings.limits.connections_max, 10);
+    assert_eq!(settings.node.log.wal_bytes, Some(64 << 20));
+    assert_eq!(settings.node.limits.idle, Duration::from_secs(120));
+    assert_eq!(settings.node.limits.connections_max, 10);
     assert_eq!(settings.listeners[0].advertised.host, "b.example");
 }
 

@@ -203,11 +203,10 @@ impl Config {
                 "must be at least limits.request_bytes, or such a request could never be read",
             ));
         }
-        Ok(NodeSettings {
+        let node = aquifer_node::Settings {
             data_dir: self.path("data_dir").expect(SET),
             node: NodeId(self.whole("node_id").expect(SET)),
-            listeners,
-            http: self.address("http").expect(SET),
+            bootstrap: self.switch("bootstrap"),
             broker: aquifer_broker::Settings {
                 rack: self.text("rack"),
                 auto_create_topics: self.switch("topics.auto_create"),
@@ -222,8 +221,9 @@ impl Config {
                 open_files_max: usize_of("limits.open_files"),
             },
             limits,
-            bootstrap: self.switch("bootstrap"),
-        })
+            snapshot_entries: None,
+        };
+        Ok(NodeSettings { listeners, http: self.address("http").expect(SET), node })
     }
 
     fn listener(&self, place: usize) -> Result<Listener, ConfigError> {

@@ -39,6 +39,11 @@ impl SimDisk {
         state.power_lost_at = Some(state.operations + operations);
     }
 
+    /// Takes back a power cut that was asked for and has not happened.
+    pub fn keep_power(&self) {
+        self.state().power_lost_at = None;
+    }
+
     /// Whether the power cut that was asked for has happened.
     #[must_use]
     pub fn has_lost_power(&self) -> bool {
@@ -372,6 +377,18 @@ mod tests {
     }
 
     #[test]
+    fn a_directory_that_is_lost_takes_what_it_held_with_it() {
+        let disk = SimDisk::default();
+        disk.create_dir(Path::new("/a/b")).unwrap();
+        disk.sync_dir(Path::new("/a")).unwrap();
+
+        let after = disk.crash(&mut CrashChoice::KeepNone);
+
+        assert!(after.list(Path::new("/")).unwrap().is_empty());
+        assert!(after.list(Path::new("/a/b")).is_err());
+    }
+
+    #[test]
     fn after_a_failed_sync_no_later_sync_makes_the_same_pages_durable() {
         let (disk, file) = disk_with(b"old");
         file.write_at(0, &[IoSlice::new(b"new")]).unwrap();
@@ -381,6 +398,20 @@ mod tests {
         file.sync().unwrap();
 
         assert_eq!(contents(&disk.crash(&mut CrashChoice::KeepNone)), b"old");
+    }
+
+    #[test]
+    fn what_is_written_and_synced_after_a_failed_sync_lies_over_what_failed() {
+        let (disk, file) = disk_with(b"old");
+        file.write_at(0, &[IoSlice::new(b"bad")]).unwrap();
+        disk.set_faults(Some(FaultPlan::new(|kind, _, _| (kind == OpKind::Sync).then_some(Fault::Io))));
+        assert!(file.sync().is_err());
+        disk.set_faults(None);
+        file.write_at(0, &[IoSlice::new(b"new")]).unwrap();
+        file.sync().unwrap();
+
+        assert_eq!(contents(&disk.crash(&mut CrashChoice::KeepAll)), b"new");
+        assert_eq!(contents(&disk.crash(&mut CrashChoice::KeepNone)), b"new");
     }
 
     #[test]

@@ -37,8 +37,11 @@ pub(super) struct Inode {
     pub(super) live: Vec<u8>,
     durable: Vec<u8>,
     changes: Vec<Change>,
-    /// A sync failed: the changes before it may be on the device or not, and no later sync tells.
+    /// A sync failed: so many changes may be on the device or not, and no later sync tells. What was synced since lies
+    /// over them.
     distrusted: usize,
+    /// So many changes behind those are on the device.
+    synced: usize,
 }
 
 #[derive(Clone, Debug)]
@@ -68,17 +71,27 @@ impl Inode {
     }
 
     pub(super) fn sync(&mut self) {
-        let trusted = self.changes.split_off(self.distrusted);
-        for change in trusted {
-            match change {
-                Change::Write { at, bytes } => apply_write(&mut self.durable, at, &bytes),
-                Change::SetSize(bytes) => self.durable.resize(bytes, 0),
-            }
+        if self.distrusted > 0 {
+            self.synced = self.changes.len() - self.distrusted;
+            return;
+        }
+        for change in self.changes.drain(..) {
+            change.apply(&mut self.durable);
         }
     }
 
     pub(super) fn fail_sync(&mut self) {
-        self.distrusted = self.changes.len();
+        if self.synced == 0 {
+            self.distrusted = self.changes.len();
+            return;
+        }
+        // Between what failed before and what failed now lies what is on the device: the elder failures are settled.
+        let unsynced = self.changes.split_off(self.distrusted + self.synced);
+        for change in self.changes.drain(..) {
+            change.apply(&mut self.durable);
+        }
+        self.changes = unsynced;
+        (self.distrusted, self.synced) = (self.changes.len(), 0);
     }
 
     /// Flips a bit on the device, as decay does.
@@ -91,8 +104,9 @@ impl Inode {
     }
 
     fn atoms(&self) -> usize {
-        self.changes
-            .iter()
+        let uncertain = self.changes[..self.distrusted].iter();
+        uncertain
+            .chain(&self.changes[self.distrusted + self.synced..])
             .map(|change| match change {
                 Change::Write { at, bytes } => 1 + sectors(*at, bytes.len()).count(),
                 Change::SetSize(_) => 1,
@@ -102,7 +116,11 @@ impl Inode {
 
     fn crashed(&self, choice: &mut CrashChoice) -> Inode {
         let mut contents = self.durable.clone();
-        for change in &self.changes {
+        for (place, change) in self.changes.iter().enumerate() {
+            if (self.distrusted..self.distrusted + self.synced).contains(&place) {
+                change.apply(&mut contents);
+                continue;
+            }
             match change {
                 Change::SetSize(bytes) => {
                     if choice.keep() {
@@ -125,7 +143,16 @@ impl Inode {
                 }
             }
         }
-        Inode { live: contents.clone(), durable: contents, changes: Vec::new(), distrusted: 0 }
+        Inode { live: contents.clone(), durable: contents, ..Inode::default() }
+    }
+}
+
+impl Change {
+    fn apply(&self, contents: &mut Vec<u8>) {
+        match self {
+            Change::Write { at, bytes } => apply_write(contents, *at, bytes),
+            Change::SetSize(bytes) => contents.resize(*bytes, 0),
+        }
     }
 }
 
@@ -178,9 +205,15 @@ impl State {
                     if named.contains(&inode) { self.inodes[inode].crashed(choice) } else { Inode::default() }
                 })
                 .collect();
-        // A file whose directory was lost is lost with it.
-        let dirs = names.dirs.clone();
+        // What stood in a directory that was lost is lost with it; parents come before what they hold.
+        let mut dirs = BTreeSet::new();
+        for path in std::mem::take(&mut names.dirs) {
+            if path.parent().is_none_or(|parent| dirs.contains(parent)) {
+                dirs.insert(path);
+            }
+        }
         names.files.retain(|path, _| path.parent().is_none_or(|parent| dirs.contains(parent)));
+        names.dirs = dirs;
         State {
             inodes,
             durable_names: names.clone(),

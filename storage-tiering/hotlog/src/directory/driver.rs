@@ -133,7 +133,8 @@ impl Shared {
         Ok(())
     }
 
-    /// Does the threads' work on the one executor of a simulation, each step taking some simulated time.
+    /// Does the threads' work on the one executor of a simulation, each step taking some simulated time; now and then the
+    /// device stalls.
     pub(super) async fn simulate(self: Arc<Shared>, runtime: Runtime) {
         while !self.stop.load(Ordering::SeqCst) {
             let wrote = self.write_turn();
@@ -142,7 +143,8 @@ impl Shared {
             }
             let flushed = self.flush_turn();
             if flushed {
-                runtime.sleep(Duration::from_micros(50 + runtime.random_u64() % 2000)).await;
+                let stall = if runtime.random_u64().is_multiple_of(300) { 500_000 } else { 2000 };
+                runtime.sleep(Duration::from_micros(50 + runtime.random_u64() % stall)).await;
             }
             let kept_up = self.background_turn();
             if !wrote && !flushed && !kept_up {

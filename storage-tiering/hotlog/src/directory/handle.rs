@@ -198,11 +198,12 @@ impl Directory {
         Ok(space)
     }
 
-    /// Flushes and syncs everything, writes `clean`, and stops the executors. Nothing may be queued any more.
+    /// Flushes and syncs everything, writes `clean`, and stops the executors. Nothing may be queued any more. Without
+    /// the ends of every partition there is no `clean`: a start takes what it does not name for absent.
     pub async fn close(
         &self,
         runtime: &Runtime,
-        ends: impl FnOnce() -> (CleanFile, Vec<(TopicPartition, ProducersFile)>),
+        ends: impl FnOnce() -> Option<(CleanFile, Vec<(TopicPartition, ProducersFile)>)>,
     ) -> Result<(), DiskError> {
         const PATIENCE: Duration = Duration::from_millis(2);
         while !self.shared.pipeline().is_idle() || !self.shared.queue().is_empty() {
@@ -226,8 +227,7 @@ impl Directory {
         if self.health() == Health::Offline {
             return self.stop_executors(Ok(()));
         }
-        let (clean, producers) = ends();
-        let saved = self.save_clean(&clean, &producers);
+        let saved = ends().map_or(Ok(()), |(clean, producers)| self.save_clean(&clean, &producers));
         self.stop_executors(saved)
     }
 

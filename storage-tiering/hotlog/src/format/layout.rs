@@ -70,6 +70,12 @@ impl Layout {
         self.root.join("meta")
     }
 
+    /// The ids of a directory whose cluster is being made; it becomes `meta` once there is one.
+    #[must_use]
+    pub fn founding(&self) -> PathBuf {
+        self.root.join("founding")
+    }
+
     #[must_use]
     pub fn lock(&self) -> PathBuf {
         self.root.join("lock")

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! DIR/meta                          cluster, node and directory ids
+//! DIR/founding                      the same, until the cluster that they name is made
 //! DIR/lock                          held by the process that owns the directory
 //! DIR/clean                         written last at shutdown: every partition's segments and ends
 //! DIR/marks                         how far each partition's segments are durable, saved before WAL files are reused

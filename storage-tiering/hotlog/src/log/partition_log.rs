@@ -217,8 +217,9 @@ impl Log {
         }
         let known = self.ends.back().copied().filter(|end| end.offset == from).unwrap_or(self.visible);
         let active = self.segments.back_mut().expect("a log has a segment");
-        if active.index.is_none() {
-            // Sealed and on disk: every write before it succeeded, so nothing of it is void.
+        if active.index.is_none() || active.summary.end < from {
+            // Sealed and on disk: every write before it succeeded, so nothing of it is void. Or the log started above
+            // what is left of it.
             self.segments.push_back(Segment::empty(self.id, from));
         } else if active.summary.end > from {
             let position = if active.summary.base == from { 0 } else { known.position };

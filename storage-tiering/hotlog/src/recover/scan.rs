@@ -1,6 +1,6 @@
 //! Reading one partition's segments back, and telling a torn tail from damage.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::io;
 
 use aquifer_disk::{Disk, DiskError, FileHandle, OpenMode};
@@ -34,6 +34,15 @@ pub(super) struct Scan<'a> {
     pub(super) now: TimestampMs,
 }
 
+/// A partition's segments by name.
+#[derive(Default)]
+struct Names {
+    held: Vec<SegmentName>,
+    /// Those that hold no batch, with their sizes: the first write failed, and the log went on in the segment before, so
+    /// that their names say nothing of where that ends.
+    void: Vec<(SegmentName, u64)>,
+}
+
 /// What a segment's bytes turned out to be.
 struct Found {
     segment: Segment,
@@ -44,7 +53,7 @@ struct Found {
 impl Scan<'_> {
     /// The log as it is on disk, cut back to its valid prefix, and the verdict on it. What is damaged stays as it is.
     pub(super) fn run(&self, replay: &mut dyn Replay) -> Result<(Log, Verdict), DiskError> {
-        let mut names = self.segment_names()?;
+        let Names { held: mut names, void } = self.segment_names()?;
         self.remove_below_start(&mut names)?;
         let durable_from = self.known.mark.map_or(Offset(i64::MIN), |mark| mark.segment.base);
         let scan_from = self.scan_from(&names, durable_from);
@@ -53,6 +62,7 @@ impl Scan<'_> {
         // Every start but the first is on record.
         let start = self.known.log_start.unwrap_or(Offset::ZERO);
         let mut torn = names.first().is_some_and(|first| first.base > start);
+        let damaged = void.iter().any(|(_, bytes)| *bytes > 0);
         let mut restored = false;
         for (place, name) in names.iter().enumerate() {
             torn |= segments.back().is_some_and(|last| !follows(last, *name));
@@ -74,7 +84,11 @@ impl Scan<'_> {
             torn = found.torn;
             segments.push_back(found.segment);
         }
-        let verdict = self.verdict(&segments, torn);
+        let verdict = match self.verdict(&segments, torn || damaged) {
+            // Something stands there, though no batch.
+            Verdict::Missing if damaged => Verdict::Corrupt,
+            verdict => verdict,
+        };
         if matches!(verdict, Verdict::Corrupt | Verdict::Missing) {
             tracing::error!(
                 partition = %self.id, known = ?self.known, ?beyond,
@@ -82,7 +96,8 @@ impl Scan<'_> {
             );
             return Ok((Log::empty(self.id, start), verdict));
         }
-        for name in beyond {
+        let void = void.into_iter().map(|(name, _)| name);
+        for name in beyond.into_iter().chain(void) {
             self.remove(name)?;
         }
         self.settle(&mut segments, start)?;
@@ -90,22 +105,45 @@ impl Scan<'_> {
     }
 
     /// Newest generation of each segment; what an interrupted rewrite left is removed.
-    fn segment_names(&self) -> Result<Vec<SegmentName>, DiskError> {
+    fn segment_names(&self) -> Result<Names, DiskError> {
         let folder = self.layout.partition(self.id);
         let entries = match self.disk.list(&folder) {
-            Err(error) if error.is_not_found() => return Ok(Vec::new()),
+            Err(error) if error.is_not_found() => return Ok(Names::default()),
             listed => listed?,
         };
-        let mut names: Vec<SegmentName> = Vec::new();
+        let (mut names, mut sealed) = (Names::default(), BTreeSet::new());
         for entry in &entries {
             if entry.name.ends_with(".tmp") {
                 self.disk.remove_file(&folder.join(&entry.name))?;
-            } else if let Some((name, Suffix::Log)) = SegmentName::parse(&entry.name) {
-                names.push(name);
+                continue;
+            }
+            match SegmentName::parse(&entry.name) {
+                Some((name, Suffix::Log)) => names.held.push(name),
+                Some((name, Suffix::Index)) => drop(sealed.insert(name)),
+                _ => {}
             }
         }
-        names.sort();
+        names.held.sort();
+        let unsealed: Vec<SegmentName> =
+            names.held.iter().filter(|name| !sealed.contains(name)).copied().collect();
+        for name in unsealed {
+            if let Some(bytes) = self.bytes_of_void(name)? {
+                names.void.push((name, bytes));
+                names.held.retain(|held| *held != name);
+            }
+        }
         Ok(names)
+    }
+
+    /// The size of a segment that does not begin with a batch, if it is one.
+    fn bytes_of_void(&self, name: SegmentName) -> Result<Option<u64>, DiskError> {
+        let path = self.layout.segment(self.id, name, Suffix::Log);
+        let file = self.disk.open(&path, OpenMode::Read)?;
+        let failed = |source| DiskError { attempted: "read", path: path.clone(), source };
+        let bytes = file.size().map_err(failed)?;
+        let mut reader = Reader { file: &file, buffer: Vec::new(), buffered_at: 0 };
+        let is_void = bytes == 0 || reader.batch_at(0).map_err(failed)?.is_none();
+        Ok(is_void.then_some(bytes))
     }
 
     /// Segments wholly below the start were given up; a power cut may have left any of them.

@@ -116,7 +116,7 @@ pub fn live(disk: &SimDisk, plan: &Plan, oracle: &mut Oracle) {
         if plan.seed.is_multiple_of(2) {
             let ends = || {
                 let partitions = partitions.iter().map(|partition| partition.log.to_clean()).collect();
-                (CleanFile { partitions, ..CleanFile::default() }, Vec::new())
+                Some((CleanFile { partitions, ..CleanFile::default() }, Vec::new()))
             };
             let closing = directory.close(&runtime, ends);
             // A failed directory is left as it is.
