@@ -103,6 +103,8 @@ pub struct Cleaning {
     /// Where the part of the log ends whose keys `latest` knows.
     known_upto: Offset,
     phase: Phase,
+    /// Committed, but the log starts beyond all of it.
+    unwanted: Option<Output>,
     buffer: Vec<u8>,
     unpacked: Vec<u8>,
     report: CleaningReport,
@@ -141,6 +143,7 @@ impl Cleaning {
             limits,
             latest: OffsetMap::new(limits.keys_max, seed),
             phase: Phase::Learning { at, source: None },
+            unwanted: None,
             buffer: Vec::new(),
             unpacked: Vec::new(),
             report,
@@ -157,6 +160,7 @@ impl Cleaning {
         if self.permit.is_revoked() {
             return Ok(Step::Abandoned);
         }
+        self.discard_unwanted();
         let stepped = match self.phase {
             Phase::Learning { .. } => self.learn(),
             Phase::Copying { .. } => self.copy(),
@@ -177,8 +181,13 @@ impl Cleaning {
                 self.report.segments_after += 1;
                 self.permit.directory().retire(sources.into_iter().map(|segment| segment.file));
             }
-            // The log starts beyond all of it now.
-            None => copy.output.discard(self.permit.directory().files()),
+            None => self.unwanted = Some(copy.output),
+        }
+    }
+
+    fn discard_unwanted(&mut self) {
+        if let Some(output) = self.unwanted.take() {
+            output.discard(self.permit.directory().files());
         }
     }
 
@@ -274,6 +283,7 @@ impl Cleaning {
 
 impl Drop for Cleaning {
     fn drop(&mut self) {
+        self.discard_unwanted();
         if let Phase::Copying { copy: Some(copy), .. } = &self.phase
             && !copy.committed
         {
