@@ -16,3 +16,8 @@ pub use cleaning::{Cleaning, CleaningError, CleaningReport, Limits, Replacement,
 pub use filter::{Filter, Kept, Tally};
 pub use offset_map::OffsetMap;
 pub use plan::{CleaningPlan, CompactionPolicy, Dirtiness};
+
+#[cfg(test)]
+mod model_test;
+#[cfg(test)]
+mod plan_test;

@@ -42,9 +42,23 @@ impl Cleaner {
         directory.sweep();
     }
 
-    pub fn finish(&mut self, partitions: &mut [Partition], oracle: &mut Oracle) {
-        while self.running.is_some() {
-            self.step(partitions, oracle);
+    pub fn has_begun(&self) -> bool {
+        self.begun > 0
+    }
+
+    pub fn clean_all(
+        &mut self,
+        partitions: &mut [Partition],
+        around: (&Directory, &Runtime),
+        oracle: &mut Oracle,
+    ) {
+        for at in 0..partitions.len() {
+            for _turn in 0..3 {
+                while self.running.is_some() {
+                    self.step(partitions, oracle);
+                }
+                self.begin(at, &partitions[at], around, oracle);
+            }
         }
     }
 

@@ -115,16 +115,21 @@ pub fn live(disk: &SimDisk, plan: &Plan, oracle: &mut Oracle) {
                 hear(partition, oracle);
             }
             if plan.compacts {
+                let before = disk.operations();
                 cleaner.go_on(&mut partitions, (&directory, &runtime), oracle);
+                if cleaner.has_begun() {
+                    oracle.first_cleaning.get_or_insert(before);
+                }
             }
         }
-        // A cleaning under way is given up, or ends.
-        if plan.compacts && plan.seed % 3 > 0 {
-            cleaner.finish(&mut partitions, oracle);
-        }
-        drop(cleaner);
         runtime.sleep(Duration::from_millis(100)).await;
         partitions.iter_mut().for_each(|partition| hear(partition, oracle));
+        // A cleaning under way is given up, or everything that can be cleaned is.
+        if plan.compacts && plan.seed % 3 > 0 {
+            oracle.first_cleaning.get_or_insert(disk.operations());
+            cleaner.clean_all(&mut partitions, (&directory, &runtime), oracle);
+        }
+        drop(cleaner);
         if plan.seed.is_multiple_of(2) {
             let ends = || {
                 let partitions = partitions.iter().map(|partition| partition.log.to_clean()).collect();

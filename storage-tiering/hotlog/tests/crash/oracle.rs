@@ -37,6 +37,8 @@ pub struct Promise {
 #[derive(Clone, Debug, Default)]
 pub struct Oracle {
     pub logs: BTreeMap<TopicPartition, Promise>,
+    /// How many operations the disk had seen when the first cleaning began.
+    pub first_cleaning: Option<u64>,
 }
 
 impl Oracle {
