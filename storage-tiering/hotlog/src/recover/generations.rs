@@ -1,13 +1,15 @@
 //! Which of a partition's files count: of every stretch of offsets the newest generation that was committed.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 
-use aquifer_disk::DiskError;
+use aquifer_disk::{Disk, DiskError};
 use aquifer_record::BatchHeader;
-use aquifer_types::TopicPartition;
+use aquifer_types::{Offset, TimestampMs, TopicPartition};
 
 use super::scan::{Replay, Scan};
-use crate::format::{ProducersFile, SegmentName, SegmentSummary, Suffix};
+use super::wal_replay::Known;
+use crate::format::{Layout, ProducersFile, SegmentName, SegmentSummary, Suffix};
 
 /// The segments that count.
 #[derive(Debug, Default)]
@@ -28,8 +30,7 @@ impl Replay for Unheard {
 }
 
 impl Scan<'_> {
-    /// Removes what an interrupted cleaning left, and what a committed one replaced: its files may be there still, and
-    /// the write-ahead log may just have put some of their bytes back.
+    /// Removes what an interrupted cleaning left, and what is left of the segments that a committed one replaced.
     pub(super) fn generations(&self) -> Result<Generations, DiskError> {
         let mut names = self.segment_names()?;
         let mut found = Generations::default();
@@ -52,7 +53,7 @@ impl Scan<'_> {
                 continue;
             } else {
                 // It is whole wherever it has its name, and what it replaced is gone.
-                (name.base, self.read_segment(name, &mut Unheard)?.segment.summary.end)
+                (name.base, self.end_of(name)?)
             };
             let inside = |other: &SegmentName| {
                 other.generation < name.generation && other.base >= from && other.base < end
@@ -97,6 +98,10 @@ impl Scan<'_> {
         Ok(names)
     }
 
+    fn end_of(&self, name: SegmentName) -> Result<Offset, DiskError> {
+        Ok(self.read_segment(name, &mut Unheard)?.segment.summary.end)
+    }
+
     pub(super) fn remove_generation(&self, name: SegmentName) -> Result<(), DiskError> {
         self.remove_file(name, Suffix::Log)?;
         self.remove_file(name, Suffix::Index)
@@ -108,6 +113,31 @@ impl Scan<'_> {
             _ => Ok(()),
         }
     }
+}
+
+/// The offsets of every segment that compaction wrote.
+pub(super) fn cleaned_spans(
+    disk: &dyn Disk,
+    layout: &Layout,
+    id: TopicPartition,
+) -> Result<Vec<Range<Offset>>, DiskError> {
+    let scan = Scan { disk, layout, id, known: Known::default(), now: TimestampMs::NONE };
+    let entries = match disk.list(&layout.partition(id)) {
+        Err(error) if error.is_not_found() => return Ok(Vec::new()),
+        listed => listed?,
+    };
+    let mut spans = Vec::new();
+    for entry in entries {
+        let Some((name, Suffix::Log)) = SegmentName::parse(&entry.name) else { continue };
+        if name.generation > 0 {
+            let end = match scan.read_sealed(name)? {
+                Some(sealed) => sealed.summary.end,
+                None => scan.end_of(name)?,
+            };
+            spans.push(name.base..end);
+        }
+    }
+    Ok(spans)
 }
 
 /// Whether a segment that compaction wrote stands for `name`.
