@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 
 use aquifer_disk::{CrashChoice, Disk};
 use aquifer_hotlog::format::Layout;
-use aquifer_partition::Isolation;
-use aquifer_types::{LeaderEpoch, Offset, ProducerId, TimestampMs};
+use aquifer_partition::{Acks, Isolation};
+use aquifer_types::{LeaderEpoch, NodeId, Offset, ProducerId, TimestampMs};
 
 use crate::node::{Node, Row, config, disk, file_names, on_simulated_time};
 
@@ -259,5 +259,22 @@ fn an_idle_log_is_closed_and_cleaned_once_a_record_is_older_than_its_topic_allow
         assert_eq!(report.tally.records_removed, 1);
         assert_eq!(node.read_all().len(), 1);
         assert!(node.clean().await.is_none());
+    });
+}
+
+#[test]
+fn what_is_not_committed_is_not_cleaned_however_durable_it_is() {
+    on_simulated_time(async {
+        let disk = disk();
+        let mut node = Node::start(&disk, 14);
+        node.acks = Acks::Leader;
+        node.replica.lead(node::lead(2, &[NodeId(0), NodeId(1)]));
+        fill(&node, 40).await;
+        assert_eq!(node.directory.sync(node::ID), Some(Offset(80)));
+
+        assert!(node.clean().await.is_none());
+        node.replica.lead(node::lead(3, &[NodeId(0)]));
+
+        assert!(node.clean().await.is_some_and(|report| report.tally.records_removed > 0));
     });
 }

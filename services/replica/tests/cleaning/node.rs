@@ -39,6 +39,8 @@ pub struct Node {
     pub replica: Arc<Replica>,
     /// The last batch of every producer that recovery met or remembered.
     pub producers: BTreeMap<ProducerId, ProducerBatch>,
+    /// When an append counts as done.
+    pub acks: Acks,
 }
 
 /// One record as it is read.
@@ -105,6 +107,18 @@ pub fn file_names(disk: &SimDisk, ending: &str) -> Vec<String> {
     entries.into_iter().map(|entry| entry.name).filter(|name| name.ends_with(ending)).collect()
 }
 
+/// This node leads, with these in sync.
+pub fn lead(partition_epoch: i32, in_sync: &[NodeId]) -> Lead {
+    Lead {
+        epoch: LeaderEpoch(1),
+        partition_epoch: PartitionEpoch(partition_epoch),
+        replicas: in_sync.to_vec(),
+        in_sync: in_sync.to_vec(),
+        in_sync_min: 1,
+        tier_end: Offset::ZERO,
+    }
+}
+
 impl Node {
     pub fn start(disk: &SimDisk, seed: u64) -> Node {
         let runtime = Runtime::simulated(seed, TimestampMs(1_000_000));
@@ -115,17 +129,10 @@ impl Node {
         let Opened { directory, mut partitions, .. } = opened.expect("the directory opens");
         let recovered = partitions.remove(&ID).unwrap_or_else(|| Recovered::empty(ID));
         let replica = Replica::new(NodeId(0), recovered, Vec::new(), config(), (&directory, &runtime));
-        replica.lead(Lead {
-            epoch: LeaderEpoch(1),
-            partition_epoch: PartitionEpoch(1),
-            replicas: vec![NodeId(0)],
-            in_sync: vec![NodeId(0)],
-            in_sync_min: 1,
-            tier_end: Offset::ZERO,
-        });
+        replica.lead(lead(1, &[NodeId(0)]));
         let last = |(id, state): (ProducerId, ProducerState)| Some((id, state.batches.last()?));
         let producers = heard.0.into_iter().filter_map(last).collect();
-        Node { runtime, directory, replica, producers }
+        Node { runtime, directory, replica, producers, acks: Acks::All }
     }
 
     /// Appends one batch and waits until it is durable.
@@ -152,7 +159,7 @@ impl Node {
             builder.push(&record).expect("fits");
         }
         let batch = check(builder.build().expect("builds").into(), &Default::default()).expect("sound");
-        let new = NewBatch { batch, acks: Acks::All, expected_epoch: None, log_append_time: None };
+        let new = NewBatch { batch, acks: self.acks, expected_epoch: None, log_append_time: None };
         let appended = self.replica.append(&new);
         self.directory.nudge();
         match appended {

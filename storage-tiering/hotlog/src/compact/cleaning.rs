@@ -1,7 +1,7 @@
 //! `Cleaning`: one cleaning of one log, step by step. Steps may wait for the disk; no lock is held in any.
 
+use std::collections::VecDeque;
 use std::io;
-use std::ops::Range;
 
 use aquifer_disk::{DiskError, WriteError};
 use aquifer_types::Offset;
@@ -116,8 +116,8 @@ pub struct Cleaning {
 enum Phase {
     /// Reading the dirty part for its keys.
     Learning { at: usize, source: Option<Source> },
-    /// Copying what stays, group by group.
-    Copying { groups: Vec<Range<usize>>, group: usize, copy: Option<Copy> },
+    /// Copying what stays, group by group; a group is let go of once it is replaced.
+    Copying { groups: VecDeque<Vec<Segment>>, copy: Option<Copy> },
 }
 
 /// One group being copied.
@@ -161,6 +161,7 @@ impl Cleaning {
             return Ok(Step::Abandoned);
         }
         self.discard_unwanted();
+        self.permit.directory().sweep();
         let stepped = match self.phase {
             Phase::Learning { .. } => self.learn(),
             Phase::Copying { .. } => self.copy(),
@@ -173,9 +174,9 @@ impl Cleaning {
 
     /// What `Log::replace` made of the last replacement.
     pub fn replaced(&mut self, outcome: Option<Vec<Segment>>) {
-        let Phase::Copying { group, copy, .. } = &mut self.phase else { return };
+        let Phase::Copying { groups, copy } = &mut self.phase else { return };
         let Some(copy) = copy.take() else { return };
-        *group += 1;
+        groups.pop_front();
         match outcome {
             Some(sources) => {
                 self.report.segments_after += 1;
@@ -225,16 +226,16 @@ impl Cleaning {
 
     fn begin_copying(&mut self) {
         let known_upto = self.known_upto;
-        self.plan.sources.retain(|source| source.summary.base < known_upto);
-        self.report.segments_before = self.plan.sources.len();
-        let groups = groups(&self.plan.sources, self.plan.policy.segment_bytes);
-        self.phase = Phase::Copying { groups, group: 0, copy: None };
+        let mut sources = std::mem::take(&mut self.plan.sources);
+        sources.retain(|source| source.summary.base < known_upto);
+        self.report.segments_before = sources.len();
+        let groups = groups(sources, self.plan.policy.segment_bytes);
+        self.phase = Phase::Copying { groups, copy: None };
     }
 
     fn copy(&mut self) -> Result<Step, CleaningError> {
-        let Phase::Copying { groups, group, copy } = &mut self.phase else { return Ok(Step::Done) };
-        let Some(range) = groups.get(*group).cloned() else { return Ok(Step::Done) };
-        let sources = &self.plan.sources[range.clone()];
+        let Phase::Copying { groups, copy } = &mut self.phase else { return Ok(Step::Done) };
+        let Some(sources) = groups.front() else { return Ok(Step::Done) };
         let directory = self.permit.directory();
         let files = directory.files();
         let copy = match copy {
@@ -246,7 +247,7 @@ impl Cleaning {
                 }
                 let source = Source::open(files, &sources[0])?;
                 let output = Output::create(files, sources)?;
-                copy.insert(Copy { output, at: range.start, source, committed: false })
+                copy.insert(Copy { output, at: 0, source, committed: false })
             }
         };
         assert!(!copy.committed, "the log must be told of what was committed before cleaning goes on");
@@ -271,8 +272,8 @@ impl Cleaning {
             return Ok(Step::More);
         }
         copy.at += 1;
-        if copy.at < range.end {
-            copy.source = Source::open(files, &self.plan.sources[copy.at])?;
+        if let Some(next) = sources.get(copy.at) {
+            copy.source = Source::open(files, next)?;
             return Ok(Step::More);
         }
         let cleaned = copy.output.commit(files, sources, self.known_upto)?;

@@ -1,7 +1,6 @@
 //! Which segments are worth cleaning, and how they are put together again.
 
-use std::collections::BTreeMap;
-use std::ops::Range;
+use std::collections::{BTreeMap, VecDeque};
 
 use aquifer_types::{Offset, ProducerId, TimestampMs};
 
@@ -136,18 +135,18 @@ impl Log {
 
 /// Which neighbours become one segment: as many as stay within the topic's segment size and within what an index can
 /// name, but at least one.
-pub(super) fn groups(sources: &[Segment], bytes_max: u64) -> Vec<Range<usize>> {
-    let mut groups: Vec<Range<usize>> = Vec::new();
+pub(super) fn groups(sources: Vec<Segment>, bytes_max: u64) -> VecDeque<Vec<Segment>> {
+    let mut groups: VecDeque<Vec<Segment>> = VecDeque::new();
     let mut bytes = 0;
-    for (at, source) in sources.iter().enumerate() {
+    for source in sources {
         let size = source.summary.bytes;
-        match groups.last_mut() {
-            Some(group) if bytes + size <= bytes_max && sources[group.start].spans(source.summary.end) => {
-                group.end = at + 1;
+        match groups.back_mut() {
+            Some(group) if bytes + size <= bytes_max && group[0].spans(source.summary.end) => {
+                group.push(source);
                 bytes += size;
             }
             _ => {
-                groups.push(at..at + 1);
+                groups.push_back(vec![source]);
                 bytes = size;
             }
         }
