@@ -117,7 +117,7 @@ enum Phase {
     /// Reading the dirty part for its keys.
     Learning { at: usize, source: Option<Source> },
     /// Copying what stays, group by group; a group is let go of once it is replaced.
-    Copying { groups: VecDeque<Vec<Segment>>, copy: Option<Copy> },
+    Copying { groups: VecDeque<Vec<Segment>>, copy: Option<Box<Copy>> },
 }
 
 /// One group being copied.
@@ -247,7 +247,7 @@ impl Cleaning {
                 }
                 let source = Source::open(files, &sources[0])?;
                 let output = Output::create(files, sources)?;
-                copy.insert(Copy { output, at: 0, source, committed: false })
+                copy.insert(Box::new(Copy { output, at: 0, source, committed: false }))
             }
         };
         assert!(!copy.committed, "the log must be told of what was committed before cleaning goes on");

@@ -1,8 +1,8 @@
-//! `Filter`: what stays of one batch.
+//! `Filter`: what stays of one batch. Keeps I9.
 
 use std::collections::BTreeMap;
 
-use aquifer_record::{BatchBuilder, BatchView, BuildError, Encoding, Record, decode};
+use aquifer_record::{BatchBuilder, BatchHeader, BatchView, BuildError, Encoding, Record, decode};
 use aquifer_types::{Offset, ProducerId, TimestampMs};
 
 use super::offset_map::{Digest, OffsetMap};
@@ -107,7 +107,11 @@ impl Filter<'_> {
             builder.delete_horizon(TimestampMs(horizon));
         }
         kept.iter().try_for_each(|record| builder.keep(record))?;
-        builder.build()
+        let bytes = builder.build()?;
+        let rewritten = BatchHeader::parse(&bytes).expect("just built");
+        let place = |header: &BatchHeader| (header.base_offset, header.end(), header.epoch);
+        assert_eq!(place(&rewritten), place(&batch.header), "I9: compaction moved an offset");
+        Ok(bytes)
     }
 }
 

@@ -16,6 +16,9 @@ const RETENTION_MS: i64 = 50;
 /// A record: key and value, either of which may be missing.
 type Row = (Option<u8>, Option<u8>);
 
+/// Key, value and timestamp.
+type Content = (Option<Vec<u8>>, Option<Vec<u8>>, TimestampMs);
+
 #[derive(Clone, Debug)]
 struct NewBatch {
     rows: Vec<Row>,
@@ -155,7 +158,7 @@ impl Bare {
     }
 
     /// Every readable record that a client wrote: offset, then key, value and timestamp.
-    fn records(&self) -> BTreeMap<Offset, (Option<Vec<u8>>, Option<Vec<u8>>, TimestampMs)> {
+    fn records(&self) -> BTreeMap<Offset, Content> {
         let mut found = BTreeMap::new();
         for batch in self.batches.iter().filter(|batch| !header(batch).attributes.is_control()) {
             each_record(batch, |record| {

@@ -5,10 +5,11 @@ use std::io::IoSlice;
 use std::sync::Arc;
 
 use aquifer_disk::{DiskError, FileHandle, WriteError};
-use aquifer_types::{Offset, TopicPartition};
+use aquifer_types::Offset;
 use aquifer_wal::{Floor, Group, NewSlot, Placement};
 
 use super::command::{Command, LogHandle, Write};
+use super::removal::{delete_partition, delete_segments};
 use crate::format::{MarksFile, SegmentName, Suffix, WalEntry};
 use crate::log::{FilePool, SealTask, SegmentFile};
 
@@ -435,32 +436,4 @@ fn write_seal(files: &FilePool, task: &SealTask) -> Result<(), DiskError> {
     disk.replace(&layout.segment(segment.id, segment.name, Suffix::Index), &task.index.encode())?;
     let next = SegmentName { base: task.producers.end, generation: 0 };
     disk.replace(&layout.segment(segment.id, next, Suffix::Producers), &task.producers.encode())
-}
-
-fn delete_segments(files: &FilePool, gone: &[Arc<SegmentFile>]) -> Result<(), DiskError> {
-    for segment in gone {
-        delete_replaced(files, segment)?;
-        // What was known of producers at an offset is the same for every generation.
-        let snapshot = SegmentName { base: segment.name.base, generation: 0 };
-        remove(files, segment.id, snapshot, Suffix::Producers)?;
-    }
-    Ok(())
-}
-
-/// The files of a segment that another stands for.
-pub(super) fn delete_replaced(files: &FilePool, segment: &SegmentFile) -> Result<(), DiskError> {
-    remove(files, segment.id, segment.name, Suffix::Log)?;
-    remove(files, segment.id, segment.name, Suffix::Index)
-}
-
-pub(super) fn delete_partition(files: &FilePool, id: TopicPartition) -> Result<(), DiskError> {
-    files.disk().remove_dir_all(&files.layout().partition(id)).or_else(absent)
-}
-
-fn remove(files: &FilePool, id: TopicPartition, name: SegmentName, suffix: Suffix) -> Result<(), DiskError> {
-    files.disk().remove_file(&files.layout().segment(id, name, suffix)).or_else(absent)
-}
-
-fn absent(error: DiskError) -> Result<(), DiskError> {
-    if error.is_not_found() { Ok(()) } else { Err(error) }
 }

@@ -7,6 +7,7 @@ mod handle;
 mod job;
 mod permit;
 mod pipeline;
+mod removal;
 
 pub(crate) use checkpoint::Checkpoints;
 pub use command::{Command, LogHandle, Notice, Sink, Write};

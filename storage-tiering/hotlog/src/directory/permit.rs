@@ -7,7 +7,7 @@ use aquifer_disk::DiskError;
 
 use super::command::LogHandle;
 use super::handle::{Directory, Health};
-use super::job::{delete_partition, delete_replaced};
+use super::removal::{delete_partition, delete_replaced};
 use crate::log::SegmentFile;
 
 /// Who may touch a partition's files beside the writer.

@@ -259,13 +259,16 @@ impl Log {
     }
 
     /// Puts `cleaned` in the place of `sources`, and returns those of them that the log still had: the start may have
-    /// moved beyond some. `None` where it moved beyond all of them, and `cleaned` is of no use. Keeps I3.
+    /// moved beyond some. `None` where it moved beyond all of them, and `cleaned` is of no use. Keeps I3 and I9.
     pub fn replace(&mut self, cleaned: Segment, sources: &[SegmentName]) -> Option<Vec<Segment>> {
         let first = self.segments.iter().position(|segment| sources.contains(&segment.name()))?;
         let count =
             self.segments.range(first..).take_while(|segment| sources.contains(&segment.name())).count();
         let last = first + count - 1;
-        assert_eq!(cleaned.summary.end, self.segments[last].summary.end, "I3: cleaning moved an offset");
+        assert_eq!(
+            cleaned.summary.end, self.segments[last].summary.end,
+            "I9: cleaning moved the end of a segment"
+        );
         assert!(last + 1 < self.segments.len(), "the segment that takes appends is never cleaned");
         assert!(
             first == 0 || self.segments[first - 1].summary.end <= cleaned.summary.base,

@@ -125,7 +125,7 @@ pub fn live(disk: &SimDisk, plan: &Plan, oracle: &mut Oracle) {
         runtime.sleep(Duration::from_millis(100)).await;
         partitions.iter_mut().for_each(|partition| hear(partition, oracle));
         // A cleaning under way is given up, or everything that can be cleaned is.
-        if plan.compacts && plan.seed % 3 > 0 {
+        if plan.compacts && !plan.seed.is_multiple_of(3) {
             oracle.first_cleaning.get_or_insert(disk.operations());
             cleaner.clean_all(&mut partitions, (&directory, &runtime), oracle);
         }
@@ -232,7 +232,7 @@ fn keyed_batch(base: Offset, runtime: &Runtime) -> Bytes {
     for number in 0..1 + runtime.random_u64() % 3 {
         let key = format!("k{}", runtime.random_u64() % 6);
         let value = format!("{base}+{number} {}", "v".repeat((runtime.random_u64() % 120) as usize));
-        let value = (runtime.random_u64() % 4 > 0).then_some(value);
+        let value = (!runtime.random_u64().is_multiple_of(4)).then_some(value);
         let record = NewRecord {
             timestamp: runtime.now().wall,
             key: Some(key.as_bytes()),
