@@ -58,6 +58,9 @@ impl Replica {
                 return Ok(None);
             };
             cleaning = back;
+            if self.state().compaction().is_none() {
+                break Ok(None);
+            }
             match stepped {
                 Ok(Step::More) => {}
                 Ok(Step::Replace(replacement)) => cleaning.replaced(self.replace(replacement)),
@@ -79,9 +82,8 @@ impl Replica {
 
     fn replace(&self, replacement: Replacement) -> Option<Vec<Segment>> {
         let mut state = self.state();
-        if state.dropped {
-            return None;
-        }
+        // The topic may have ceased to compact since the step began.
+        state.compaction()?;
         state.log.replace(replacement.cleaned, &replacement.sources)
     }
 }

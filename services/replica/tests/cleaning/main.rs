@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use aquifer_disk::{CrashChoice, Disk};
 use aquifer_hotlog::format::Layout;
 use aquifer_partition::{Acks, Isolation};
+use aquifer_replica::ReplicaConfig;
 use aquifer_types::{LeaderEpoch, NodeId, Offset, ProducerId, TimestampMs};
 
 use crate::node::{Node, Row, config, disk, file_names, on_simulated_time};
@@ -96,11 +97,17 @@ fn questions_by_offset_time_and_epoch_are_answered_as_before() {
         let mut times = Vec::new();
         for round in 0..60 {
             times.push(node.runtime.now().wall);
+            if round == 20 {
+                node.replica.lead(node::lead(7, &[NodeId(0)]));
+            }
             let key = if round == 10 { "once".to_owned() } else { format!("k{}", round % 3) };
             node.append(&[(&key, Some(&value(round)))]).await;
             node.pause(10).await;
         }
-        let epoch_before = node.replica.end_of_epoch(None, LeaderEpoch(1)).expect("leads");
+        let end_of_first = |node: &Node| {
+            node.replica.end_of_epoch(None, LeaderEpoch(4)).expect("leads").map(|found| found.end)
+        };
+        assert_eq!(end_of_first(&node), Some(Offset(20)));
         // Read up to here, so that a cursor remembers a position in a segment that is about to be rewritten.
         let (_, _, next) = node.resolve(&node.fetch(10));
         assert_eq!(next, 11);
@@ -118,15 +125,15 @@ fn questions_by_offset_time_and_epoch_are_answered_as_before() {
         assert_eq!(at(times[10]), Some(11));
         let query = node.replica.at_max_timestamp(Isolation::ReadUncommitted, None).expect("leads");
         assert_eq!(query.expect("there are records").time, times[59]);
-        assert_eq!(node.replica.end_of_epoch(None, LeaderEpoch(1)).expect("leads"), epoch_before);
+        assert_eq!(end_of_first(&node), Some(Offset(20)));
         assert_eq!(node.replica.epoch_at(Offset(3)), node.replica.epoch_at(Offset(10)));
 
-        let answers = (at(times[0]), node.read_all());
+        let answers = node.read_all();
         node.close().await;
-        let node = Node::start(&disk, 5);
-        assert_eq!(node.read_all(), answers.1);
-        let again = Node::start(&disk.crash(&mut CrashChoice::KeepAll), 6);
-        assert_eq!(again.read_all(), answers.1);
+        let node = Node::start(&disk, 8);
+        assert_eq!((node.read_all(), end_of_first(&node)), (answers.clone(), Some(Offset(20))));
+        let again = Node::start(&disk.crash(&mut CrashChoice::KeepAll), 9);
+        assert_eq!((again.read_all(), end_of_first(&again)), (answers, Some(Offset(20))));
     });
 }
 
@@ -268,13 +275,55 @@ fn what_is_not_committed_is_not_cleaned_however_durable_it_is() {
         let disk = disk();
         let mut node = Node::start(&disk, 14);
         node.acks = Acks::Leader;
-        node.replica.lead(node::lead(2, &[NodeId(0), NodeId(1)]));
+        node.replica.lead(node::lead(15, &[NodeId(0), NodeId(1)]));
         fill(&node, 40).await;
         assert_eq!(node.directory.sync(node::ID), Some(Offset(80)));
 
         assert!(node.clean().await.is_none());
-        node.replica.lead(node::lead(3, &[NodeId(0)]));
+        node.replica.lead(node::lead(16, &[NodeId(0)]));
 
         assert!(node.clean().await.is_some_and(|report| report.tally.records_removed > 0));
+    });
+}
+
+#[test]
+fn a_topic_that_ceases_to_compact_keeps_what_it_has_from_that_moment_on() {
+    for turn in 0..40u64 {
+        on_simulated_time(async {
+            let disk = disk();
+            let node = Node::start(&disk, turn);
+            fill(&node, 60).await;
+            let replica = node.replica.clone();
+            let now = node.runtime.now().wall;
+            let cleaning = node.runtime.spawn("clean", async move { replica.clean(now, node::LIMITS).await });
+            for _ in 0..turn * 4 {
+                tokio::task::yield_now().await;
+            }
+
+            node.replica.configure(ReplicaConfig { compaction: None, ..config() });
+            let kept = node.read_all();
+            let _ = cleaning.await.expect("it did not panic");
+
+            assert_eq!(node.read_all(), kept, "turn {turn}");
+            assert_eq!(file_names(&disk, ".tmp"), Vec::<String>::new(), "turn {turn}");
+        });
+    }
+}
+
+#[test]
+fn a_cleaning_leaves_the_disks_reserve_alone_and_is_done_once_there_is_room() {
+    on_simulated_time(async {
+        let disk = disk();
+        let node = Node::start(&disk, 15);
+        fill(&node, 60).await;
+        let before = node.read_all();
+        disk.set_capacity(Some(4 << 20));
+
+        let refused = node.replica.clean(node.runtime.now().wall, node::LIMITS).await;
+
+        assert!(refused.is_err_and(|error| error.is_passing()));
+        assert_eq!(node.read_all(), before);
+        disk.set_capacity(None);
+        assert!(node.clean().await.is_some());
     });
 }

@@ -107,11 +107,11 @@ pub fn file_names(disk: &SimDisk, ending: &str) -> Vec<String> {
     entries.into_iter().map(|entry| entry.name).filter(|name| name.ends_with(ending)).collect()
 }
 
-/// This node leads, with these in sync.
-pub fn lead(partition_epoch: i32, in_sync: &[NodeId]) -> Lead {
+/// This node leads in this epoch, with these in sync.
+pub fn lead(epoch: i32, in_sync: &[NodeId]) -> Lead {
     Lead {
-        epoch: LeaderEpoch(1),
-        partition_epoch: PartitionEpoch(partition_epoch),
+        epoch: LeaderEpoch(epoch),
+        partition_epoch: PartitionEpoch(epoch),
         replicas: in_sync.to_vec(),
         in_sync: in_sync.to_vec(),
         in_sync_min: 1,
@@ -120,6 +120,7 @@ pub fn lead(partition_epoch: i32, in_sync: &[NodeId]) -> Lead {
 }
 
 impl Node {
+    /// Leads in the epoch `seed`, so a later start takes a larger one.
     pub fn start(disk: &SimDisk, seed: u64) -> Node {
         let runtime = Runtime::simulated(seed, TimestampMs(1_000_000));
         let mut heard = Heard::default();
@@ -129,7 +130,7 @@ impl Node {
         let Opened { directory, mut partitions, .. } = opened.expect("the directory opens");
         let recovered = partitions.remove(&ID).unwrap_or_else(|| Recovered::empty(ID));
         let replica = Replica::new(NodeId(0), recovered, Vec::new(), config(), (&directory, &runtime));
-        replica.lead(lead(1, &[NodeId(0)]));
+        replica.lead(lead(i32::try_from(seed).unwrap(), &[NodeId(0)]));
         let last = |(id, state): (ProducerId, ProducerState)| Some((id, state.batches.last()?));
         let producers = heard.0.into_iter().filter_map(last).collect();
         Node { runtime, directory, replica, producers, acks: Acks::All }
