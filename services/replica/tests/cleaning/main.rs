@@ -3,6 +3,7 @@
 mod node;
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use aquifer_disk::{CrashChoice, Disk};
 use aquifer_hotlog::format::Layout;
@@ -325,5 +326,33 @@ fn a_cleaning_leaves_the_disks_reserve_alone_and_is_done_once_there_is_room() {
         assert_eq!(node.read_all(), before);
         disk.set_capacity(None);
         assert!(node.clean().await.is_some());
+    });
+}
+
+#[test]
+fn one_cleaning_at_a_time_and_a_close_and_a_deletion_wait_for_its_end() {
+    on_simulated_time(async {
+        let disk = disk();
+        let node = Node::start(&disk, 16);
+        fill(&node, 10).await;
+        let cleaning = node.directory.begin_cleaning(&node.handle).expect("none is under way");
+        assert!(node.directory.begin_cleaning(&node.handle).is_none());
+        assert!(node.clean().await.is_none());
+
+        node.replica.delete();
+        node.pause(100).await;
+        assert!(!file_names(&disk, ".log").is_empty(), "files went under a cleaning");
+        drop(cleaning);
+        assert!(file_names(&disk, "").is_empty());
+        assert!(node.directory.begin_cleaning(&node.handle).is_none(), "there is nothing to clean");
+
+        let node = Node::start(&node::disk(), 17);
+        fill(&node, 10).await;
+        let cleaning = node.directory.begin_cleaning(&node.handle).expect("none is under way");
+        let closed = node.runtime.timeout(Duration::from_secs(5), node.close()).await;
+        assert!(closed.is_none(), "it closed under a cleaning");
+        drop(cleaning);
+        node.close().await;
+        assert!(node.directory.begin_cleaning(&node.handle).is_none());
     });
 }

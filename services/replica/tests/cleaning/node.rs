@@ -8,7 +8,7 @@ use std::time::Duration;
 use aquifer_disk::{Disk, SimDisk};
 use aquifer_hotlog::format::{CleanFile, Layout, Meta, ProducersFile};
 use aquifer_hotlog::{
-    CompactionPolicy, Directory, Limits, Opened, Recovered, Replay, RollPolicy, Settings, open,
+    CompactionPolicy, Directory, Limits, LogHandle, Opened, Recovered, Replay, RollPolicy, Settings, open,
 };
 use aquifer_partition::{Acknowledgement, Acks, Durability, Isolation, Lead};
 use aquifer_record::{
@@ -37,6 +37,7 @@ pub struct Node {
     pub runtime: Runtime,
     pub directory: Directory,
     pub replica: Arc<Replica>,
+    pub handle: Arc<LogHandle>,
     /// The last batch of every producer that recovery met or remembered.
     pub producers: BTreeMap<ProducerId, ProducerBatch>,
     /// When an append counts as done.
@@ -129,11 +130,12 @@ impl Node {
             open(Arc::new(disk.clone()), Layout::new("/data"), &META, settings, &runtime, &mut heard);
         let Opened { directory, mut partitions, .. } = opened.expect("the directory opens");
         let recovered = partitions.remove(&ID).unwrap_or_else(|| Recovered::empty(ID));
+        let handle = recovered.handle.clone();
         let replica = Replica::new(NodeId(0), recovered, Vec::new(), config(), (&directory, &runtime));
         replica.lead(lead(i32::try_from(seed).unwrap(), &[NodeId(0)]));
         let last = |(id, state): (ProducerId, ProducerState)| Some((id, state.batches.last()?));
         let producers = heard.0.into_iter().filter_map(last).collect();
-        Node { runtime, directory, replica, producers, acks: Acks::All }
+        Node { runtime, directory, replica, handle, producers, acks: Acks::All }
     }
 
     /// Appends one batch and waits until it is durable.
