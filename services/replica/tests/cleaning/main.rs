@@ -356,3 +356,21 @@ fn one_cleaning_at_a_time_and_a_close_and_a_deletion_wait_for_its_end() {
         assert!(node.directory.begin_cleaning(&node.handle).is_none());
     });
 }
+
+#[test]
+fn a_damaged_segment_is_not_copied_on() {
+    on_simulated_time(async {
+        let disk = disk();
+        let node = Node::start(&disk, 18);
+        fill(&node, 60).await;
+        let names = file_names(&disk, ".log");
+        disk.flip_bit(&Layout::new("/data").partition(node::ID).join(&names[2]), 100);
+
+        let refused = node.replica.clean(node.runtime.now().wall, node::LIMITS).await;
+
+        assert!(refused.is_err_and(|error| !error.is_passing()));
+        assert_eq!(file_names(&disk, ".log"), names);
+        assert_eq!(file_names(&disk, ".tmp"), Vec::<String>::new());
+        node.append(&[("k1", Some("it goes on"))]).await;
+    });
+}

@@ -258,12 +258,12 @@ impl Log {
         closed.take_while(move |segment| segment.index.is_none() && segment.summary.end <= upto)
     }
 
-    /// Puts `cleaned` in the place of `sources`, and returns those of them that the log still had: the start may have
+    /// Puts `cleaned` in the place of `sources`, oldest first, and returns those of them that the log still had: the start may have
     /// moved beyond some. `None` where it moved beyond all of them, and `cleaned` is of no use. Keeps I3 and I9.
     pub fn replace(&mut self, cleaned: Segment, sources: &[SegmentName]) -> Option<Vec<Segment>> {
-        let first = self.segments.iter().position(|segment| sources.contains(&segment.name()))?;
-        let count =
-            self.segments.range(first..).take_while(|segment| sources.contains(&segment.name())).count();
+        let is_source = |segment: &Segment| sources.binary_search(&segment.name()).is_ok();
+        let first = self.segments.iter().position(is_source)?;
+        let count = self.segments.range(first..).take_while(|segment| is_source(segment)).count();
         let last = first + count - 1;
         assert_eq!(
             cleaned.summary.end, self.segments[last].summary.end,

@@ -45,8 +45,7 @@ impl Scan<'_> {
                 let span = (sealed.summary.replaces_from, sealed.summary.end);
                 found.cleaned.insert(name, sealed.summary);
                 span
-            } else if names.iter().any(|other| other.base == name.base && other.generation < name.generation)
-            {
+            } else if names.range(oldest(name.base)..name).next().is_some() {
                 // Its index was not renamed: the segments it was to replace are still there.
                 self.remove_generation(name)?;
                 names.remove(&name);
@@ -55,13 +54,11 @@ impl Scan<'_> {
                 // It is whole wherever it has its name, and what it replaced is gone.
                 (name.base, self.end_of(name)?)
             };
-            let inside = |other: &SegmentName| {
-                other.generation < name.generation && other.base >= from && other.base < end
-            };
-            for replaced in names.iter().copied().filter(inside).collect::<Vec<_>>() {
+            let inside = names.range(oldest(from)..oldest(end)).copied();
+            for replaced in inside.filter(|other| other.generation < name.generation).collect::<Vec<_>>() {
                 self.remove_generation(replaced)?;
                 if replaced.base != name.base {
-                    self.remove_file(SegmentName { generation: 0, ..replaced }, Suffix::Producers)?;
+                    self.remove_file(oldest(replaced.base), Suffix::Producers)?;
                 }
                 names.remove(&replaced);
                 found.cleaned.remove(&replaced);
@@ -113,6 +110,10 @@ impl Scan<'_> {
             _ => Ok(()),
         }
     }
+}
+
+fn oldest(base: Offset) -> SegmentName {
+    SegmentName { base, generation: 0 }
 }
 
 /// The offsets of every segment that compaction wrote.
