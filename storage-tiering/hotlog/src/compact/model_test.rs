@@ -285,6 +285,9 @@ proptest! {
         let gone = second >= RETENTION_MS;
         prop_assert_eq!(offsets(&log), if gone { vec![1, 3, 4] } else { vec![1, 2, 3, 4] });
         prop_assert_eq!(tally.records_removed, u64::from(gone));
+        if !gone {
+            prop_assert_eq!(header(&log.batches[1]).base_timestamp, horizon.base_timestamp);
+        }
     }
 }
 
