@@ -102,7 +102,9 @@ fn questions_by_offset_time_and_epoch_are_answered_as_before() {
                 node.replica.lead(node::lead(7, &[NodeId(0)]));
             }
             let key = if round == 10 { "once".to_owned() } else { format!("k{}", round % 3) };
-            node.append(&[(&key, Some(&value(round)))]).await;
+            // A batch that stays though empty, for its producer's sake.
+            let producer = (round == 9).then_some((5, 0));
+            node.append_as(&[(&key, Some(&value(round)))], producer).await;
             node.pause(10).await;
         }
         let end_of_first = |node: &Node| {
@@ -123,6 +125,7 @@ fn questions_by_offset_time_and_epoch_are_answered_as_before() {
             query.lookup.resolve(node.directory.files()).expect("it can be read").map(|range| range.next.0)
         };
         assert_eq!(at(times[0]), Some(11), "the first record with that time or a later one");
+        assert_eq!(at(times[9]), Some(11), "no record of the batch before is left");
         assert_eq!(at(times[10]), Some(11));
         let query = node.replica.at_max_timestamp(Isolation::ReadUncommitted, None).expect("leads");
         assert_eq!(query.expect("there are records").time, times[59]);
@@ -372,5 +375,36 @@ fn a_damaged_segment_is_not_copied_on() {
         assert_eq!(file_names(&disk, ".log"), names);
         assert_eq!(file_names(&disk, ".tmp"), Vec::<String>::new());
         node.append(&[("k1", Some("it goes on"))]).await;
+    });
+}
+
+#[test]
+fn a_rewritten_segment_has_its_name_only_once_it_is_whole() {
+    on_simulated_time(async {
+        let disk = disk();
+        let node = Node::start(&disk, 19);
+        fill(&node, 100).await;
+        let replica = node.replica.clone();
+        let now = node.runtime.now().wall;
+        let cleaning = node.runtime.spawn("clean", async move { replica.clean(now, node::LIMITS).await });
+        let mut cleaning = std::pin::pin!(cleaning);
+        let mut seen = 0;
+        loop {
+            tokio::select! {
+                biased;
+                outcome = &mut cleaning => {
+                    assert!(outcome.is_some_and(|outcome| outcome.is_ok_and(|report| report.is_some())));
+                    break;
+                }
+                () = tokio::task::yield_now() => {}
+            }
+            let stems = |ending: &str| -> Vec<String> {
+                let names = file_names(&disk, ending).into_iter().filter(|name| !name.contains("-0."));
+                names.map(|name| name.trim_end_matches(ending).to_owned()).collect()
+            };
+            assert_eq!(stems(".log"), stems(".idx"));
+            seen += 1;
+        }
+        assert!(seen > 50, "the cleaning was not looked at: {seen}");
     });
 }

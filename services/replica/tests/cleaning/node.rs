@@ -97,6 +97,8 @@ pub fn on_simulated_time<T>(work: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread()
         .enable_time()
         .start_paused(true)
+        // The test is polled between any two polls of other tasks, so that it looks at every step.
+        .event_interval(1)
         .build()
         .unwrap()
         .block_on(work)

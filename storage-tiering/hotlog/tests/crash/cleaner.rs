@@ -15,7 +15,7 @@ const POLICY: CompactionPolicy = CompactionPolicy {
     min_lag_ms: 0,
     max_lag_ms: i64::MAX,
     tombstone_retention_ms: 1,
-    segment_bytes: 600,
+    segment_bytes: 2_500,
 };
 
 /// The cleaning under way, and whose.
