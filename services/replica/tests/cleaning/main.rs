@@ -98,7 +98,7 @@ fn questions_by_offset_time_and_epoch_are_answered_as_before() {
         let mut times = Vec::new();
         for round in 0..60 {
             times.push(node.runtime.now().wall);
-            if round == 20 {
+            if round == 23 {
                 node.replica.lead(node::lead(7, &[NodeId(0)]));
             }
             let key = if round == 10 { "once".to_owned() } else { format!("k{}", round % 3) };
@@ -110,7 +110,7 @@ fn questions_by_offset_time_and_epoch_are_answered_as_before() {
         let end_of_first = |node: &Node| {
             node.replica.end_of_epoch(None, LeaderEpoch(4)).expect("leads").map(|found| found.end)
         };
-        assert_eq!(end_of_first(&node), Some(Offset(20)));
+        assert_eq!(end_of_first(&node), Some(Offset(23)));
         // Read up to here, so that a cursor remembers a position in a segment that is about to be rewritten.
         let (_, _, next) = node.resolve(&node.fetch(10));
         assert_eq!(next, 11);
@@ -129,15 +129,15 @@ fn questions_by_offset_time_and_epoch_are_answered_as_before() {
         assert_eq!(at(times[10]), Some(11));
         let query = node.replica.at_max_timestamp(Isolation::ReadUncommitted, None).expect("leads");
         assert_eq!(query.expect("there are records").time, times[59]);
-        assert_eq!(end_of_first(&node), Some(Offset(20)));
+        assert_eq!(end_of_first(&node), Some(Offset(23)));
         assert_eq!(node.replica.epoch_at(Offset(3)), node.replica.epoch_at(Offset(10)));
 
         let answers = node.read_all();
         node.close().await;
         let node = Node::start(&disk, 8);
-        assert_eq!((node.read_all(), end_of_first(&node)), (answers.clone(), Some(Offset(20))));
+        assert_eq!((node.read_all(), end_of_first(&node)), (answers.clone(), Some(Offset(23))));
         let again = Node::start(&disk.crash(&mut CrashChoice::KeepAll), 9);
-        assert_eq!((again.read_all(), end_of_first(&again)), (answers, Some(Offset(20))));
+        assert_eq!((again.read_all(), end_of_first(&again)), (answers, Some(Offset(23))));
     });
 }
 
