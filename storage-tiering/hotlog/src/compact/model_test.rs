@@ -213,6 +213,8 @@ proptest! {
             // Nothing moved, nothing was made up, nothing beyond what was committed was touched.
             let after = log.records();
             prop_assert_eq!(log.end(), end);
+            let ends_there = |batch: &Vec<u8>| header(batch).end() == committed;
+            prop_assert!(log.batches.iter().any(ends_there), "the cleaned part forgets where it ends");
             prop_assert_eq!(&log.last_batches(), &producers);
             prop_assert_eq!(untouchable(&log.batches), odd);
             let all = original.records();
