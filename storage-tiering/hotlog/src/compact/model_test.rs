@@ -12,6 +12,8 @@ use super::filter::{self, Filter, Kept, Tally};
 use super::offset_map::OffsetMap;
 
 const RETENTION_MS: i64 = 50;
+/// How many batches the model takes for one segment.
+const SEGMENT_BATCHES: usize = 3;
 
 /// A record: key and value, either of which may be missing.
 type Row = (Option<u8>, Option<u8>);
@@ -83,6 +85,8 @@ impl NewBatch {
 struct Bare {
     batches: Vec<Vec<u8>>,
     dirty_from: Offset,
+    /// Where the segments ended that the last cleaning wrote.
+    spans: Vec<Offset>,
 }
 
 fn view(bytes: &[u8]) -> BatchView<'_> {
@@ -132,11 +136,11 @@ impl Bare {
             known_upto = batch.header.end();
         }
         let last_batches = self.last_batches();
-        let span_end = self.batches[..upto].last().map_or(Offset::ZERO, |batch| header(batch).end());
+        let end = self.batches[..upto].last().map_or(Offset::ZERO, |batch| header(batch).end());
         let filter = Filter {
             latest: &latest,
             known_upto,
-            span_end,
+            span_end: end,
             now,
             tombstone_retention_ms: RETENTION_MS,
             last_batches: &last_batches,
@@ -144,7 +148,10 @@ impl Bare {
         let mut tally = Tally::default();
         let rest = self.batches.split_off(upto);
         let judged = std::mem::take(&mut self.batches);
-        for batch in judged {
+        let ends = judged.chunks(SEGMENT_BATCHES).map(|segment| segment.last().expect("not empty"));
+        self.spans = ends.map(|batch| header(batch).end()).collect();
+        for (at, batch) in judged.into_iter().enumerate() {
+            let filter = Filter { span_end: self.spans[at / SEGMENT_BATCHES], ..filter };
             match filter.judge(&view(&batch), &mut Vec::new(), &mut tally) {
                 Kept::Whole => self.batches.push(batch),
                 Kept::Rewritten(bytes) => self.batches.push(bytes),
@@ -152,7 +159,7 @@ impl Bare {
             }
         }
         self.batches.extend(rest);
-        assert!(known_upto > self.dirty_from || upto == 0 || known_upto == span_end, "no progress");
+        assert!(known_upto > self.dirty_from || upto == 0 || known_upto == end, "no progress");
         self.dirty_from = known_upto;
         tally
     }
@@ -213,8 +220,10 @@ proptest! {
             // Nothing moved, nothing was made up, nothing beyond what was committed was touched.
             let after = log.records();
             prop_assert_eq!(log.end(), end);
-            let ends_there = |batch: &Vec<u8>| header(batch).end() == committed;
-            prop_assert!(log.batches.iter().any(ends_there), "the cleaned part forgets where it ends");
+            for span in &log.spans {
+                let ends_there = |batch: &Vec<u8>| header(batch).end() == *span;
+                prop_assert!(log.batches.iter().any(ends_there), "a segment forgets where it ends");
+            }
             prop_assert_eq!(&log.last_batches(), &producers);
             prop_assert_eq!(untouchable(&log.batches), odd);
             let all = original.records();
@@ -341,7 +350,7 @@ fn the_batch_that_ends_a_span_and_the_last_of_a_producer_stay_though_empty() {
 
     let left: Vec<(i64, i32)> =
         log.batches.iter().map(|batch| (header(batch).base_offset.0, header(batch).count)).collect();
-    assert_eq!(left, [(1, 0), (4, 1)]);
+    assert_eq!(left, [(1, 0), (3, 0), (4, 1)]);
 }
 
 #[test]
