@@ -1,6 +1,7 @@
 //! Black-box tests: the real binary, real clients, real signals.
 
 mod clients;
+mod compaction;
 mod disk_full;
 mod harness;
 mod hostile;

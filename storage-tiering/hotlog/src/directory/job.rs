@@ -9,6 +9,7 @@ use aquifer_types::Offset;
 use aquifer_wal::{Floor, Group, NewSlot, Placement};
 
 use super::command::{Command, LogHandle, Write};
+use super::removal::{delete_partition, delete_segments};
 use crate::format::{MarksFile, SegmentName, Suffix, WalEntry};
 use crate::log::{FilePool, SealTask, SegmentFile};
 
@@ -420,10 +421,10 @@ impl Background {
                 Ok(()) => Ok(BackgroundDone::Deleted),
                 Err(error) => Err(Box::new((self, error))),
             },
-            Background::DeletePartition { log } => match disk.remove_dir_all(&layout.partition(log.id)) {
-                Err(error) if !error.is_not_found() => Err(Box::new((self, error))),
-                _ => Ok(BackgroundDone::Deleted),
-            },
+            Background::DeletePartition { log } => {
+                let deleted = if log.give_up_files() { delete_partition(files, log.id) } else { Ok(()) };
+                deleted.map(|()| BackgroundDone::Deleted).map_err(|error| Box::new((self, error)))
+            }
         }
     }
 }
@@ -435,17 +436,4 @@ fn write_seal(files: &FilePool, task: &SealTask) -> Result<(), DiskError> {
     disk.replace(&layout.segment(segment.id, segment.name, Suffix::Index), &task.index.encode())?;
     let next = SegmentName { base: task.producers.end, generation: 0 };
     disk.replace(&layout.segment(segment.id, next, Suffix::Producers), &task.producers.encode())
-}
-
-fn delete_segments(files: &FilePool, gone: &[Arc<SegmentFile>]) -> Result<(), DiskError> {
-    let (disk, layout) = (files.disk(), files.layout());
-    for segment in gone {
-        for suffix in [Suffix::Log, Suffix::Index, Suffix::Producers] {
-            match disk.remove_file(&layout.segment(segment.id, segment.name, suffix)) {
-                Err(error) if !error.is_not_found() => return Err(error),
-                _ => {}
-            }
-        }
-    }
-    Ok(())
 }

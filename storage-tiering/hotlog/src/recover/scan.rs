@@ -1,12 +1,13 @@
 //! Reading one partition's segments back, and telling a torn tail from damage.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::VecDeque;
 use std::io;
 
 use aquifer_disk::{Disk, DiskError, FileHandle, OpenMode};
 use aquifer_record::{BatchHeader, BatchView};
 use aquifer_types::{Offset, TimestampMs, TopicPartition};
 
+use super::generations::{Generations, stands_for};
 use super::open::Verdict;
 use super::wal_replay::Known;
 use crate::format::{IndexFile, Layout, ProducersFile, SegmentName, Suffix};
@@ -34,18 +35,9 @@ pub(super) struct Scan<'a> {
     pub(super) now: TimestampMs,
 }
 
-/// A partition's segments by name.
-#[derive(Default)]
-struct Names {
-    held: Vec<SegmentName>,
-    /// Those that hold no batch, with their sizes: the first write failed, and the log went on in the segment before, so
-    /// that their names say nothing of where that ends.
-    void: Vec<(SegmentName, u64)>,
-}
-
 /// What a segment's bytes turned out to be.
-struct Found {
-    segment: Segment,
+pub(super) struct Found {
+    pub(super) segment: Segment,
     /// Something other than a batch stands after the valid ones.
     torn: bool,
 }
@@ -53,7 +45,7 @@ struct Found {
 impl Scan<'_> {
     /// The log as it is on disk, cut back to its valid prefix, and the verdict on it. What is damaged stays as it is.
     pub(super) fn run(&self, replay: &mut dyn Replay) -> Result<(Log, Verdict), DiskError> {
-        let Names { held: mut names, void } = self.segment_names()?;
+        let Generations { mut names, cleaned, void } = self.generations()?;
         self.remove_below_start(&mut names)?;
         let durable_from = self.known.mark.map_or(Offset(i64::MIN), |mark| mark.segment.base);
         let scan_from = self.scan_from(&names, durable_from);
@@ -62,11 +54,14 @@ impl Scan<'_> {
         // Every start but the first is on record.
         let start = self.known.log_start.unwrap_or(Offset::ZERO);
         let mut torn = names.first().is_some_and(|first| first.base > start);
-        let damaged = void.iter().any(|(_, bytes)| *bytes > 0);
+        let strange = void.iter().any(|(_, bytes)| *bytes > 0);
         let mut restored = false;
+        // What compaction wrote was durable before it counted, and so was all that stood before it.
+        let mut damaged = false;
         for (place, name) in names.iter().enumerate() {
-            torn |= segments.back().is_some_and(|last| !follows(last, *name));
+            torn |= segments.back().is_some_and(|last| last.summary.end != name.base);
             if torn {
+                damaged |= name.generation > 0;
                 beyond.push(*name);
                 continue;
             }
@@ -82,11 +77,16 @@ impl Scan<'_> {
             }
             let found = self.read_segment(*name, replay)?;
             torn = found.torn;
-            segments.push_back(found.segment);
+            damaged |= torn && name.generation > 0;
+            segments.push_back(match cleaned.get(name) {
+                Some(summary) if !torn => Segment::sealed(found.segment.file, summary.clone()),
+                _ => found.segment,
+            });
         }
-        let verdict = match self.verdict(&segments, torn || damaged) {
+        let verdict = match self.verdict(&segments, torn || strange) {
+            _ if damaged => Verdict::Corrupt,
             // Something stands there, though no batch.
-            Verdict::Missing if damaged => Verdict::Corrupt,
+            Verdict::Missing if strange => Verdict::Corrupt,
             verdict => verdict,
         };
         if matches!(verdict, Verdict::Corrupt | Verdict::Missing) {
@@ -102,48 +102,6 @@ impl Scan<'_> {
         }
         self.settle(&mut segments, start)?;
         Ok((Log::from_segments(self.id, start, segments), verdict))
-    }
-
-    /// Newest generation of each segment; what an interrupted rewrite left is removed.
-    fn segment_names(&self) -> Result<Names, DiskError> {
-        let folder = self.layout.partition(self.id);
-        let entries = match self.disk.list(&folder) {
-            Err(error) if error.is_not_found() => return Ok(Names::default()),
-            listed => listed?,
-        };
-        let (mut names, mut sealed) = (Names::default(), BTreeSet::new());
-        for entry in &entries {
-            if entry.name.ends_with(".tmp") {
-                self.disk.remove_file(&folder.join(&entry.name))?;
-                continue;
-            }
-            match SegmentName::parse(&entry.name) {
-                Some((name, Suffix::Log)) => names.held.push(name),
-                Some((name, Suffix::Index)) => drop(sealed.insert(name)),
-                _ => {}
-            }
-        }
-        names.held.sort();
-        let unsealed: Vec<SegmentName> =
-            names.held.iter().filter(|name| !sealed.contains(name)).copied().collect();
-        for name in unsealed {
-            if let Some(bytes) = self.bytes_of_void(name)? {
-                names.void.push((name, bytes));
-                names.held.retain(|held| *held != name);
-            }
-        }
-        Ok(names)
-    }
-
-    /// The size of a segment that does not begin with a batch, if it is one.
-    fn bytes_of_void(&self, name: SegmentName) -> Result<Option<u64>, DiskError> {
-        let path = self.layout.segment(self.id, name, Suffix::Log);
-        let file = self.disk.open(&path, OpenMode::Read)?;
-        let failed = |source| DiskError { attempted: "read", path: path.clone(), source };
-        let bytes = file.size().map_err(failed)?;
-        let mut reader = Reader { file: &file, buffer: Vec::new(), buffered_at: 0 };
-        let is_void = bytes == 0 || reader.batch_at(0).map_err(failed)?.is_none();
-        Ok(is_void.then_some(bytes))
     }
 
     /// Segments wholly below the start were given up; a power cut may have left any of them.
@@ -178,7 +136,7 @@ impl Scan<'_> {
     }
 
     /// A sealed segment by its index, if both fit together; else it must be read.
-    fn read_sealed(&self, name: SegmentName) -> Result<Option<Segment>, DiskError> {
+    pub(super) fn read_sealed(&self, name: SegmentName) -> Result<Option<Segment>, DiskError> {
         let index = self.disk.read(&self.layout.segment(self.id, name, Suffix::Index), SMALL_FILE_BYTES_MAX);
         let Some(index) = index.ok().and_then(|bytes| IndexFile::decode(&bytes).ok()) else {
             return Ok(None);
@@ -191,13 +149,17 @@ impl Scan<'_> {
     }
 
     /// Every batch of a segment, up to the first thing that is none.
-    fn read_segment(&self, name: SegmentName, replay: &mut dyn Replay) -> Result<Found, DiskError> {
+    pub(super) fn read_segment(
+        &self,
+        name: SegmentName,
+        replay: &mut dyn Replay,
+    ) -> Result<Found, DiskError> {
         let path = self.layout.segment(self.id, name, Suffix::Log);
         let file = self.disk.open(&path, OpenMode::Write)?;
         let failed = |source: io::Error| DiskError { attempted: "read", path: path.clone(), source };
         let mut segment = Segment::empty(self.id, name.base);
         segment.file = SegmentFile::new(self.id, name);
-        let mut reader = Reader { file: &file, buffer: Vec::new(), buffered_at: 0 };
+        let mut reader = Reader::new(&file);
         let size = file.size().map_err(failed)?;
         while segment.summary.bytes < size {
             let Some(header) = reader.batch_at(segment.summary.bytes).map_err(failed)? else { break };
@@ -216,26 +178,26 @@ impl Scan<'_> {
     }
 
     fn remove(&self, name: SegmentName) -> Result<(), DiskError> {
-        for suffix in [Suffix::Log, Suffix::Index, Suffix::Producers] {
-            match self.disk.remove_file(&self.layout.segment(self.id, name, suffix)) {
-                Err(error) if !error.is_not_found() => return Err(error),
-                _ => {}
-            }
-        }
-        Ok(())
+        self.remove_generation(name)?;
+        self.remove_file(SegmentName { generation: 0, ..name }, Suffix::Producers)
     }
 
     /// Whether everything that was durable is there.
     fn verdict(&self, segments: &VecDeque<Segment>, torn: bool) -> Verdict {
         let holds = |name: SegmentName, position: u64| {
-            segments.iter().any(|segment| segment.name() == name && segment.summary.bytes >= position)
+            segments.iter().any(|segment| {
+                let itself = segment.name() == name && segment.summary.bytes >= position;
+                itself || stands_for(segment.name(), &segment.summary, name)
+            })
         };
         let below_start = |name: SegmentName| {
             self.known.log_start.is_some_and(|start| {
                 segments.front().is_none_or(|first| first.summary.base > name.base) && name.base < start
             })
         };
-        let durable = self.known.mark.map(|mark| (mark.segment, mark.position));
+        let start = self.known.log_start.unwrap_or(Offset::ZERO);
+        let durable =
+            self.known.mark.filter(|mark| mark.end > start).map(|mark| (mark.segment, mark.position));
         let required = [durable.filter(|(_, position)| *position > 0), self.known.replayed_to];
         let lost = required
             .into_iter()
@@ -266,7 +228,7 @@ impl Scan<'_> {
         }
         let last = segments.len().saturating_sub(1);
         for (place, segment) in segments.iter_mut().enumerate() {
-            if place < last
+            if (place < last || segment.name().generation > 0)
                 && let Some(entries) = &segment.index
             {
                 let index = IndexFile { summary: segment.summary.clone(), entries: entries.to_vec() };
@@ -290,21 +252,20 @@ impl Scan<'_> {
     }
 }
 
-/// Whether a segment starts where the one before it ends. One that was compacted may end in offsets that no batch has.
-fn follows(last: &Segment, next: SegmentName) -> bool {
-    last.summary.end == next.base || (last.name().generation > 0 && last.summary.end < next.base)
-}
-
 /// Reads batches through a buffer.
-struct Reader<'a> {
+pub(super) struct Reader<'a> {
     file: &'a FileHandle,
     buffer: Vec<u8>,
     buffered_at: u64,
 }
 
-impl Reader<'_> {
+impl<'a> Reader<'a> {
+    pub(super) fn new(file: &'a FileHandle) -> Reader<'a> {
+        Reader { file, buffer: Vec::new(), buffered_at: 0 }
+    }
+
     /// The batch at `position`, if a whole one with the right checksum stands there.
-    fn batch_at(&mut self, position: u64) -> io::Result<Option<BatchHeader>> {
+    pub(super) fn batch_at(&mut self, position: u64) -> io::Result<Option<BatchHeader>> {
         let Some(header) = self
             .bytes_at(position, aquifer_record::HEADER_BYTES)?
             .and_then(|bytes| BatchHeader::parse(bytes).ok())

@@ -1,12 +1,15 @@
 //! Putting back into segments what only the write-ahead log made durable.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::io::IoSlice;
+use std::ops::Range;
 
 use aquifer_disk::{Disk, DiskError, FileHandle, OpenMode};
 use aquifer_types::{Offset, TopicPartition};
 use aquifer_wal::Record;
 
+use super::generations::cleaned_spans;
 use crate::format::{FormatError, Layout, Mark, MarksFile, SegmentName, Suffix, WalEntry};
 
 /// What marks and WAL say of one partition.
@@ -35,6 +38,8 @@ pub(super) struct WalReplay<'a> {
     layout: &'a Layout,
     pub(super) known: BTreeMap<TopicPartition, Known>,
     open: Option<(TopicPartition, SegmentName, FileHandle)>,
+    /// What compaction rewrote: all of it was durable by its segments before.
+    cleaned: BTreeMap<TopicPartition, Vec<Range<Offset>>>,
     pub(super) failed: Option<ReplayError>,
 }
 
@@ -57,7 +62,7 @@ impl<'a> WalReplay<'a> {
             };
             (partition.id, known)
         });
-        WalReplay { disk, layout, known: known.collect(), open: None, failed: None }
+        WalReplay { disk, layout, known: known.collect(), open: None, cleaned: BTreeMap::new(), failed: None }
     }
 
     /// Applies one record; after a failure nothing more.
@@ -80,13 +85,14 @@ impl<'a> WalReplay<'a> {
                 self.open = None;
                 self.known.insert(id, Known { dropped: true, ..Known::default() });
             }
-            WalEntry::Data { id, segment, position, is_part, bytes, .. } => {
+            WalEntry::Data { id, base, segment, position, is_part, bytes, .. } => {
+                let rewritten = self.is_rewritten(id, base)?;
                 let known = self.known.entry(id).or_default();
                 let end = position + bytes.len() as u64;
                 let durable = known.mark.is_some_and(|mark| {
                     segment.base < mark.segment.base || (segment == mark.segment && end <= mark.position)
                 });
-                if known.dropped || durable {
+                if known.dropped || durable || rewritten {
                     return Ok(());
                 }
                 // Part of a batch was never acknowledged: it reads as a torn tail if the rest is missing.
@@ -97,6 +103,15 @@ impl<'a> WalReplay<'a> {
             }
         }
         Ok(())
+    }
+
+    /// Whether a segment of a higher generation holds what is left of this batch: its own segment is not to come back.
+    fn is_rewritten(&mut self, id: TopicPartition, base: Offset) -> Result<bool, DiskError> {
+        let spans = match self.cleaned.entry(id) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(unknown) => unknown.insert(cleaned_spans(self.disk, self.layout, id)?),
+        };
+        Ok(spans.iter().any(|span| span.contains(&base)))
     }
 
     fn write(

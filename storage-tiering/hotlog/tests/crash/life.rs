@@ -17,6 +17,7 @@ use aquifer_types::{
 };
 use bytes::Bytes;
 
+use crate::cleaner::Cleaner;
 use crate::oracle::{Batch, Oracle};
 
 const META: Meta = Meta {
@@ -32,6 +33,8 @@ pub struct Plan {
     pub rounds: u64,
     /// Larger batches, small segments, deletions: everything turns over.
     pub wide: bool,
+    /// Records have few keys, some are tombstones, and cleanings run beside everything else.
+    pub compacts: bool,
 }
 
 /// Notes what the directory tells.
@@ -51,9 +54,9 @@ impl Replay for NoReplay {
     fn batch(&mut self, _: TopicPartition, _: &BatchHeader) {}
 }
 
-struct Partition {
-    log: Log,
-    handle: Arc<LogHandle>,
+pub struct Partition {
+    pub log: Log,
+    pub handle: Arc<LogHandle>,
     told: Arc<Told>,
 }
 
@@ -96,10 +99,11 @@ pub fn live(disk: &SimDisk, plan: &Plan, oracle: &mut Oracle) {
                 let told = Arc::new(Told::default());
                 let sink: Arc<dyn Sink> = told.clone();
                 recovered.handle.connect(Arc::downgrade(&sink));
-                oracle.logs.entry(id).or_default();
+                oracle.logs.entry(id).or_default().compacts = plan.compacts;
                 Partition { log: recovered.log, handle: recovered.handle, told }
             })
             .collect();
+        let mut cleaner = Cleaner::default();
         for round in 0..plan.rounds {
             let at = usize::try_from(runtime.random_u64() % partitions.len() as u64).unwrap();
             act(&mut partitions[at], (&directory, &runtime, plan), round, oracle);
@@ -110,9 +114,22 @@ pub fn live(disk: &SimDisk, plan: &Plan, oracle: &mut Oracle) {
             for partition in &mut partitions {
                 hear(partition, oracle);
             }
+            if plan.compacts {
+                let before = disk.operations();
+                cleaner.go_on(&mut partitions, (&directory, &runtime), oracle);
+                if cleaner.has_begun() {
+                    oracle.first_cleaning.get_or_insert(before);
+                }
+            }
         }
         runtime.sleep(Duration::from_millis(100)).await;
         partitions.iter_mut().for_each(|partition| hear(partition, oracle));
+        // A cleaning under way is given up, or everything that can be cleaned is.
+        if plan.compacts && !plan.seed.is_multiple_of(3) {
+            oracle.first_cleaning.get_or_insert(disk.operations());
+            cleaner.clean_all(&mut partitions, (&directory, &runtime), oracle);
+        }
+        drop(cleaner);
         if plan.seed.is_multiple_of(2) {
             let ends = || {
                 let partitions = partitions.iter().map(|partition| partition.log.to_clean()).collect();
@@ -128,7 +145,13 @@ pub fn live(disk: &SimDisk, plan: &Plan, oracle: &mut Oracle) {
 
 fn act(partition: &mut Partition, around: (&Directory, &Runtime, &Plan), round: u64, oracle: &mut Oracle) {
     let (directory, runtime, plan) = around;
-    let policy = RollPolicy { segment_bytes: if plan.wide { 6_000 } else { 20_000 }, segment_ms: i64::MAX };
+    let segment_bytes = match (plan.compacts, plan.wide) {
+        (true, true) => 900,
+        (true, false) => 250,
+        (false, true) => 6_000,
+        (false, false) => 20_000,
+    };
+    let policy = RollPolicy { segment_bytes, segment_ms: i64::MAX };
     let promise = oracle.logs.get_mut(&partition.log.id()).expect("known");
     if plan.wide && runtime.random_u64().is_multiple_of(10) && promise.durable > partition.log.log_start() {
         let spread = promise.durable.since(partition.log.log_start()).unsigned_abs();
@@ -142,8 +165,11 @@ fn act(partition: &mut Partition, around: (&Directory, &Runtime, &Plan), round: 
         }
         return;
     }
-    let bytes =
-        batch(partition.log.end(), round, runtime.random_u64() % if plan.wide { 9_000 } else { 1_500 });
+    let bytes = if plan.compacts {
+        keyed_batch(partition.log.end(), runtime)
+    } else {
+        batch(partition.log.end(), round, runtime.random_u64() % if plan.wide { 9_000 } else { 1_500 })
+    };
     let header = BatchHeader::parse(&bytes).expect("built");
     if partition.log.should_roll(&header, TimestampMs(0), &policy) {
         let attempt = partition.log.attempt();
@@ -194,6 +220,25 @@ fn batch(base: Offset, round: u64, size: u64) -> Bytes {
     builder.base_offset(base).epoch(BatchEpoch(0));
     for _ in 0..1 + round % 3 {
         let record = NewRecord { value: Some(&value), ..NewRecord::default() };
+        builder.push(&record).expect("fits");
+    }
+    builder.build().expect("builds").into()
+}
+
+/// A few records with a few keys, some of them tombstones.
+fn keyed_batch(base: Offset, runtime: &Runtime) -> Bytes {
+    let mut builder = BatchBuilder::new(Encoding::NONE);
+    builder.base_offset(base).epoch(BatchEpoch(0));
+    for number in 0..1 + runtime.random_u64() % 3 {
+        let key = format!("k{}", runtime.random_u64() % 6);
+        let value = format!("{base}+{number} {}", "v".repeat((runtime.random_u64() % 120) as usize));
+        let value = (!runtime.random_u64().is_multiple_of(4)).then_some(value);
+        let record = NewRecord {
+            timestamp: runtime.now().wall,
+            key: Some(key.as_bytes()),
+            value: value.as_ref().map(String::as_bytes),
+            ..NewRecord::default()
+        };
         builder.push(&record).expect("fits");
     }
     builder.build().expect("builds").into()

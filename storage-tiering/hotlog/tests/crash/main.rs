@@ -1,5 +1,8 @@
 //! Power cuts over the whole hot log: what was told to be durable is there afterwards, byte for byte.
 
+mod cleaner;
+mod compacted;
+mod compaction;
 mod life;
 mod oracle;
 
@@ -14,7 +17,7 @@ use aquifer_types::Offset;
 use crate::life::{Plan, live, recover};
 use crate::oracle::Oracle;
 
-fn disk() -> SimDisk {
+pub fn disk() -> SimDisk {
     let disk = SimDisk::default();
     disk.create_dir(Path::new("/data")).unwrap();
     disk.sync_dir(Path::new("/")).unwrap();
@@ -22,13 +25,13 @@ fn disk() -> SimDisk {
 }
 
 /// Lives once, uncut, and says how many operations that took.
-fn operations(plan: &Plan) -> u64 {
+pub fn operations(plan: &Plan) -> u64 {
     let disk = disk();
     live(&disk, plan, &mut Oracle::default());
     disk.operations()
 }
 
-fn cut(plan: &Plan, at: u64, mut check: impl FnMut(&SimDisk, &Oracle)) {
+pub fn cut(plan: &Plan, at: u64, mut check: impl FnMut(&SimDisk, &Oracle)) {
     let disk = disk();
     let mut oracle = Oracle::default();
     disk.lose_power_after(at);
@@ -38,7 +41,7 @@ fn cut(plan: &Plan, at: u64, mut check: impl FnMut(&SimDisk, &Oracle)) {
 
 #[test]
 fn every_cut_of_a_short_life_in_every_state_the_disk_can_be_left_in() {
-    let plan = Plan { seed: 1, partitions: 2, rounds: 6, wide: false };
+    let plan = Plan { seed: 1, partitions: 2, rounds: 6, wide: false, compacts: false };
     let mut states = 0u64;
     for at in 0..operations(&plan) {
         cut(&plan, at, |disk, oracle| {
@@ -65,7 +68,7 @@ fn every_cut_of_a_short_life_in_every_state_the_disk_can_be_left_in() {
 #[test]
 fn cuts_of_longer_lives_that_roll_delete_and_reuse_the_log() {
     for seed in 0..12 {
-        let plan = Plan { seed, partitions: 4, rounds: 60, wide: true };
+        let plan = Plan { seed, partitions: 4, rounds: 60, wide: true, compacts: false };
         let all = operations(&plan);
         for step in 0..25 {
             let at = all * step / 25 + seed % 7;
@@ -84,7 +87,13 @@ fn lives_follow_one_another_through_power_cuts_and_clean_stops() {
         let mut disk = disk();
         let mut oracle = Oracle::default();
         for life in 0..6u64 {
-            let plan = Plan { seed: seed * 100 + life, partitions: 3, rounds: 25, wide: life % 2 == 0 };
+            let plan = Plan {
+                seed: seed * 100 + life,
+                partitions: 3,
+                rounds: 25,
+                wide: life % 2 == 0,
+                compacts: false,
+            };
             if life % 3 != 2 {
                 disk.lose_power_after(20 + (seed * 37 + life * 101) % 300);
             }
@@ -112,7 +121,7 @@ fn failing_writes_and_a_full_disk_refuse_and_lose_nothing() {
         })));
         // Those that roll leave segments behind that hold nothing.
         let wide = seed.is_multiple_of(3);
-        live(&disk, &Plan { seed, partitions: 3, rounds: 60, wide }, &mut oracle);
+        live(&disk, &Plan { seed, partitions: 3, rounds: 60, wide, compacts: false }, &mut oracle);
         disk.set_faults(None);
 
         oracle.check(&disk.crash(&mut CrashChoice::KeepNone));
@@ -129,7 +138,11 @@ fn after_a_failed_flush_nothing_more_is_told_durable() {
             let wal = path.extension().is_some_and(|extension| extension == "wal");
             (kind == OpKind::Sync && wal && number > 60 + fail_at * 5).then_some(Fault::Io)
         })));
-        live(&disk, &Plan { seed: fail_at, partitions: 2, rounds: 30, wide: false }, &mut oracle);
+        live(
+            &disk,
+            &Plan { seed: fail_at, partitions: 2, rounds: 30, wide: false, compacts: false },
+            &mut oracle,
+        );
         disk.set_faults(None);
 
         for choice in 0..8 {
@@ -142,7 +155,7 @@ fn after_a_failed_flush_nothing_more_is_told_durable() {
 fn damage_below_what_was_durable_quarantines_the_partition_and_stays_on_record() {
     let disk = disk();
     let mut oracle = Oracle::default();
-    live(&disk, &Plan { seed: 6, partitions: 2, rounds: 20, wide: false }, &mut oracle);
+    live(&disk, &Plan { seed: 6, partitions: 2, rounds: 20, wide: false, compacts: false }, &mut oracle);
     let victim = *oracle
         .logs
         .iter()

@@ -1,6 +1,6 @@
 //! What was promised, and whether a disk keeps it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use aquifer_disk::{FileHandle, SimDisk};
 use aquifer_hotlog::{Log, Verdict};
@@ -25,12 +25,20 @@ pub struct Promise {
     /// The start that was told to be durable, and the furthest that was asked for.
     pub started: Offset,
     pub start_asked: Offset,
+    /// Whether records may be removed that others supersede.
+    pub compacts: bool,
+    /// Where the part ends that a cleaning may have begun to change.
+    pub cleaned_below: Offset,
+    /// Offsets whose records a committed cleaning removed.
+    pub gone: BTreeSet<Offset>,
 }
 
 /// What every partition was told.
 #[derive(Clone, Debug, Default)]
 pub struct Oracle {
     pub logs: BTreeMap<TopicPartition, Promise>,
+    /// How many operations the disk had seen when the first cleaning began.
+    pub first_cleaning: Option<u64>,
 }
 
 impl Oracle {
@@ -86,6 +94,10 @@ impl Promise {
             self.start_asked
         );
         assert!(log.end() >= self.durable, "{id} ends at {}, {} was durable", log.end(), self.durable);
+        if self.compacts {
+            self.check_compacted(log, files);
+            return;
+        }
         let start = log.log_start();
         let mut from = start;
         let mut expected = self.appended.iter().filter(|batch| batch.end > start && batch.end <= log.end());
@@ -93,7 +105,8 @@ impl Promise {
             let located = log.locate(from, log.end()).expect("records below the end are somewhere");
             let range = located.resolve(files, 1).expect("they can be read");
             let batch = expected.next().expect("no record that was never appended");
-            assert_eq!(read(&range.file, range.at, range.len), batch.bytes, "{id} at {from}");
+            let found = read(&range.file, range.at, range.len).expect("whole");
+            assert_eq!(found, batch.bytes, "{id} at {from}");
             assert_eq!(range.next, batch.end, "{id} at {from}");
             from = batch.end;
         }
@@ -101,8 +114,9 @@ impl Promise {
     }
 }
 
-fn read(file: &FileHandle, at: u64, len: u64) -> Vec<u8> {
+/// A range of a file; nothing where it is not whole or the power is gone.
+pub fn read(file: &FileHandle, at: u64, len: u64) -> Option<Vec<u8>> {
     let mut bytes = vec![0; usize::try_from(len).expect("small")];
-    file.read_exact_at(at, &mut bytes).expect("whole");
-    bytes
+    file.read_exact_at(at, &mut bytes).ok()?;
+    Some(bytes)
 }
