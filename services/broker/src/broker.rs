@@ -1,6 +1,6 @@
 //! `Broker`: everything a request can touch.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use aquifer_disk::DirectoryLock;
@@ -14,6 +14,7 @@ use aquifer_types::{BrokerEpoch, ClusterId, DirectoryId, TopicPartition};
 use tokio::sync::watch;
 
 use crate::api::data::FetchSessions;
+use crate::cleaner::CleaningTotals;
 use crate::producers::ProducerIds;
 use crate::replicas::Replicas;
 use crate::settings::Settings;
@@ -31,6 +32,7 @@ pub struct Broker {
     pub(crate) replicas: Replicas,
     pub(crate) producer_ids: ProducerIds,
     pub(crate) fetch_sessions: FetchSessions,
+    pub(crate) cleanings: Mutex<CleaningTotals>,
     /// Up to which command of the metadata log the replicas are what it says.
     pub(crate) followed: watch::Sender<u64>,
     pub(crate) stop: Shutdown,

@@ -35,6 +35,31 @@ impl Broker {
             "Open connections of Kafka clients.",
             i128::from(net.connections.value()),
         );
+        self.cleaning_metrics(&mut text);
         text
+    }
+
+    fn cleaning_metrics(&self, text: &mut String) {
+        let totals = *self.cleanings.lock().expect("counting does not panic");
+        let mut metric = |name: &str, kind: &str, help: &str, value: f64| {
+            // Writing to a string cannot fail.
+            let _ = writeln!(text, "# HELP {name} {help}\n# TYPE {name} {kind}\n{name} {value}");
+        };
+        let mut counter = |name: &str, help: &str, value: u64| metric(name, "counter", help, value as f64);
+        counter("aquifer_cleanings_total", "Cleanings of compacted partitions.", totals.cleanings);
+        counter("aquifer_cleaning_failures_total", "Cleanings that were given up.", totals.failures);
+        counter("aquifer_cleaning_read_bytes_total", "Bytes read by cleanings.", totals.bytes_read);
+        counter("aquifer_cleaning_written_bytes_total", "Bytes written by cleanings.", totals.bytes_written);
+        counter("aquifer_cleaning_removed_records_total", "Records removed.", totals.records_removed);
+        counter(
+            "aquifer_cleaning_undecodable_batches_total",
+            "Batches kept as they are because their records cannot be read.",
+            totals.undecodable_batches,
+        );
+        let mut gauge = |name: &str, help: &str, value: f64| metric(name, "gauge", help, value);
+        let seconds = totals.last_duration.as_secs_f64();
+        gauge("aquifer_cleaning_last_duration_seconds", "How long the last cleaning took.", seconds);
+        let ratio = totals.dirtiest_ratio;
+        gauge("aquifer_cleaning_dirtiest_ratio", "Dirty share of the dirtiest compacted partition.", ratio);
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, RwLock};
 
-use aquifer_hotlog::RollPolicy;
+use aquifer_hotlog::{CompactionPolicy, RollPolicy};
 use aquifer_metadata::TopicConfig;
 use aquifer_replica::{Replica, ReplicaConfig};
 use aquifer_types::{PartitionIndex, TopicId, TopicPartition};
@@ -45,17 +45,28 @@ impl Replicas {
 
 /// What a topic's settings mean to its replicas.
 pub(crate) fn replica_config(config: &TopicConfig) -> ReplicaConfig {
+    let segment_bytes = u64::try_from(config.segment_bytes).unwrap_or(0);
+    let compaction = config.cleanup.compact.then_some(CompactionPolicy {
+        min_dirty_ratio: config.min_cleanable_dirty_ratio,
+        min_lag_ms: config.min_compaction_lag_ms,
+        max_lag_ms: config.max_compaction_lag_ms,
+        tombstone_retention_ms: config.tombstone_retention_ms,
+        segment_bytes,
+    });
     ReplicaConfig {
         durability: match config.durability {
             aquifer_metadata::Durability::Flushed => aquifer_partition::Durability::Flushed,
             aquifer_metadata::Durability::PageCache => aquifer_partition::Durability::PageCache,
         },
         roll: RollPolicy {
-            segment_bytes: u64::try_from(config.segment_bytes).unwrap_or(0),
-            segment_ms: config.segment_ms,
+            segment_bytes,
+            // Only closed segments are cleaned.
+            segment_ms: compaction
+                .map_or(config.segment_ms, |policy| config.segment_ms.min(policy.max_lag_ms)),
         },
         deletes: config.cleanup.delete,
         retention_ms: config.retention_ms,
         retention_bytes: config.retention_bytes.and_then(|bytes| u64::try_from(bytes).ok()),
+        compaction,
     }
 }

@@ -19,6 +19,10 @@ pub struct Settings {
     pub fetch_sessions_max: usize,
     /// How often retention is looked at.
     pub retention_interval: Duration,
+    /// How often compacted topics are looked at.
+    pub cleaning_interval: Duration,
+    /// What one cleaning may take.
+    pub cleaning: aquifer_hotlog::Limits,
 }
 
 impl Default for Settings {
@@ -31,6 +35,8 @@ impl Default for Settings {
             fetch_bytes_max: 55 << 20,
             fetch_sessions_max: 2_000,
             retention_interval: Duration::from_secs(60),
+            cleaning_interval: Duration::from_secs(5),
+            cleaning: aquifer_hotlog::Limits::default(),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Starting a broker: recovery, registration, replicas, roles; nothing is served before.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use aquifer_disk::Disk;
 use aquifer_hotlog::format::{Layout, Meta};
@@ -95,6 +95,7 @@ impl Broker {
             quorum,
             directory,
             replicas: Replicas::default(),
+            cleanings: Mutex::default(),
             producer_ids: ProducerIds::new(run),
             followed: watch::Sender::new(0),
             stop: Shutdown::default(),
@@ -104,6 +105,7 @@ impl Broker {
         let follower = broker.follow(image.applied());
         runtime.spawn("follow-metadata", follower);
         runtime.spawn("upkeep", broker.clone().keep_up());
+        runtime.spawn("cleaner", broker.clone().keep_clean());
         match broker.decide(Change::UnfenceBroker(run)).await? {
             Answer::BrokerUnfenced(unfenced) => unfenced?,
             _ => return Err(StartError::Answer),

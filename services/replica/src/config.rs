@@ -1,10 +1,10 @@
 //! `ReplicaConfig`: what a topic's settings mean to its replicas.
 
-use aquifer_hotlog::RollPolicy;
+use aquifer_hotlog::{CompactionPolicy, RollPolicy};
 use aquifer_partition::Durability;
 
 /// The part of a topic's configuration that its log and its core obey.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct ReplicaConfig {
     pub durability: Durability,
     pub roll: RollPolicy,
@@ -12,4 +12,6 @@ pub struct ReplicaConfig {
     pub deletes: bool,
     pub retention_ms: Option<i64>,
     pub retention_bytes: Option<u64>,
+    /// How records that later ones with the same key supersede are removed, if they are.
+    pub compaction: Option<CompactionPolicy>,
 }

@@ -12,6 +12,8 @@ use crate::replica::{Outcomes, Replica, State};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Upkeep {
     pub segments_dropped: usize,
+    /// The segment that takes appends was closed for its age.
+    pub rolled: bool,
 }
 
 impl Replica {
@@ -23,9 +25,14 @@ impl Replica {
         {
             let mut state = self.state();
             self.apply(&mut state, Input::Tick, &mut outcomes);
+            if state.active_is_overdue(now) {
+                self.roll(&mut state);
+                upkeep.rolled = true;
+            }
             if state.config.deletes && !state.dropped && state.core.role().leads_in().is_some() {
                 if state.active_has_expired(now) {
                     self.roll(&mut state);
+                    upkeep.rolled = true;
                 }
                 let keep_from = state.retained_from(now);
                 upkeep.segments_dropped = self.start_at(&mut state, keep_from);
@@ -34,6 +41,8 @@ impl Replica {
         self.finish(outcomes);
         if upkeep.segments_dropped > 0 {
             tracing::info!(partition = %self.id, segments = upkeep.segments_dropped, "retention");
+        }
+        if upkeep.segments_dropped > 0 || upkeep.rolled {
             self.directory.nudge();
         }
         upkeep

@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 mod append;
+mod clean;
 mod config;
 mod fetch;
 mod keeper;
@@ -10,6 +11,7 @@ mod replica;
 mod waiting;
 
 pub use append::{AppendOutcome, Appended, NewBatch};
+pub use clean::Dirty;
 pub use config::ReplicaConfig;
 pub use fetch::{EpochEnd, FetchRefusal, Fetched, TimeQuery};
 pub use keeper::Upkeep;

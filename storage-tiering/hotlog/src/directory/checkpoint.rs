@@ -134,6 +134,17 @@ impl Checkpoints {
         self.checkpoint(id)
     }
 
+    /// A partition's segments, if some of them are not durable by themselves and nobody is at it.
+    pub(super) fn next_of(&mut self, id: TopicPartition) -> Option<Background> {
+        let progress = self.logs.get(&id)?;
+        (!progress.dirty.is_empty() && progress.syncing.is_none()).then(|| self.checkpoint(id))?
+    }
+
+    /// Up to where a partition's segments are durable by themselves.
+    pub(super) fn synced(&self, id: TopicPartition) -> Option<Offset> {
+        self.logs.get(&id).map(|progress| progress.synced.end)
+    }
+
     fn checkpoint(&mut self, id: TopicPartition) -> Option<Background> {
         let progress = self.logs.get_mut(&id)?;
         progress.syncing = Some(progress.written);

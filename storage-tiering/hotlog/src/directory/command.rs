@@ -1,12 +1,13 @@
 //! What replicas ask of a directory, and what they are told.
 
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, OnceLock, Weak};
+use std::sync::{Arc, Mutex, OnceLock, Weak};
 
 use aquifer_record::HEADER_BYTES;
 use aquifer_types::{BatchEpoch, Offset, TopicPartition};
 use bytes::Bytes;
 
+use super::permit::Claim;
 use crate::format::SegmentName;
 use crate::log::{SealTask, Segment, SegmentFile};
 
@@ -38,6 +39,7 @@ pub struct LogHandle {
     /// Writes of an attempt below this one follow one that failed: they are void.
     valid_attempt: AtomicU32,
     sink: OnceLock<Weak<dyn Sink>>,
+    pub(super) claim: Mutex<Claim>,
 }
 
 impl std::fmt::Debug for LogHandle {
@@ -49,7 +51,12 @@ impl std::fmt::Debug for LogHandle {
 impl LogHandle {
     #[must_use]
     pub fn new(id: TopicPartition) -> Arc<LogHandle> {
-        Arc::new(LogHandle { id, valid_attempt: AtomicU32::new(0), sink: OnceLock::new() })
+        Arc::new(LogHandle {
+            id,
+            valid_attempt: AtomicU32::new(0),
+            sink: OnceLock::new(),
+            claim: Mutex::default(),
+        })
     }
 
     /// Names who is told; once.

@@ -103,6 +103,13 @@ impl Shared {
         self.flusher.wake();
     }
 
+    /// Something outside the pipeline found that the disk lost what it was to make durable.
+    pub(super) fn latch(&self) {
+        let mut notices = Notices::new();
+        self.pipeline().latch(&mut notices);
+        self.deliver(notices);
+    }
+
     fn deliver(&self, notices: Notices) {
         if self.pipeline().is_latched() {
             self.latched.store(true, Ordering::SeqCst);

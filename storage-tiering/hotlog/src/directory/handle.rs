@@ -8,13 +8,14 @@ use std::time::Duration;
 
 use aquifer_disk::{Disk, DiskError, Space};
 use aquifer_runtime::Runtime;
-use aquifer_types::TopicPartition;
+use aquifer_types::{Offset, TopicPartition};
 use aquifer_wal::Wal;
 use tokio::sync::Notify;
 
 use super::checkpoint::Checkpoints;
 use super::command::Command;
 use super::driver::Parker;
+use super::permit::Retired;
 use super::pipeline::Pipeline;
 use crate::format::{CleanFile, ProducersFile, SegmentName, Suffix};
 use crate::log::FilePool;
@@ -78,7 +79,7 @@ pub enum Health {
 /// One data directory. Clones are handles to the same one.
 #[derive(Clone, Debug)]
 pub struct Directory {
-    shared: Arc<Shared>,
+    pub(super) shared: Arc<Shared>,
 }
 
 #[derive(Debug)]
@@ -94,6 +95,10 @@ pub(super) struct Shared {
     pub(super) stop: AtomicBool,
     pub(super) latched: AtomicBool,
     full: AtomicBool,
+    /// A log is being cleaned.
+    pub(super) cleaning: AtomicBool,
+    pub(super) closing: AtomicBool,
+    pub(super) retired: Retired,
     pub(super) threads: Mutex<Vec<JoinHandle<()>>>,
 }
 
@@ -129,6 +134,9 @@ impl Directory {
             stop: AtomicBool::new(false),
             latched: AtomicBool::new(false),
             full: AtomicBool::new(false),
+            cleaning: AtomicBool::new(false),
+            closing: AtomicBool::new(false),
+            retired: Retired::default(),
             threads: Mutex::default(),
         });
         if runtime.is_simulated() {
@@ -182,9 +190,7 @@ impl Directory {
     /// Looks at the volume: below a twentieth free (within bounds) appends are refused, until there is a fifth more.
     /// May wait for the disk; call it about every second.
     pub fn check_space(&self) -> Result<Space, DiskError> {
-        const RESERVE_BYTES: std::ops::RangeInclusive<u64> = (4 << 20)..=(5 << 30);
-        let space = self.shared.files.disk().space(self.shared.files.layout().root())?;
-        let reserve = (space.total_bytes / 20).clamp(*RESERVE_BYTES.start(), *RESERVE_BYTES.end());
+        let (space, reserve) = self.space()?;
         let was_full = self.shared.full.load(Ordering::Relaxed);
         let wanted = if was_full { reserve + reserve / 5 } else { reserve };
         let full = space.free_bytes < wanted;
@@ -198,6 +204,36 @@ impl Directory {
         Ok(space)
     }
 
+    /// Whether this much more may be written without touching the reserve. May wait for the disk.
+    pub(crate) fn has_room_for(&self, bytes: u64) -> Result<bool, DiskError> {
+        let (space, reserve) = self.space()?;
+        Ok(space.free_bytes >= reserve.saturating_add(bytes))
+    }
+
+    /// The volume's space, and how much of it is kept back.
+    fn space(&self) -> Result<(Space, u64), DiskError> {
+        const RESERVE_BYTES: std::ops::RangeInclusive<u64> = (4 << 20)..=(5 << 30);
+        let space = self.shared.files.disk().space(self.shared.files.layout().root())?;
+        Ok((space, (space.total_bytes / 20).clamp(*RESERVE_BYTES.start(), *RESERVE_BYTES.end())))
+    }
+
+    /// Makes a partition's segments durable by themselves and says how far they are; nothing is known of a partition
+    /// that has no records. Waits for the disk.
+    #[must_use]
+    pub fn sync(&self, id: TopicPartition) -> Option<Offset> {
+        let job = self.shared.pipeline().take_sync_of(id);
+        if let Some(job) = job {
+            self.shared.run_background(job);
+        }
+        self.shared.pipeline().checkpoints().synced(id)
+    }
+
+    /// A sync failed: nothing here can be trusted until a restart.
+    pub(crate) fn latch(&self, error: &DiskError) {
+        tracing::error!(%error, "sync failed: the directory goes offline");
+        self.shared.latch();
+    }
+
     /// Flushes and syncs everything, writes `clean`, and stops the executors. Nothing may be queued any more.
     pub async fn close(
         &self,
@@ -205,7 +241,12 @@ impl Directory {
         ends: impl FnOnce() -> (CleanFile, Vec<(TopicPartition, ProducersFile)>),
     ) -> Result<(), DiskError> {
         const PATIENCE: Duration = Duration::from_millis(2);
-        while !self.shared.pipeline().is_idle() || !self.shared.queue().is_empty() {
+        self.shared.closing.store(true, Ordering::SeqCst);
+        let busy = || {
+            let cleaning = self.shared.cleaning.load(Ordering::SeqCst);
+            cleaning || !self.shared.pipeline().is_idle() || !self.shared.queue().is_empty()
+        };
+        while busy() {
             if self.health() == Health::Offline {
                 return self.stop_executors(Ok(()));
             }
@@ -214,6 +255,8 @@ impl Directory {
             self.shared.upkeep.wake();
             runtime.sleep(PATIENCE).await;
         }
+        let directory = self.clone();
+        runtime.spawn_blocking("remove-replaced", move || directory.sweep_all()).await;
         let shared = self.shared.clone();
         let synced = runtime.spawn_blocking("sync-segments", move || {
             loop {

@@ -5,7 +5,7 @@ use std::io::IoSlice;
 use std::sync::Arc;
 
 use aquifer_disk::{DiskError, FileHandle, WriteError};
-use aquifer_types::Offset;
+use aquifer_types::{Offset, TopicPartition};
 use aquifer_wal::{Floor, Group, NewSlot, Placement};
 
 use super::command::{Command, LogHandle, Write};
@@ -420,10 +420,10 @@ impl Background {
                 Ok(()) => Ok(BackgroundDone::Deleted),
                 Err(error) => Err(Box::new((self, error))),
             },
-            Background::DeletePartition { log } => match disk.remove_dir_all(&layout.partition(log.id)) {
-                Err(error) if !error.is_not_found() => Err(Box::new((self, error))),
-                _ => Ok(BackgroundDone::Deleted),
-            },
+            Background::DeletePartition { log } => {
+                let deleted = if log.give_up_files() { delete_partition(files, log.id) } else { Ok(()) };
+                deleted.map(|()| BackgroundDone::Deleted).map_err(|error| Box::new((self, error)))
+            }
         }
     }
 }
@@ -438,14 +438,29 @@ fn write_seal(files: &FilePool, task: &SealTask) -> Result<(), DiskError> {
 }
 
 fn delete_segments(files: &FilePool, gone: &[Arc<SegmentFile>]) -> Result<(), DiskError> {
-    let (disk, layout) = (files.disk(), files.layout());
     for segment in gone {
-        for suffix in [Suffix::Log, Suffix::Index, Suffix::Producers] {
-            match disk.remove_file(&layout.segment(segment.id, segment.name, suffix)) {
-                Err(error) if !error.is_not_found() => return Err(error),
-                _ => {}
-            }
-        }
+        delete_replaced(files, segment)?;
+        // What was known of producers at an offset is the same for every generation.
+        let snapshot = SegmentName { base: segment.name.base, generation: 0 };
+        remove(files, segment.id, snapshot, Suffix::Producers)?;
     }
     Ok(())
+}
+
+/// The files of a segment that another stands for.
+pub(super) fn delete_replaced(files: &FilePool, segment: &SegmentFile) -> Result<(), DiskError> {
+    remove(files, segment.id, segment.name, Suffix::Log)?;
+    remove(files, segment.id, segment.name, Suffix::Index)
+}
+
+pub(super) fn delete_partition(files: &FilePool, id: TopicPartition) -> Result<(), DiskError> {
+    files.disk().remove_dir_all(&files.layout().partition(id)).or_else(absent)
+}
+
+fn remove(files: &FilePool, id: TopicPartition, name: SegmentName, suffix: Suffix) -> Result<(), DiskError> {
+    files.disk().remove_file(&files.layout().segment(id, name, suffix)).or_else(absent)
+}
+
+fn absent(error: DiskError) -> Result<(), DiskError> {
+    if error.is_not_found() { Ok(()) } else { Err(error) }
 }

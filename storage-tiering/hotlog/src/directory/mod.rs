@@ -5,8 +5,10 @@ mod command;
 mod driver;
 mod handle;
 mod job;
+mod permit;
 mod pipeline;
 
 pub(crate) use checkpoint::Checkpoints;
 pub use command::{Command, LogHandle, Notice, Sink, Write};
 pub use handle::{Directory, Health, Settings};
+pub use permit::CleaningPermit;

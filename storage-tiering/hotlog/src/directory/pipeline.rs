@@ -8,6 +8,7 @@ use std::collections::VecDeque;
 use std::io;
 use std::sync::Arc;
 
+use aquifer_types::TopicPartition;
 use aquifer_wal::Wal;
 
 use super::checkpoint::Checkpoints;
@@ -215,7 +216,7 @@ impl Pipeline {
         self.spare = Some(building);
     }
 
-    fn latch(&mut self, notices: &mut Notices) {
+    pub(super) fn latch(&mut self, notices: &mut Notices) {
         self.latched = true;
         notices.extend(self.checkpoints.logs().map(|log| (log.clone(), Notice::Offline)));
     }
@@ -233,6 +234,16 @@ impl Pipeline {
     /// The next sync of a clean shutdown.
     pub(super) fn take_dirty(&mut self) -> Option<Background> {
         let job = self.checkpoints.next_dirty()?;
+        self.background_running += 1;
+        Some(job)
+    }
+
+    /// The sync of one partition's segments, if they need it.
+    pub(super) fn take_sync_of(&mut self, id: TopicPartition) -> Option<Background> {
+        if self.latched {
+            return None;
+        }
+        let job = self.checkpoints.next_of(id)?;
         self.background_running += 1;
         Some(job)
     }

@@ -4,14 +4,14 @@ use aquifer_types::{BatchEpoch, BrokerEpoch, Offset, TimestampMs, TopicPartition
 use bytes::{Buf, BufMut};
 
 use super::checked::{self, FormatError};
-use super::index::{IndexEntry, SegmentSummary};
+use super::index::{IndexEntry, SegmentSummary, get_fixed, put_fixed};
 use super::layout::SegmentName;
 use super::marks::{get_id, get_segment, put_id, put_segment};
 
 const MAGIC: [u8; 4] = *b"AQCL";
 const VERSION: u32 = 1;
 const PARTITION_BYTES: usize = 40;
-const SEGMENT_BYTES: usize = 60;
+const SEGMENT_BYTES: usize = 72;
 
 /// The state of a whole data directory at a clean shutdown.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -33,7 +33,7 @@ pub struct CleanPartition {
     pub active_index: Vec<IndexEntry>,
 }
 
-/// One segment. Its span replaced is that of its index file; only compaction asks.
+/// One segment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CleanSegment {
     pub name: SegmentName,
@@ -86,9 +86,7 @@ fn put_clean_segment(body: &mut Vec<u8>, segment: &CleanSegment) {
     put_segment(body, segment.name);
     body.put_i64_le(summary.end.0);
     body.put_u64_le(summary.bytes);
-    body.put_i64_le(summary.max_timestamp.0);
-    body.put_i64_le(summary.last_append.0);
-    body.put_i64_le(summary.replaces_from.0);
+    put_fixed(body, summary);
     put_count(body, summary.epochs.len());
     for (epoch, start) in &summary.epochs {
         body.put_i32_le(epoch.0);
@@ -100,7 +98,7 @@ fn clean_partition(rest: &mut &[u8]) -> Result<CleanPartition, FormatError> {
     let id = get_id(rest)?;
     let log_start = Offset(rest.try_get_i64_le()?);
     let end = Offset(rest.try_get_i64_le()?);
-    let count = checked::count(rest, SEGMENT_BYTES - 8)?;
+    let count = checked::count(rest, SEGMENT_BYTES)?;
     let mut segments = Vec::with_capacity(count);
     for _ in 0..count {
         segments.push(clean_segment(rest)?);
@@ -121,15 +119,12 @@ fn clean_segment(rest: &mut &[u8]) -> Result<CleanSegment, FormatError> {
     let name = get_segment(rest)?;
     let end = Offset(rest.try_get_i64_le()?);
     let bytes = rest.try_get_u64_le()?;
-    let max_timestamp = TimestampMs(rest.try_get_i64_le()?);
-    let last_append = TimestampMs(rest.try_get_i64_le()?);
-    let replaces_from = Offset(rest.try_get_i64_le()?);
+    let fixed = get_fixed(rest)?;
     let count = checked::count(rest, 12)?;
     let mut epochs = Vec::with_capacity(count);
     for _ in 0..count {
         epochs.push((BatchEpoch(rest.try_get_i32_le()?), Offset(rest.try_get_i64_le()?)));
     }
-    let summary =
-        SegmentSummary { base: name.base, end, bytes, max_timestamp, last_append, epochs, replaces_from };
+    let summary = SegmentSummary { base: name.base, end, bytes, epochs, ..fixed };
     Ok(CleanSegment { name, summary })
 }

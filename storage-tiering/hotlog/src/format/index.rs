@@ -26,13 +26,18 @@ pub struct SegmentSummary {
     pub base: Offset,
     pub end: Offset,
     pub bytes: u64,
+    /// The largest timestamp of any record.
     pub max_timestamp: TimestampMs,
+    /// Our own clock when the first batch was appended: segments roll and compaction falls due by age.
+    pub first_append: TimestampMs,
     /// Our own clock when the last batch was appended: what retention trusts where records' timestamps lie ahead.
     pub last_append: TimestampMs,
     /// Where epochs begin inside the segment.
     pub epochs: Vec<(BatchEpoch, Offset)>,
     /// Compaction put this segment in the place of all lower generations that start in `[replaces_from, end)`.
     pub replaces_from: Offset,
+    /// Records below were held against every later one up to here; the segment's base if compaction has not come by.
+    pub clean_upto: Offset,
 }
 
 /// A whole index file.
@@ -50,9 +55,7 @@ impl IndexFile {
         for number in [summary.base.0, summary.end.0, summary.bytes.cast_signed()] {
             body.put_i64_le(number);
         }
-        body.put_i64_le(summary.max_timestamp.0);
-        body.put_i64_le(summary.last_append.0);
-        body.put_i64_le(summary.replaces_from.0);
+        put_fixed(&mut body, summary);
         body.put_u32_le(u32::try_from(summary.epochs.len()).expect("fewer epochs than batches"));
         for (epoch, start) in &summary.epochs {
             body.put_i32_le(epoch.0);
@@ -72,9 +75,7 @@ impl IndexFile {
         let base = Offset(rest.try_get_i64_le()?);
         let end = Offset(rest.try_get_i64_le()?);
         let bytes = rest.try_get_i64_le()?.cast_unsigned();
-        let max_timestamp = TimestampMs(rest.try_get_i64_le()?);
-        let last_append = TimestampMs(rest.try_get_i64_le()?);
-        let replaces_from = Offset(rest.try_get_i64_le()?);
+        let fixed = get_fixed(&mut rest)?;
         let count = checked::count(&mut rest, EPOCH_BYTES)?;
         let mut epochs = Vec::with_capacity(count);
         for _ in 0..count {
@@ -90,9 +91,33 @@ impl IndexFile {
             });
         }
         checked::ends(rest)?;
-        let summary = SegmentSummary { base, end, bytes, max_timestamp, last_append, epochs, replaces_from };
+        let summary = SegmentSummary { base, end, bytes, epochs, ..fixed };
         Ok(IndexFile { summary, entries })
     }
+}
+
+/// The times and offsets of a summary that are written alike wherever it stands.
+pub(super) fn put_fixed(body: &mut Vec<u8>, summary: &SegmentSummary) {
+    for time in [summary.max_timestamp, summary.first_append, summary.last_append] {
+        body.put_i64_le(time.0);
+    }
+    body.put_i64_le(summary.replaces_from.0);
+    body.put_i64_le(summary.clean_upto.0);
+}
+
+/// A summary of which only these are known yet.
+pub(super) fn get_fixed(rest: &mut &[u8]) -> Result<SegmentSummary, FormatError> {
+    Ok(SegmentSummary {
+        base: Offset::ZERO,
+        end: Offset::ZERO,
+        bytes: 0,
+        max_timestamp: TimestampMs(rest.try_get_i64_le()?),
+        first_append: TimestampMs(rest.try_get_i64_le()?),
+        last_append: TimestampMs(rest.try_get_i64_le()?),
+        epochs: Vec::new(),
+        replaces_from: Offset(rest.try_get_i64_le()?),
+        clean_upto: Offset(rest.try_get_i64_le()?),
+    })
 }
 
 /// The last entry at or before a relative offset.

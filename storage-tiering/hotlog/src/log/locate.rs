@@ -11,7 +11,7 @@ use aquifer_types::{Offset, TimestampMs};
 use super::files::{FilePool, IndexError, SegmentFile};
 use super::partition_log::Log;
 use super::segment::{Segment, relative};
-use crate::format::{IndexEntry, floor_by_offset, floor_by_position, floor_by_time};
+use crate::format::{IndexEntry, SegmentName, floor_by_offset, floor_by_position, floor_by_time};
 
 /// How many readers' next positions a log remembers.
 const CURSORS_MAX: usize = 32;
@@ -36,7 +36,8 @@ pub(super) struct Cursors(Mutex<VecDeque<Cursor>>);
 #[derive(Clone, Copy, Debug)]
 struct Cursor {
     offset: Offset,
-    segment: Offset,
+    /// With its generation: a rewritten segment has the same offsets at other positions.
+    segment: SegmentName,
     position: u64,
 }
 
@@ -104,7 +105,6 @@ impl Log {
         }
         let after = self.segments.partition_point(|segment| segment.summary.base <= from);
         let mut index = after.checked_sub(1)?;
-        // Compaction may leave a gap at a segment's end: its last offsets are in no batch.
         while self.segments[index].summary.end <= from || self.segments[index].is_empty() {
             index += 1;
             if index == self.segments.len() || self.segments[index].summary.base >= upto {
@@ -124,7 +124,10 @@ impl Log {
         let start = if from <= base {
             Some(0)
         } else {
-            self.cursors.find(from).filter(|cursor| cursor.segment == base).map(|cursor| cursor.position)
+            self.cursors
+                .find(from)
+                .filter(|cursor| cursor.segment == segment.name())
+                .map(|cursor| cursor.position)
         };
         Some(Located {
             segment: segment.file.clone(),
@@ -177,7 +180,7 @@ impl Located {
             None => self.find_start(files, &file)?,
         };
         let (end, next) = self.find_end(files, &file, at, bytes_max)?;
-        self.cursors.remember(Cursor { offset: next, segment: self.base, position: end });
+        self.cursors.remember(Cursor { offset: next, segment: self.segment.name, position: end });
         Ok(Range { file, at, len: end - at, next })
     }
 
@@ -277,7 +280,8 @@ impl TimeLookup {
                     return Ok(None);
                 }
                 let len = header.total_bytes() as u64;
-                if header.max_timestamp >= self.time {
+                // What compaction emptied has a timestamp, but no record that bears it.
+                if header.count > 0 && header.max_timestamp >= self.time {
                     return Ok(Some(Range { file, at: position, len, next: header.end() }));
                 }
                 position += len;

@@ -167,7 +167,7 @@ impl Log {
         let limit = policy.segment_bytes.min(u64::from(u32::MAX));
         !active.is_empty()
             && (bytes > limit
-                || now.0 - active.first_append.0 >= policy.segment_ms
+                || now.0 - active.summary.first_append.0 >= policy.segment_ms
                 || !active.spans(next.end_at(self.end())))
     }
 
@@ -252,16 +252,28 @@ impl Log {
         dropped
     }
 
-    /// Puts `cleaned` in the place of the segments that begin within its span.
-    pub fn replace(&mut self, cleaned: Segment) -> Vec<Segment> {
-        let from = cleaned.summary.replaces_from;
-        let end = cleaned.summary.end;
-        let inside = |segment: &Segment| segment.summary.base >= from && segment.summary.base < end;
-        let first = self.segments.partition_point(|segment| segment.summary.base < from);
-        let (replaced, kept): (Vec<Segment>, Vec<Segment>) = self.segments.drain(..).partition(inside);
-        self.segments = kept.into();
+    /// The closed segments below `upto` whose indexes are in their files, oldest first.
+    pub fn sealed_below(&self, upto: Offset) -> impl Iterator<Item = &Segment> {
+        let closed = self.segments.iter().take(self.segments.len() - 1);
+        closed.take_while(move |segment| segment.index.is_none() && segment.summary.end <= upto)
+    }
+
+    /// Puts `cleaned` in the place of `sources`, and returns those of them that the log still had: the start may have
+    /// moved beyond some. `None` where it moved beyond all of them, and `cleaned` is of no use. Keeps I3.
+    pub fn replace(&mut self, cleaned: Segment, sources: &[SegmentName]) -> Option<Vec<Segment>> {
+        let first = self.segments.iter().position(|segment| sources.contains(&segment.name()))?;
+        let count =
+            self.segments.range(first..).take_while(|segment| sources.contains(&segment.name())).count();
+        let last = first + count - 1;
+        assert_eq!(cleaned.summary.end, self.segments[last].summary.end, "I3: cleaning moved an offset");
+        assert!(last + 1 < self.segments.len(), "the segment that takes appends is never cleaned");
+        assert!(
+            first == 0 || self.segments[first - 1].summary.end <= cleaned.summary.base,
+            "I3: segments overlap"
+        );
+        let replaced = self.segments.drain(first..=last).collect();
         self.segments.insert(first, cleaned);
-        replaced
+        Some(replaced)
     }
 
     /// The index of the segment that takes appends.

@@ -18,8 +18,6 @@ pub struct Segment {
     pub summary: SegmentSummary,
     /// The index while the segment takes appends; a sealed one has it in a file.
     pub index: Option<Arc<Vec<IndexEntry>>>,
-    /// When the first batch was appended, by our clock: segments roll by age.
-    pub first_append: TimestampMs,
     indexed_upto: u64,
 }
 
@@ -33,9 +31,11 @@ impl Segment {
             end: base,
             bytes: 0,
             max_timestamp: TimestampMs::NONE,
+            first_append: TimestampMs::NONE,
             last_append: TimestampMs::NONE,
             epochs: Vec::new(),
             replaces_from: base,
+            clean_upto: base,
         };
         Segment::active(SegmentFile::new(id, name), summary, Vec::new())
     }
@@ -44,15 +44,13 @@ impl Segment {
     #[must_use]
     pub fn active(file: Arc<SegmentFile>, summary: SegmentSummary, index: Vec<IndexEntry>) -> Segment {
         let indexed_upto = index.last().map_or(0, |entry| u64::from(entry.position) + INDEX_EVERY_BYTES);
-        let first_append = summary.last_append;
-        Segment { file, summary, index: Some(Arc::new(index)), first_append, indexed_upto }
+        Segment { file, summary, index: Some(Arc::new(index)), indexed_upto }
     }
 
     /// A segment that takes no appends any more.
     #[must_use]
     pub fn sealed(file: Arc<SegmentFile>, summary: SegmentSummary) -> Segment {
-        let first_append = summary.last_append;
-        Segment { file, summary, index: None, first_append, indexed_upto: u64::MAX }
+        Segment { file, summary, index: None, indexed_upto: u64::MAX }
     }
 
     #[must_use]
@@ -70,9 +68,12 @@ impl Segment {
         let position = self.summary.bytes;
         let summary = &mut self.summary;
         if summary.bytes == 0 {
-            self.first_append = now;
+            summary.first_append = now;
         }
-        summary.max_timestamp = summary.max_timestamp.max(header.max_timestamp);
+        if header.count > 0 {
+            // A batch that compaction emptied has a timestamp, but no record that bears it.
+            summary.max_timestamp = summary.max_timestamp.max(header.max_timestamp);
+        }
         summary.last_append = summary.last_append.max(now);
         summary.bytes += header.total_bytes() as u64;
         summary.end = header.end();

@@ -7,6 +7,7 @@ use aquifer_disk::{Disk, DiskError, FileHandle, OpenMode};
 use aquifer_record::{BatchHeader, BatchView};
 use aquifer_types::{Offset, TimestampMs, TopicPartition};
 
+use super::generations::{Generations, stands_for};
 use super::open::Verdict;
 use super::wal_replay::Known;
 use crate::format::{IndexFile, Layout, ProducersFile, SegmentName, Suffix};
@@ -35,8 +36,8 @@ pub(super) struct Scan<'a> {
 }
 
 /// What a segment's bytes turned out to be.
-struct Found {
-    segment: Segment,
+pub(super) struct Found {
+    pub(super) segment: Segment,
     /// Something other than a batch stands after the valid ones.
     torn: bool,
 }
@@ -44,7 +45,7 @@ struct Found {
 impl Scan<'_> {
     /// The log as it is on disk, cut back to its valid prefix, and the verdict on it. What is damaged stays as it is.
     pub(super) fn run(&self, replay: &mut dyn Replay) -> Result<(Log, Verdict), DiskError> {
-        let mut names = self.segment_names()?;
+        let Generations { mut names, cleaned } = self.generations()?;
         self.remove_below_start(&mut names)?;
         let durable_from = self.known.mark.map_or(Offset(i64::MIN), |mark| mark.segment.base);
         let scan_from = self.scan_from(&names, durable_from);
@@ -54,9 +55,12 @@ impl Scan<'_> {
         let start = self.known.log_start.unwrap_or(Offset::ZERO);
         let mut torn = names.first().is_some_and(|first| first.base > start);
         let mut restored = false;
+        // What compaction wrote was durable before it counted, and so was all that stood before it.
+        let mut damaged = false;
         for (place, name) in names.iter().enumerate() {
-            torn |= segments.back().is_some_and(|last| !follows(last, *name));
+            torn |= segments.back().is_some_and(|last| last.summary.end != name.base);
             if torn {
+                damaged |= name.generation > 0;
                 beyond.push(*name);
                 continue;
             }
@@ -72,9 +76,13 @@ impl Scan<'_> {
             }
             let found = self.read_segment(*name, replay)?;
             torn = found.torn;
-            segments.push_back(found.segment);
+            damaged |= torn && name.generation > 0;
+            segments.push_back(match cleaned.get(name) {
+                Some(summary) if !torn => Segment::sealed(found.segment.file, summary.clone()),
+                _ => found.segment,
+            });
         }
-        let verdict = self.verdict(&segments, torn);
+        let verdict = if damaged { Verdict::Corrupt } else { self.verdict(&segments, torn) };
         if matches!(verdict, Verdict::Corrupt | Verdict::Missing) {
             tracing::error!(
                 partition = %self.id, known = ?self.known, ?beyond,
@@ -87,25 +95,6 @@ impl Scan<'_> {
         }
         self.settle(&mut segments, start)?;
         Ok((Log::from_segments(self.id, start, segments), verdict))
-    }
-
-    /// Newest generation of each segment; what an interrupted rewrite left is removed.
-    fn segment_names(&self) -> Result<Vec<SegmentName>, DiskError> {
-        let folder = self.layout.partition(self.id);
-        let entries = match self.disk.list(&folder) {
-            Err(error) if error.is_not_found() => return Ok(Vec::new()),
-            listed => listed?,
-        };
-        let mut names: Vec<SegmentName> = Vec::new();
-        for entry in &entries {
-            if entry.name.ends_with(".tmp") {
-                self.disk.remove_file(&folder.join(&entry.name))?;
-            } else if let Some((name, Suffix::Log)) = SegmentName::parse(&entry.name) {
-                names.push(name);
-            }
-        }
-        names.sort();
-        Ok(names)
     }
 
     /// Segments wholly below the start were given up; a power cut may have left any of them.
@@ -140,7 +129,7 @@ impl Scan<'_> {
     }
 
     /// A sealed segment by its index, if both fit together; else it must be read.
-    fn read_sealed(&self, name: SegmentName) -> Result<Option<Segment>, DiskError> {
+    pub(super) fn read_sealed(&self, name: SegmentName) -> Result<Option<Segment>, DiskError> {
         let index = self.disk.read(&self.layout.segment(self.id, name, Suffix::Index), SMALL_FILE_BYTES_MAX);
         let Some(index) = index.ok().and_then(|bytes| IndexFile::decode(&bytes).ok()) else {
             return Ok(None);
@@ -153,7 +142,11 @@ impl Scan<'_> {
     }
 
     /// Every batch of a segment, up to the first thing that is none.
-    fn read_segment(&self, name: SegmentName, replay: &mut dyn Replay) -> Result<Found, DiskError> {
+    pub(super) fn read_segment(
+        &self,
+        name: SegmentName,
+        replay: &mut dyn Replay,
+    ) -> Result<Found, DiskError> {
         let path = self.layout.segment(self.id, name, Suffix::Log);
         let file = self.disk.open(&path, OpenMode::Write)?;
         let failed = |source: io::Error| DiskError { attempted: "read", path: path.clone(), source };
@@ -178,19 +171,17 @@ impl Scan<'_> {
     }
 
     fn remove(&self, name: SegmentName) -> Result<(), DiskError> {
-        for suffix in [Suffix::Log, Suffix::Index, Suffix::Producers] {
-            match self.disk.remove_file(&self.layout.segment(self.id, name, suffix)) {
-                Err(error) if !error.is_not_found() => return Err(error),
-                _ => {}
-            }
-        }
-        Ok(())
+        self.remove_generation(name)?;
+        self.remove_file(SegmentName { generation: 0, ..name }, Suffix::Producers)
     }
 
     /// Whether everything that was durable is there.
     fn verdict(&self, segments: &VecDeque<Segment>, torn: bool) -> Verdict {
         let holds = |name: SegmentName, position: u64| {
-            segments.iter().any(|segment| segment.name() == name && segment.summary.bytes >= position)
+            segments.iter().any(|segment| {
+                let itself = segment.name() == name && segment.summary.bytes >= position;
+                itself || stands_for(segment.name(), &segment.summary, name)
+            })
         };
         let below_start = |name: SegmentName| {
             self.known.log_start.is_some_and(|start| {
@@ -228,7 +219,7 @@ impl Scan<'_> {
         }
         let last = segments.len().saturating_sub(1);
         for (place, segment) in segments.iter_mut().enumerate() {
-            if place < last
+            if (place < last || segment.name().generation > 0)
                 && let Some(entries) = &segment.index
             {
                 let index = IndexFile { summary: segment.summary.clone(), entries: entries.to_vec() };
@@ -250,11 +241,6 @@ impl Scan<'_> {
         }
         Ok(())
     }
-}
-
-/// Whether a segment starts where the one before it ends. One that was compacted may end in offsets that no batch has.
-fn follows(last: &Segment, next: SegmentName) -> bool {
-    last.summary.end == next.base || (last.name().generation > 0 && last.summary.end < next.base)
 }
 
 /// Reads batches through a buffer.
