@@ -4,6 +4,7 @@
 mod compact;
 mod directory;
 pub mod format;
+pub mod inspect;
 mod log;
 mod recover;
 
@@ -16,4 +17,4 @@ pub use log::{
     Append, EpochCache, FilePool, IndexError, Located, Log, Range, ReadError, RollPolicy, SealTask, Segment,
     SegmentFile, TimeLookup,
 };
-pub use recover::{OpenError, Opened, Recovered, Replay, Verdict, open};
+pub use recover::{NoBatch, OpenError, Opened, Recovered, Replay, Verdict, open};

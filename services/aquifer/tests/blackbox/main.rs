@@ -2,4 +2,5 @@
 
 mod harness;
 mod kcat;
+mod offline;
 mod restart;
