@@ -12,7 +12,9 @@ pub use compact::{
     Cleaning, CleaningError, CleaningPlan, CleaningReport, CompactionPolicy, Dirtiness, Filter, Kept, Limits,
     OffsetMap, Replacement, Step, Tally,
 };
-pub use directory::{CleaningPermit, Command, Directory, Health, LogHandle, Notice, Settings, Sink, Write};
+pub use directory::{
+    CleaningPermit, Command, Counters, Directory, Health, LogHandle, Notice, Settings, Sink, Write,
+};
 pub use log::{
     Append, EpochCache, FilePool, IndexError, Located, Log, Range, ReadError, RollPolicy, SealTask, Segment,
     SegmentFile, TimeLookup,

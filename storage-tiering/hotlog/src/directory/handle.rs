@@ -14,6 +14,7 @@ use tokio::sync::Notify;
 
 use super::checkpoint::Checkpoints;
 use super::command::Command;
+use super::counters::Counters;
 use super::driver::Parker;
 use super::permit::Retired;
 use super::pipeline::Pipeline;
@@ -185,6 +186,12 @@ impl Directory {
         } else {
             Health::Healthy
         }
+    }
+
+    /// What was done since the directory was opened.
+    #[must_use]
+    pub fn counters(&self) -> Counters {
+        self.shared.pipeline().counters()
     }
 
     /// Looks at the volume: below a twentieth free (within bounds) appends are refused, until there is a fifth more.
