@@ -84,6 +84,11 @@ impl Pipeline {
         &mut self.checkpoints
     }
 
+    /// Somebody is at the writes, and looks for more after them.
+    pub(super) fn is_writing(&self) -> bool {
+        self.writing
+    }
+
     /// No writes are under way or queued up here, so whoever has some may make them in place.
     pub(super) fn is_quiet(&self) -> bool {
         !self.writing && self.backlog.is_empty() && self.unfinished.is_empty()
