@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use crate::{dev, server};
+use crate::{dev, log, server};
 
 /// Logs for the cloud: hot on disk, cold in object storage, spoken to in Kafka's protocol.
 #[derive(Debug, Parser)]
@@ -24,6 +24,9 @@ enum Command {
     /// Look at configuration files
     #[command(subcommand)]
     Config(ConfigCommand),
+    /// Look into the data directory of a node that is not running
+    #[command(subcommand)]
+    Log(log::LogCommand),
 }
 
 /// What `aquifer dev` takes.
@@ -67,6 +70,11 @@ pub(crate) fn run() -> ExitCode {
         Command::Dev(arguments) => dev::run(&arguments),
         Command::Server(arguments) => server::run(&arguments),
         Command::Config(ConfigCommand::Check { file }) => server::check(&file),
+        Command::Log(command) => match log::run(&command) {
+            Ok(true) => Ok(()),
+            Ok(false) => return ExitCode::FAILURE,
+            Err(error) => Err(error),
+        },
         Command::Config(ConfigCommand::Default) => {
             print!("{}", crate::config::reference());
             Ok(())

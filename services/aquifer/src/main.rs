@@ -4,6 +4,7 @@
 mod command;
 mod config;
 mod dev;
+mod log;
 mod logging;
 mod node;
 mod server;

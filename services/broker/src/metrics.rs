@@ -1,65 +1,131 @@
 //! What `/metrics` tells: bounded in size, one line per thing that an operator would act upon.
 
-use std::fmt::Write as _;
+use std::fmt::{Display, Write as _};
 
 use aquifer_hotlog::Health;
 use aquifer_net::NetMetrics;
 
 use crate::broker::Broker;
 
+/// Metrics in Prometheus's text format.
+#[derive(Default)]
+struct Exposition {
+    text: String,
+}
+
+impl Exposition {
+    fn metric(&mut self, kind: &str, name: &str, help: &str, value: impl Display) {
+        // Writing to a string cannot fail.
+        let _ = writeln!(self.text, "# HELP {name} {help}\n# TYPE {name} {kind}\n{name} {value}");
+    }
+
+    fn gauge(&mut self, name: &str, help: &str, value: impl Display) {
+        self.metric("gauge", name, help, value);
+    }
+
+    fn counter(&mut self, name: &str, help: &str, value: u64) {
+        self.metric("counter", name, help, value);
+    }
+}
+
 impl Broker {
     /// The broker's state in Prometheus's text format.
     #[must_use]
     pub fn metrics(&self, net: &NetMetrics) -> String {
-        let image = self.image();
-        let quorum = self.quorum.metrics();
-        let mut text = String::new();
-        let mut gauge = |name: &str, help: &str, value: i128| {
-            // Writing to a string cannot fail.
-            let _ = writeln!(text, "# HELP {name} {help}\n# TYPE {name} gauge\n{name} {value}");
-        };
-        let number = |index: Option<u64>| i128::from(index.unwrap_or(0));
-        gauge("aquifer_topics", "Topics of the cluster.", image.topic_count() as i128);
-        gauge("aquifer_partitions", "Partitions of the cluster.", image.partition_count() as i128);
-        gauge("aquifer_replicas", "Replicas on this broker.", self.replicas.count() as i128);
-        gauge("aquifer_broker_epoch", "Epoch of this run of the broker.", i128::from(self.run.epoch.0));
-        let offline = i128::from(self.health() == Health::Offline);
-        gauge("aquifer_directory_offline", "1 after a flush failed: restart on a sound disk.", offline);
-        let full = i128::from(self.health() == Health::Full);
-        gauge("aquifer_directory_full", "1 while space is short and produce is refused.", full);
-        gauge("aquifer_quorum_term", "Raft's term.", i128::from(quorum.term));
-        gauge("aquifer_quorum_applied", "Last metadata command applied.", number(quorum.applied));
-        gauge("aquifer_quorum_committed", "Last metadata command committed.", number(quorum.committed));
-        gauge(
-            "aquifer_connections",
-            "Open connections of Kafka clients.",
-            i128::from(net.connections.value()),
-        );
-        self.cleaning_metrics(&mut text);
-        text
+        let mut out = Exposition::default();
+        self.cluster_metrics(&mut out);
+        self.directory_metrics(&mut out);
+        self.cleaning_metrics(&mut out);
+        net_metrics(net, &mut out);
+        out.text
     }
 
-    fn cleaning_metrics(&self, text: &mut String) {
+    fn cluster_metrics(&self, out: &mut Exposition) {
+        let image = self.image();
+        let quorum = self.quorum.metrics();
+        out.gauge("aquifer_topics", "Topics of the cluster.", image.topic_count());
+        out.gauge("aquifer_partitions", "Partitions of the cluster.", image.partition_count());
+        out.gauge("aquifer_replicas", "Replicas on this broker.", self.replicas.count());
+        out.gauge("aquifer_broker_epoch", "Epoch of this run of the broker.", self.run.epoch.0);
+        out.gauge("aquifer_quorum_term", "Raft's term.", quorum.term);
+        let index = Option::unwrap_or_default;
+        out.gauge("aquifer_quorum_applied", "Last metadata command applied.", index(quorum.applied));
+        out.gauge("aquifer_quorum_committed", "Last metadata command committed.", index(quorum.committed));
+    }
+
+    fn directory_metrics(&self, out: &mut Exposition) {
+        let offline = u8::from(self.health() == Health::Offline);
+        out.gauge("aquifer_directory_offline", "1 after a flush failed: restart on a sound disk.", offline);
+        let full = u8::from(self.health() == Health::Full);
+        out.gauge("aquifer_directory_full", "1 while space is short and produce is refused.", full);
+        let log = self.directory.counters();
+        out.counter("aquifer_wal_flushes_total", "Flushes of the write-ahead log.", log.flushes);
+        out.counter("aquifer_wal_batches_total", "Batches that these made durable.", log.flushed_batches);
+        out.counter(
+            "aquifer_wal_partitions_total",
+            "Partitions that each of these covered, added up.",
+            log.flushed_partitions,
+        );
+        out.counter("aquifer_wal_bytes_total", "Bytes written to the write-ahead log.", log.logged_bytes);
+        out.counter(
+            "aquifer_wal_stalls_total",
+            "Times that producers waited for a file of the write-ahead log.",
+            log.stalls,
+        );
+        out.counter("aquifer_segment_bytes_total", "Bytes written to segments.", log.written_bytes);
+        out.counter("aquifer_checkpoints_total", "Segments synced in the background.", log.checkpoints);
+    }
+
+    fn cleaning_metrics(&self, out: &mut Exposition) {
         let totals = *self.cleanings.lock().expect("counting does not panic");
-        let mut metric = |name: &str, kind: &str, help: &str, value: f64| {
-            // Writing to a string cannot fail.
-            let _ = writeln!(text, "# HELP {name} {help}\n# TYPE {name} {kind}\n{name} {value}");
-        };
-        let mut counter = |name: &str, help: &str, value: u64| metric(name, "counter", help, value as f64);
-        counter("aquifer_cleanings_total", "Cleanings of compacted partitions.", totals.cleanings);
-        counter("aquifer_cleaning_failures_total", "Cleanings that were given up.", totals.failures);
-        counter("aquifer_cleaning_read_bytes_total", "Bytes read by cleanings.", totals.bytes_read);
-        counter("aquifer_cleaning_written_bytes_total", "Bytes written by cleanings.", totals.bytes_written);
-        counter("aquifer_cleaning_removed_records_total", "Records removed.", totals.records_removed);
-        counter(
+        out.counter("aquifer_cleanings_total", "Cleanings of compacted partitions.", totals.cleanings);
+        out.counter("aquifer_cleaning_failures_total", "Cleanings that were given up.", totals.failures);
+        out.counter("aquifer_cleaning_read_bytes_total", "Bytes read by cleanings.", totals.bytes_read);
+        out.counter(
+            "aquifer_cleaning_written_bytes_total",
+            "Bytes written by cleanings.",
+            totals.bytes_written,
+        );
+        out.counter("aquifer_cleaning_removed_records_total", "Records removed.", totals.records_removed);
+        out.counter(
             "aquifer_cleaning_undecodable_batches_total",
             "Batches kept as they are because their records cannot be read.",
             totals.undecodable_batches,
         );
-        let mut gauge = |name: &str, help: &str, value: f64| metric(name, "gauge", help, value);
         let seconds = totals.last_duration.as_secs_f64();
-        gauge("aquifer_cleaning_last_duration_seconds", "How long the last cleaning took.", seconds);
+        out.gauge("aquifer_cleaning_last_duration_seconds", "How long the last cleaning took.", seconds);
         let ratio = totals.dirtiest_ratio;
-        gauge("aquifer_cleaning_dirtiest_ratio", "Dirty share of the dirtiest compacted partition.", ratio);
+        out.gauge(
+            "aquifer_cleaning_dirtiest_ratio",
+            "Dirty share of the dirtiest compacted partition.",
+            ratio,
+        );
+    }
+}
+
+fn net_metrics(net: &NetMetrics, out: &mut Exposition) {
+    out.gauge("aquifer_connections", "Open connections of Kafka clients.", net.connections.value());
+    out.gauge("aquifer_request_bytes", "Requests being read or worked on.", net.in_flight_bytes.value());
+    let counters = [
+        ("aquifer_connections_total", "Connections accepted.", &net.connections_accepted),
+        ("aquifer_connections_refused_total", "Connections beyond a limit.", &net.connections_refused),
+        ("aquifer_connections_timed_out_total", "Connections closed for time.", &net.connections_timed_out),
+        ("aquifer_handshakes_failed_total", "TLS handshakes that failed.", &net.handshakes_failed),
+        ("aquifer_requests_total", "Requests of Kafka clients.", &net.requests),
+        ("aquifer_requests_refused_total", "Requests nobody understands.", &net.requests_refused),
+        ("aquifer_frames_refused_total", "Frames with a length out of bounds.", &net.frames_refused),
+        ("aquifer_received_bytes_total", "Bytes received from Kafka clients.", &net.received_bytes),
+        ("aquifer_sent_bytes_total", "Bytes sent to Kafka clients.", &net.sent_bytes),
+        ("aquifer_sendfile_bytes_total", "Of those, by sendfile.", &net.sendfile_bytes),
+        ("aquifer_cold_reads_total", "Replies that waited for the disk.", &net.cold_reads),
+        ("aquifer_certificate_reloads_total", "Certificates read again.", &net.certificate_reloads),
+        (
+            "aquifer_certificate_reloads_failed_total",
+            "Certificates that changed and cannot be read.",
+            &net.certificate_reloads_failed,
+        ),
+    ];
+    for (name, help, counter) in counters {
+        out.counter(name, help, counter.value());
     }
 }

@@ -7,6 +7,7 @@
 mod bytes_of;
 mod error;
 mod feed;
+mod inspect;
 mod log;
 mod machine;
 mod network;
@@ -25,5 +26,6 @@ mod suite_test;
 
 pub use error::{ProposeError, StartError, StopError};
 pub use feed::{AppliedCommand, Subscription, Update};
+pub use inspect::inspect;
 pub use quorum::{Metrics, Quorum};
 pub use settings::{Beginning, COMMAND_BYTES_MAX, Settings};

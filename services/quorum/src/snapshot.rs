@@ -47,6 +47,14 @@ impl SnapshotFiles {
         folder: PathBuf,
     ) -> Result<(SnapshotFiles, Option<Snapshot>), DiskError> {
         disk.create_dir(&folder)?;
+        SnapshotFiles::look(disk, folder)
+    }
+
+    /// As `open`, in a folder that is left as it is.
+    pub(crate) fn look(
+        disk: Arc<dyn Disk>,
+        folder: PathBuf,
+    ) -> Result<(SnapshotFiles, Option<Snapshot>), DiskError> {
         let mut names: Vec<String> = disk.list(&folder)?.into_iter().map(|entry| entry.name).collect();
         names.retain(|name| name.ends_with(SUFFIX));
         let files = SnapshotFiles { disk, folder, whole: Arc::default() };

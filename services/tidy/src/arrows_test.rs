@@ -8,7 +8,7 @@ use crate::tree::{files, read};
 const ARROWS: &[(&str, &str)] = &[
     ("gateway/rest", "runtime"),
     ("loadtest", "client record runtime types wire"),
-    ("services/aquifer", "broker disk hotlog net node rest runtime types"),
+    ("services/aquifer", "broker disk hotlog net node quorum record rest runtime types"),
     ("services/broker", "disk hotlog metadata net partition quorum record replica runtime types wire"),
     ("services/client", "runtime types wire"),
     ("services/metadata", "types"),

@@ -4,6 +4,7 @@
 mod compact;
 mod directory;
 pub mod format;
+pub mod inspect;
 mod log;
 mod recover;
 
@@ -11,9 +12,11 @@ pub use compact::{
     Cleaning, CleaningError, CleaningPlan, CleaningReport, CompactionPolicy, Dirtiness, Filter, Kept, Limits,
     OffsetMap, Replacement, Step, Tally,
 };
-pub use directory::{CleaningPermit, Command, Directory, Health, LogHandle, Notice, Settings, Sink, Write};
+pub use directory::{
+    CleaningPermit, Command, Counters, Directory, Health, LogHandle, Notice, Settings, Sink, Write,
+};
 pub use log::{
     Append, EpochCache, FilePool, IndexError, Located, Log, Range, ReadError, RollPolicy, SealTask, Segment,
     SegmentFile, TimeLookup,
 };
-pub use recover::{OpenError, Opened, Recovered, Replay, Verdict, open};
+pub use recover::{NoBatch, OpenError, Opened, Recovered, Replay, Verdict, open};

@@ -18,5 +18,5 @@ mod wal;
 
 pub use floor::Floor;
 pub use group::{GROUP_HEADER_BYTES, Group, RECORD_HEADER_BYTES};
-pub use recover::{Record, WalError};
+pub use recover::{Record, WalError, inspect};
 pub use wal::{NewSlot, Placement, Settings, Wal, WalFull};

@@ -3,7 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use aquifer_disk::{BLOCK_BYTES, DiskError, FileHandle};
+use aquifer_disk::{BLOCK_BYTES, Disk, DiskError, FileHandle, OpenMode};
 use aquifer_types::DirectoryId;
 
 use crate::floor::Floor;
@@ -30,6 +30,24 @@ pub enum WalError {
     Corrupt { path: PathBuf, at: u64 },
     #[error("{} belongs to data directory {found}, not to this one", path.display())]
     Foreign { path: PathBuf, found: DirectoryId },
+}
+
+/// Replays what the log in `folder` durably holds, and changes nothing: for a look at a directory that nobody uses.
+pub fn inspect(
+    disk: &dyn Disk,
+    folder: &Path,
+    directory: DirectoryId,
+    replay: &mut dyn FnMut(Record<'_>),
+) -> Result<(), WalError> {
+    let mut files = Vec::new();
+    for entry in disk.list(folder)?.into_iter().filter(|entry| entry.name.ends_with(".wal")) {
+        let path = folder.join(&entry.name);
+        let file = disk.open(&path, OpenMode::Read)?;
+        let bytes = file.size().map_err(|source| WalError::read(&path, source))?;
+        files.push((file, path, bytes));
+    }
+    let borrowed: Vec<_> = files.iter().map(|(file, path, bytes)| (file, path.as_path(), *bytes)).collect();
+    scan(&borrowed, directory, Floor::read(disk, folder)?, replay).map(|_| ())
 }
 
 impl WalError {

@@ -7,6 +7,7 @@ mod harness;
 mod hostile;
 mod kills;
 mod mounted;
+mod offline;
 mod power_cut;
 mod restart;
 mod verified;

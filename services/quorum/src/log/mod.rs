@@ -6,5 +6,7 @@ mod record;
 mod store;
 mod writer;
 
+pub(crate) use memory::Memory;
+pub(crate) use record::Record;
 pub(crate) use store::LogStore;
 pub(crate) use writer::wal_settings;

@@ -14,6 +14,7 @@ use tokio::sync::Notify;
 
 use super::checkpoint::Checkpoints;
 use super::command::Command;
+use super::counters::Counters;
 use super::driver::Parker;
 use super::permit::Retired;
 use super::pipeline::Pipeline;
@@ -23,6 +24,8 @@ use crate::recover::OpenError;
 
 /// Below this much queued, whoever queued it may write it in place: a page-cache write shorter than waking a thread.
 const IN_PLACE_BYTES_MAX: u64 = 64 << 10;
+/// After so many writes in place the writer takes over.
+const TURNS_IN_PLACE: usize = 4;
 
 /// What a directory may use.
 #[derive(Clone, Copy, Debug)]
@@ -165,15 +168,29 @@ impl Directory {
         self.shared.queue().push_back(command);
     }
 
-    /// Sees that what was queued is taken up; after the replica's lock is released. A little is written in place.
+    /// Sees that what was queued is taken up; after the replica's lock is released. A little is written in place, with
+    /// what others queue meanwhile: waking a thread takes longer than a write into the page cache.
     pub fn nudge(&self) {
         let shared = &self.shared;
-        let little = shared.queued_bytes.load(Ordering::Relaxed) <= IN_PLACE_BYTES_MAX;
-        if little && shared.pipeline.try_lock().is_ok_and(|pipeline| pipeline.is_quiet()) {
-            shared.write_turn();
+        shared.simulated.notify_one();
+        for _ in 0..TURNS_IN_PLACE {
+            if shared.queued_bytes.load(Ordering::Relaxed) > IN_PLACE_BYTES_MAX {
+                break;
+            }
+            match shared.pipeline.try_lock().map(|pipeline| (pipeline.is_writing(), pipeline.is_quiet())) {
+                // Whoever writes looks at the queue again when done.
+                Ok((true, _)) => return,
+                Ok((false, true)) => {}
+                Ok((false, false)) | Err(_) => break,
+            }
+            if !shared.write_turn() {
+                break;
+            }
+            if shared.queue().is_empty() {
+                return;
+            }
         }
         shared.writer.wake();
-        shared.simulated.notify_one();
     }
 
     #[must_use]
@@ -185,6 +202,12 @@ impl Directory {
         } else {
             Health::Healthy
         }
+    }
+
+    /// What was done since the directory was opened.
+    #[must_use]
+    pub fn counters(&self) -> Counters {
+        self.shared.pipeline().counters()
     }
 
     /// Looks at the volume: below a twentieth free (within bounds) appends are refused, until there is a fifth more.

@@ -2,6 +2,7 @@
 
 mod checkpoint;
 mod command;
+mod counters;
 mod driver;
 mod handle;
 mod job;
@@ -11,5 +12,6 @@ mod removal;
 
 pub(crate) use checkpoint::Checkpoints;
 pub use command::{Command, LogHandle, Notice, Sink, Write};
+pub use counters::Counters;
 pub use handle::{Directory, Health, Settings};
 pub use permit::CleaningPermit;

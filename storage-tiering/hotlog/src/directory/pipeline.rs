@@ -13,6 +13,7 @@ use aquifer_wal::Wal;
 
 use super::checkpoint::Checkpoints;
 use super::command::{Command, LogHandle, Notice};
+use super::counters::{Counters, distinct};
 use super::job::{Background, BackgroundDone, Building, FlushJob, Settled, Unfinished, WriteDone, WriteJob};
 
 /// Who is told what, once no lock is held.
@@ -39,6 +40,9 @@ pub(super) struct Pipeline {
     group_bytes_max: usize,
     /// A flush failed: nothing more is taken.
     latched: bool,
+    counters: Counters,
+    /// Room for counting the partitions of a flush.
+    seen: Vec<usize>,
 }
 
 impl Pipeline {
@@ -58,6 +62,8 @@ impl Pipeline {
             background_running: 0,
             group_bytes_max,
             latched: false,
+            counters: Counters::default(),
+            seen: Vec::new(),
         }
     }
 
@@ -70,8 +76,17 @@ impl Pipeline {
         self.latched
     }
 
+    pub(super) fn counters(&self) -> Counters {
+        self.counters
+    }
+
     pub(super) fn checkpoints(&mut self) -> &mut Checkpoints {
         &mut self.checkpoints
+    }
+
+    /// Somebody is at the writes, and looks for more after them.
+    pub(super) fn is_writing(&self) -> bool {
+        self.writing
     }
 
     /// No writes are under way or queued up here, so whoever has some may make them in place.
@@ -136,6 +151,7 @@ impl Pipeline {
             self.backlog.push_front(command);
         }
         for write in &done.written {
+            self.counters.written_bytes += write.bytes;
             self.checkpoints.wrote(write);
             match notices.last_mut() {
                 Some((log, Notice::Written { upto })) if Arc::ptr_eq(log, &write.log) => *upto = write.end,
@@ -177,6 +193,7 @@ impl Pipeline {
             }
             Err(_full) => {
                 // Producers wait until a file is freed; nothing fails.
+                self.counters.stalls += u64::from(!self.stalled);
                 self.stalled = true;
                 self.building = Some(building);
                 None
@@ -192,6 +209,7 @@ impl Pipeline {
             self.latch(notices);
             return;
         }
+        self.count_flush(&building);
         for settled in building.settled.drain(..) {
             match settled {
                 Settled::Flushed { log, end } => {
@@ -214,6 +232,19 @@ impl Pipeline {
         }
         building.group.clear();
         self.spare = Some(building);
+    }
+
+    fn count_flush(&mut self, building: &Building) {
+        let flushed = || {
+            building.settled.iter().filter_map(|settled| match settled {
+                Settled::Flushed { log, .. } => Some(log),
+                _ => None,
+            })
+        };
+        self.counters.flushes += 1;
+        self.counters.flushed_batches += flushed().count() as u64;
+        self.counters.flushed_partitions += distinct(flushed(), &mut self.seen);
+        self.counters.logged_bytes += building.group.payload_bytes() as u64;
     }
 
     pub(super) fn latch(&mut self, notices: &mut Notices) {
@@ -260,7 +291,10 @@ impl Pipeline {
     pub(super) fn finish_background(&mut self, done: BackgroundDone, notices: &mut Notices) {
         self.background_running -= 1;
         match done {
-            BackgroundDone::Checkpointed { log } => self.checkpoints.checkpointed(log.id),
+            BackgroundDone::Checkpointed { log } => {
+                self.counters.checkpoints += 1;
+                self.checkpoints.checkpointed(log.id);
+            }
             BackgroundDone::Recycled { floor } => {
                 self.wal.free_below(floor);
                 self.checkpoints.recycled(&self.wal);

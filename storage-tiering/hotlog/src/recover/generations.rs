@@ -7,7 +7,8 @@ use aquifer_disk::{Disk, DiskError, OpenMode};
 use aquifer_record::BatchHeader;
 use aquifer_types::{Offset, TimestampMs, TopicPartition};
 
-use super::scan::{Reader, Replay, Scan};
+use super::reader::BatchReader;
+use super::scan::{Replay, Scan};
 use super::wal_replay::Known;
 use crate::format::{Layout, ProducersFile, SegmentName, SegmentSummary, Suffix};
 
@@ -111,7 +112,7 @@ impl Scan<'_> {
         let file = self.disk.open(&path, OpenMode::Read)?;
         let failed = |source| DiskError { attempted: "read", path: path.clone(), source };
         let bytes = file.size().map_err(failed)?;
-        let is_void = bytes == 0 || Reader::new(&file).batch_at(0).map_err(failed)?.is_none();
+        let is_void = bytes == 0 || BatchReader::new(&file).batch_at(0).map_err(failed)?.is_err();
         Ok(is_void.then_some(bytes))
     }
 

@@ -96,7 +96,7 @@ pub fn open(
     if let Some(error) = wal_replay.failed {
         return Err(error.into());
     }
-    let known = wal_replay.known;
+    let known = wal_replay.records.known;
     let now = runtime.now().wall;
     let partitions = match clean {
         Some(clean) => open_clean(&*disk, &layout, clean, replay),
@@ -204,11 +204,11 @@ fn read_marks(disk: &dyn Disk, layout: &Layout) -> Result<MarksFile, OpenError> 
 }
 
 /// Every partition that has a folder, or of which marks or WAL know.
-fn on_disk(
+pub(crate) fn on_disk(
     disk: &dyn Disk,
     layout: &Layout,
     known: &BTreeMap<TopicPartition, Known>,
-) -> Result<Vec<TopicPartition>, OpenError> {
+) -> Result<Vec<TopicPartition>, DiskError> {
     let mut ids: Vec<TopicPartition> = known.keys().copied().collect();
     for topic in disk.list(&layout.partitions())? {
         let Ok(topic_id) = topic.name.parse() else { continue };

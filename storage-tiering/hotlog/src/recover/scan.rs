@@ -3,19 +3,17 @@
 use std::collections::VecDeque;
 use std::io;
 
-use aquifer_disk::{Disk, DiskError, FileHandle, OpenMode};
-use aquifer_record::{BatchHeader, BatchView};
+use aquifer_disk::{Disk, DiskError, OpenMode};
+use aquifer_record::BatchHeader;
 use aquifer_types::{Offset, TimestampMs, TopicPartition};
 
 use super::generations::{Generations, stands_for};
 use super::open::Verdict;
+use super::reader::BatchReader;
 use super::wal_replay::Known;
 use crate::format::{IndexFile, Layout, ProducersFile, SegmentName, Suffix};
 use crate::log::{Log, Segment, SegmentFile};
 
-/// A batch is far smaller; what claims to be larger is damage.
-const BATCH_BYTES_MAX: usize = 1 << 30;
-const READ_BYTES: usize = 1 << 20;
 const SMALL_FILE_BYTES_MAX: u64 = 256 << 20;
 
 /// Is handed every batch that recovery reads, to rebuild what hangs on them.
@@ -159,10 +157,11 @@ impl Scan<'_> {
         let failed = |source: io::Error| DiskError { attempted: "read", path: path.clone(), source };
         let mut segment = Segment::empty(self.id, name.base);
         segment.file = SegmentFile::new(self.id, name);
-        let mut reader = Reader::new(&file);
+        let mut reader = BatchReader::new(&file);
         let size = file.size().map_err(failed)?;
         while segment.summary.bytes < size {
-            let Some(header) = reader.batch_at(segment.summary.bytes).map_err(failed)? else { break };
+            let Ok(batch) = reader.batch_at(segment.summary.bytes).map_err(failed)? else { break };
+            let header = batch.header;
             // Offsets only grow; compaction leaves gaps, a stale block repeats.
             if header.base_offset < segment.summary.end || !segment.spans(header.end()) {
                 break;
@@ -249,47 +248,5 @@ impl Scan<'_> {
             self.disk.sync_dir(&self.layout.topic(self.id.topic))?;
         }
         Ok(())
-    }
-}
-
-/// Reads batches through a buffer.
-pub(super) struct Reader<'a> {
-    file: &'a FileHandle,
-    buffer: Vec<u8>,
-    buffered_at: u64,
-}
-
-impl<'a> Reader<'a> {
-    pub(super) fn new(file: &'a FileHandle) -> Reader<'a> {
-        Reader { file, buffer: Vec::new(), buffered_at: 0 }
-    }
-
-    /// The batch at `position`, if a whole one with the right checksum stands there.
-    pub(super) fn batch_at(&mut self, position: u64) -> io::Result<Option<BatchHeader>> {
-        let Some(header) = self
-            .bytes_at(position, aquifer_record::HEADER_BYTES)?
-            .and_then(|bytes| BatchHeader::parse(bytes).ok())
-        else {
-            return Ok(None);
-        };
-        if header.total_bytes() > BATCH_BYTES_MAX {
-            return Ok(None);
-        }
-        let Some(bytes) = self.bytes_at(position, header.total_bytes())? else { return Ok(None) };
-        let whole = BatchView::parse(bytes).is_ok_and(|view| view.checksum_holds());
-        Ok(whole.then_some(header))
-    }
-
-    fn bytes_at(&mut self, position: u64, wanted: usize) -> io::Result<Option<&[u8]>> {
-        let held = position >= self.buffered_at
-            && position + wanted as u64 <= self.buffered_at + self.buffer.len() as u64;
-        if !held {
-            self.buffer.resize(wanted.max(READ_BYTES), 0);
-            let read = self.file.read_at(position, &mut self.buffer)?;
-            self.buffer.truncate(read);
-            self.buffered_at = position;
-        }
-        let from = usize::try_from(position - self.buffered_at).expect("within the buffer");
-        Ok(self.buffer.get(from..from + wanted))
     }
 }
