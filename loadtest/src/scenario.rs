@@ -81,6 +81,8 @@ pub struct Produce {
     pub rate: Option<f64>,
     /// A file system of its own, so that what its device wrote is known.
     pub own_device: bool,
+    /// Of each partition so much is kept while the run goes on; everything if absent.
+    pub kept_bytes: Option<usize>,
 }
 
 #[derive(Clone, Debug, PartialEq, Deserialize)]
@@ -218,6 +220,7 @@ impl Default for Produce {
             durability: Durability::Flushed,
             rate: None,
             own_device: false,
+            kept_bytes: None,
         }
     }
 }

@@ -8,6 +8,7 @@ mod own_device;
 mod produce;
 mod start;
 mod topic;
+mod trim;
 
 pub use end_to_end::end_to_end;
 pub use fetch::fetch;

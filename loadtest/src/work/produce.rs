@@ -18,6 +18,7 @@ use crate::scenario::Produce;
 use crate::server::Server;
 use crate::work::OwnDevice;
 use crate::work::topic::{TestTopic, configs};
+use crate::work::trim::trim;
 
 /// One producer and the batches it waits for.
 struct Producer {
@@ -36,30 +37,48 @@ struct Producer {
 pub async fn produce(harness: &Harness, server: &Server, work: &Produce) -> Result<Measurement> {
     let client = server.client(&harness.runtime);
     let topic = TestTopic::create(&client, work.partitions, configs(server, work.durability)).await?;
+    let measured = produce_to(harness, server, work, &topic).await;
+    // Whatever came of it, the next run finds room.
+    topic.delete().await?;
+    measured
+}
+
+async fn produce_to(
+    harness: &Harness,
+    server: &Server,
+    work: &Produce,
+    topic: &TestTopic,
+) -> Result<Measurement> {
     let reserve = harness.prepare_to_write().await?;
     let before = device_bytes(server, work)?;
     let (meter, watch) = harness.start_measuring(Some(server))?;
     reserve.release_with(&harness.runtime, &meter);
     let mut tasks: Vec<Task<Result<Latencies>>> = Vec::new();
     for index in 0..work.producers {
-        let producer = Producer::connect(harness, server, work, &topic, index, &meter).await?;
+        let producer = Producer::connect(harness, server, work, topic, index, &meter).await?;
         let rate = work.rate;
         tasks.push(harness.runtime.spawn("producer", producer.run(rate)));
     }
+    let trimming = work.kept_bytes.map(|kept| {
+        let kept = i64::try_from(kept / work.record_bytes.max(1)).unwrap_or(i64::MAX);
+        trim(harness, server, topic, work.partitions, kept, &meter)
+    });
     let mut measurement = watch.wait().await?;
     let mut latencies = Latencies::default();
     for task in tasks {
         latencies.add(&task.await.context("a producer failed")??);
+    }
+    if let Some(trimming) = trimming {
+        trimming.await.context("trimming failed")??;
     }
     measurement.set_latencies("ack", &latencies);
     if let (Some(before), Some(device)) = (before, server.directory()) {
         crate::system::sync_everything();
         let written = crate::process::device_bytes_written(device)? - before;
         // The device also saw what was accepted outside the window.
-        let accepted = all_accepted(harness, server, &topic, work).await?;
+        let accepted = all_accepted(harness, server, topic, work).await?;
         measurement.set("device_bytes_per_byte", written as f64 / accepted);
     }
-    topic.delete().await?;
     Ok(measurement)
 }
 
