@@ -61,8 +61,14 @@ impl Shared {
         let Some(mut job) = job else { return false };
         job.execute(&self.files);
         let mut notices = Notices::new();
-        self.pipeline().finish_writes(job, &mut notices);
+        let mut pipeline = self.pipeline();
+        pipeline.finish_writes(job, &mut notices);
+        let upkeep = pipeline.wants_upkeep();
+        drop(pipeline);
         self.flusher.wake();
+        if upkeep {
+            self.upkeep.wake();
+        }
         self.deliver(notices);
         true
     }
@@ -76,14 +82,22 @@ impl Shared {
             }
             return false;
         };
+        let waiting = pipeline.has_waiting_writes();
         drop(pipeline);
-        // The writer may go on with the other group.
-        self.writer.wake();
+        if waiting {
+            // The writer may go on with the other group. What is queued from here on wakes it by itself.
+            self.writer.wake();
+        }
         let result = job.execute();
         let mut notices = Notices::new();
-        self.pipeline().finish_flush(job, result, &mut notices);
+        let mut pipeline = self.pipeline();
+        pipeline.finish_flush(job, result, &mut notices);
+        let upkeep = pipeline.wants_upkeep();
+        drop(pipeline);
+        if upkeep {
+            self.upkeep.wake();
+        }
         self.deliver(notices);
-        self.upkeep.wake();
         true
     }
 

@@ -41,6 +41,8 @@ pub(super) struct Pipeline {
     /// A flush failed: nothing more is taken.
     latched: bool,
     counters: Counters,
+    /// The file of the log that was written to when upkeep was last asked for.
+    kept_up_in: u64,
     /// Room for counting the partitions of a flush.
     seen: Vec<usize>,
 }
@@ -63,6 +65,7 @@ impl Pipeline {
             group_bytes_max,
             latched: false,
             counters: Counters::default(),
+            kept_up_in: 0,
             seen: Vec::new(),
         }
     }
@@ -74,6 +77,18 @@ impl Pipeline {
 
     pub(super) fn is_latched(&self) -> bool {
         self.latched
+    }
+
+    /// Batches wait for room in a group.
+    pub(super) fn has_waiting_writes(&self) -> bool {
+        !self.backlog.is_empty() || !self.unfinished.is_empty()
+    }
+
+    /// There is work in the background, or may be: what upkeep decides by changes when another file of the log is opened,
+    /// and with its own work.
+    pub(super) fn wants_upkeep(&mut self) -> bool {
+        let opened = std::mem::replace(&mut self.kept_up_in, self.wal.generation()) != self.wal.generation();
+        opened || self.stalled || !self.background.is_empty()
     }
 
     pub(super) fn counters(&self) -> Counters {
