@@ -95,6 +95,12 @@ impl Checkpoints {
         }
     }
 
+    /// The segments that a generation's batches went to, as far as they are not durable by themselves.
+    pub(super) fn written_in(&self, generation: u64) -> Vec<Arc<SegmentFile>> {
+        let ids = self.needs.get(&generation).into_iter().flat_map(BTreeMap::keys);
+        ids.filter_map(|id| self.logs.get(id)?.dirty.last().cloned()).collect()
+    }
+
     /// What should be done now so that the log does not fill up.
     pub(super) fn next(&mut self, wal: &Wal, stalled: bool) -> Option<Background> {
         if !stalled && wal.fullness() < START_FULLNESS {

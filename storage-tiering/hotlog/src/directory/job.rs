@@ -329,6 +329,10 @@ pub(super) enum Background {
         floor: Floor,
     },
     NewSlot(NewSlot),
+    /// Has the system begin to write segments, so that the checkpoint that comes later is no burst that holds up flushes.
+    WriteBack {
+        segments: Vec<Arc<SegmentFile>>,
+    },
     Seal {
         log: Arc<LogHandle>,
         task: SealTask,
@@ -351,6 +355,7 @@ pub(super) enum BackgroundDone {
         floor: Floor,
     },
     Slot(NewSlot, FileHandle),
+    WritingBack,
     Sealed {
         log: Arc<LogHandle>,
         segment: SegmentName,
@@ -413,6 +418,17 @@ impl Background {
                 Ok((slot, file)) => Ok(BackgroundDone::Slot(slot, file)),
                 Err(error) => Err(Box::new((self, error))),
             },
+            Background::WriteBack { segments } => {
+                for segment in segments {
+                    // A hint: what was deleted, or cannot be opened now, will be met by its checkpoint.
+                    if let Ok(file) = files.open(segment, false)
+                        && let Ok(bytes) = file.size()
+                    {
+                        file.begin_write_back(0, bytes);
+                    }
+                }
+                Ok(BackgroundDone::WritingBack)
+            }
             Background::Seal { log, task } => match write_seal(files, task) {
                 Ok(()) => Ok(BackgroundDone::Sealed { log: log.clone(), segment: task.segment.name }),
                 Err(error) => Err(Box::new((self, error))),

@@ -15,6 +15,11 @@ use super::checkpoint::Checkpoints;
 use super::command::{Command, LogHandle, Notice};
 use super::counters::{Counters, distinct};
 use super::job::{Background, BackgroundDone, Building, FlushJob, Settled, Unfinished, WriteDone, WriteJob};
+use crate::log::{SealTask, SegmentFile};
+
+/// So many segments written to while one file of the log was filled are a scattered load: their checkpoints would be a storm
+/// of small syncs. The checkpoint of a few large ones is one long write, cheapest when it is made as late as possible.
+const SCATTERED_MIN: usize = 32;
 
 /// Who is told what, once no lock is held.
 pub(super) type Notices = Vec<(Arc<LogHandle>, Notice)>;
@@ -43,6 +48,8 @@ pub(super) struct Pipeline {
     counters: Counters,
     /// The file of the log that was written to when upkeep was last asked for.
     kept_up_in: u64,
+    /// What went to files of the log before this one is being written back.
+    writing_back_upto: u64,
     /// Room for counting the partitions of a flush.
     seen: Vec<usize>,
 }
@@ -66,6 +73,7 @@ impl Pipeline {
             latched: false,
             counters: Counters::default(),
             kept_up_in: 0,
+            writing_back_upto: 0,
             seen: Vec::new(),
         }
     }
@@ -239,14 +247,26 @@ impl Pipeline {
                 Settled::Started { log, log_start, files } => {
                     notices.push((log, Notice::Started { log_start }));
                     if !files.is_empty() {
-                        self.background.push_back(Background::DeleteSegments { files });
+                        self.delete_segments(files);
                     }
                 }
-                Settled::Dropped { log } => self.background.push_back(Background::DeletePartition { log }),
+                Settled::Dropped { log } => {
+                    self.background.retain(
+                        |job| !matches!(job, Background::Seal { log: of, .. } if Arc::ptr_eq(of, &log)),
+                    );
+                    self.background.push_front(Background::DeletePartition { log });
+                }
             }
         }
         building.group.clear();
         self.spare = Some(building);
+    }
+
+    /// Before what waits: it makes room, and sealing, which syncs, may be far behind. What is gone need not be sealed.
+    fn delete_segments(&mut self, files: Vec<Arc<SegmentFile>>) {
+        let is_gone = |task: &SealTask| files.iter().any(|file| Arc::ptr_eq(file, &task.segment));
+        self.background.retain(|job| !matches!(job, Background::Seal { task, .. } if is_gone(task)));
+        self.background.push_front(Background::DeleteSegments { files });
     }
 
     fn count_flush(&mut self, building: &Building) {
@@ -295,6 +315,14 @@ impl Pipeline {
     }
 
     fn upkeep(&mut self) -> Option<Background> {
+        let generation = self.wal.generation();
+        let left = std::mem::replace(&mut self.writing_back_upto, generation);
+        if left != generation {
+            let segments = self.checkpoints.written_in(left);
+            if segments.len() >= SCATTERED_MIN {
+                return Some(Background::WriteBack { segments });
+            }
+        }
         if let Some(job) = self.checkpoints.next(&self.wal, self.stalled) {
             return Some(job);
         }
@@ -319,7 +347,7 @@ impl Pipeline {
                 self.wal.add((slot, file));
             }
             BackgroundDone::Sealed { log, segment } => notices.push((log, Notice::Sealed { segment })),
-            BackgroundDone::Deleted => {}
+            BackgroundDone::WritingBack | BackgroundDone::Deleted => {}
             BackgroundDone::Failed { job, error } => self.background_failed(job, &error, notices),
         }
     }
@@ -335,7 +363,8 @@ impl Pipeline {
             // Both are tried again at the next look at the volume's space, not at once.
             Background::Recycle { .. } | Background::NewSlot(_) => {}
             // The index is made again by recovery, and files that stay are only space: neither is worth a retry storm.
-            Background::Seal { .. }
+            Background::WriteBack { .. }
+            | Background::Seal { .. }
             | Background::DeleteSegments { .. }
             | Background::DeletePartition { .. } => {}
         }
