@@ -1,0 +1,153 @@
+//! `Answer`: what requests are told, and `Refusal`: why they are not done.
+
+use std::sync::Arc;
+
+use aquifer_types::{Offset, TopicName};
+
+use crate::input::Ticket;
+use crate::names::{GroupId, InstanceId, MemberId};
+use crate::record::GroupRecord;
+
+/// What came of one input.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Step {
+    /// Where the records are expected to lie; elsewhere, the shard must be loaded anew.
+    pub base: Offset,
+    /// To be appended as one batch before the next input; empty if nothing changed.
+    pub records: Vec<GroupRecord>,
+    /// To be sent.
+    pub replies: Vec<Reply>,
+}
+
+/// One answer on its way.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reply {
+    pub ticket: Ticket,
+    pub answer: Answer,
+}
+
+/// What a request is told, by the kind of request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Answer {
+    Join(Result<Joined, Refusal>),
+    Sync(Result<Synced, Refusal>),
+    Heartbeat(Result<(), Refusal>),
+    /// One for each that was to leave, in their order.
+    Leave(Vec<Left>),
+    Commit(Result<Vec<(TopicName, Vec<(i32, Result<(), Refusal>)>)>, Refusal>),
+    FetchOffsets(Result<Vec<(TopicName, Vec<FetchedOffset>)>, Refusal>),
+    DeleteOffsets(Result<Vec<(TopicName, Vec<(i32, Result<(), Refusal>)>)>, Refusal>),
+    Describe(Result<Described, Refusal>),
+    Delete(Result<(), Refusal>),
+    List(Vec<Listed>),
+}
+
+/// A member is in a generation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Joined {
+    pub generation: i32,
+    pub protocol_type: Arc<str>,
+    pub protocol: Option<Arc<str>>,
+    pub leader: MemberId,
+    pub member: MemberId,
+    pub skip_assignment: bool,
+    /// Everyone with their subscription, for the leader alone.
+    pub members: Vec<JoinedMember>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct JoinedMember {
+    pub id: MemberId,
+    pub instance: Option<InstanceId>,
+    pub metadata: Arc<[u8]>,
+}
+
+/// A member's share of a generation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Synced {
+    pub protocol_type: Arc<str>,
+    pub protocol: Option<Arc<str>>,
+    pub assignment: Arc<[u8]>,
+}
+
+/// Whether one of those who leave has left.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Left {
+    pub member: MemberId,
+    pub instance: Option<InstanceId>,
+    pub outcome: Result<(), Refusal>,
+}
+
+/// A committed offset; -1 where there is none.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FetchedOffset {
+    pub partition: i32,
+    pub offset: Offset,
+    pub leader_epoch: i32,
+    pub metadata: Box<str>,
+}
+
+/// A classic group as administrators see it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Described {
+    pub state: &'static str,
+    pub protocol_type: Arc<str>,
+    pub protocol: Arc<str>,
+    pub members: Vec<DescribedMember>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DescribedMember {
+    pub id: MemberId,
+    pub instance: Option<InstanceId>,
+    pub client_id: Arc<str>,
+    pub client_host: Arc<str>,
+    pub metadata: Arc<[u8]>,
+    pub assignment: Arc<[u8]>,
+}
+
+/// A group in a list.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listed {
+    pub group: GroupId,
+    pub protocol_type: Arc<str>,
+    pub state: &'static str,
+    pub group_type: &'static str,
+}
+
+/// Why a request is not done. One enumeration for all requests, because Kafka has one table of codes for them.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    #[error("group id is empty or too long")]
+    InvalidGroupId,
+    #[error("group does not exist")]
+    GroupIdNotFound,
+    #[error("group has members; remove them first")]
+    NonEmptyGroup,
+    #[error("group subscribes to the topic; unsubscribe first")]
+    SubscribedToTopic,
+    #[error("group has as many members as it may; raise group.max.size or remove some")]
+    GroupMaxSize,
+    #[error("coordinator holds as much as it may; try again later")]
+    Full,
+    #[error("session timeout is outside of what the broker allows")]
+    InvalidSessionTimeout,
+    #[error("protocols do not fit those of the group's members")]
+    InconsistentProtocol,
+    #[error("request is not valid: {0}")]
+    InvalidRequest(&'static str),
+    #[error("join again with member id {member}")]
+    MemberIdRequired { member: MemberId },
+    #[error("member is not in the group; join again")]
+    UnknownMember,
+    #[error("another client has taken over this instance id")]
+    FencedInstance,
+    #[error("generation is not the group's; join again")]
+    IllegalGeneration,
+    #[error("group is rebalancing; join again")]
+    RebalanceInProgress,
+    #[error("offset metadata is longer than offset.metadata.max.bytes")]
+    OffsetMetadataTooLarge,
+    #[error("topic or partition does not exist")]
+    UnknownTopicOrPartition,
+}

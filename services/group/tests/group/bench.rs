@@ -1,0 +1,1 @@
+//! Figures, printed on request: `cargo test --release -p aquifer-group -- --ignored --nocapture figures`.
