@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use aquifer_types::{Offset, TopicName};
+use aquifer_types::{Offset, TopicId, TopicName};
 
 use crate::input::Ticket;
 use crate::names::{GroupId, InstanceId, MemberId};
-use crate::record::GroupRecord;
+use crate::record::{GroupRecord, MemberValue, Partitions};
 
 /// What came of one input.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -17,6 +17,18 @@ pub struct Step {
     pub records: Vec<GroupRecord>,
     /// To be sent.
     pub replies: Vec<Reply>,
+    /// To be resolved, and told of with `Input::PatternResolved`.
+    pub patterns: Vec<Resolve>,
+}
+
+/// A pattern whose topics are wanted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Resolve {
+    pub group: GroupId,
+    /// Must match a topic's whole name.
+    pub pattern: Arc<str>,
+    /// Of the metadata, at least; goes back with the result.
+    pub version: i64,
 }
 
 /// One answer on its way.
@@ -40,6 +52,8 @@ pub enum Answer {
     Describe(Result<Described, Refusal>),
     Delete(Result<(), Refusal>),
     List(Vec<Listed>),
+    ConsumerHeartbeat(Result<HeartbeatAnswer, Refusal>),
+    ConsumerDescribe(Result<ConsumerDescribed, Refusal>),
 }
 
 /// A member is in a generation.
@@ -115,6 +129,37 @@ pub struct Listed {
     pub group_type: &'static str,
 }
 
+/// A member of a consumer group is told where it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HeartbeatAnswer {
+    pub member: MemberId,
+    pub epoch: i32,
+    pub heartbeat_interval_ms: i32,
+    /// What holds for the member if it asked for its own.
+    pub session_timeout_ms: Option<i32>,
+    /// All that the member is to own; `None` if that has not changed.
+    pub assignment: Option<Partitions>,
+}
+
+/// A consumer group as administrators see it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConsumerDescribed {
+    pub state: &'static str,
+    pub epoch: i32,
+    pub assignment_epoch: i32,
+    pub assignor: &'static str,
+    pub members: Vec<ConsumerMember>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConsumerMember {
+    pub id: MemberId,
+    pub said: MemberValue,
+    pub epoch: i32,
+    pub assigned: Vec<(TopicId, TopicName, Vec<i32>)>,
+    pub target: Vec<(TopicId, TopicName, Vec<i32>)>,
+}
+
 /// Why a request is not done. One enumeration for all requests, because Kafka has one table of codes for them.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
@@ -150,4 +195,16 @@ pub enum Refusal {
     OffsetMetadataTooLarge,
     #[error("topic or partition does not exist")]
     UnknownTopicOrPartition,
+    #[error("member epoch is not the member's; join again with epoch 0")]
+    FencedEpoch,
+    #[error("member epoch is not the current one; heartbeat, then try again")]
+    StaleEpoch,
+    #[error("another member holds this instance id; let it leave first")]
+    UnreleasedInstance,
+    #[error("assignor is not known; use uniform or range")]
+    UnsupportedAssignor,
+    #[error("pattern is too long")]
+    InvalidPattern,
+    #[error("members of the consumer protocol commit with version 9 or later")]
+    UnsupportedVersion,
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use aquifer_types::{Offset, TimestampMs, TopicId, TopicName};
 
 use crate::names::{GroupId, InstanceId, MemberId};
+use crate::record::Partitions;
 
 /// Names one request until it is answered; chosen by the caller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -47,6 +48,13 @@ pub enum Input {
     },
     /// These topics are gone for good: their offsets are removed.
     TopicsDeleted(Vec<(TopicName, TopicId)>),
+    /// A pattern was resolved; the topics are sorted.
+    PatternResolved {
+        group: GroupId,
+        pattern: Arc<str>,
+        topics: Vec<Arc<str>>,
+        version: i64,
+    },
 }
 
 /// What a client asks of one group.
@@ -61,6 +69,8 @@ pub enum Request {
     DeleteOffsets(Vec<(TopicName, Vec<i32>)>),
     Describe,
     Delete,
+    ConsumerHeartbeat(ConsumerHeartbeat),
+    ConsumerDescribe,
 }
 
 /// A classic member wants in.
@@ -101,6 +111,27 @@ pub struct Heartbeat {
     pub member: MemberId,
     pub instance: Option<InstanceId>,
     pub generation: i32,
+}
+
+/// A member of the consumer protocol joins, stays or leaves. Absent fields have not changed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConsumerHeartbeat {
+    pub member: MemberId,
+    /// 0 joins, -1 leaves, -2 leaves for a moment.
+    pub epoch: i32,
+    pub instance: Option<InstanceId>,
+    pub rack: Option<Arc<str>>,
+    pub client_id: Arc<str>,
+    pub client_host: Arc<str>,
+    /// -1 is absent.
+    pub rebalance_timeout_ms: i32,
+    pub topics: Option<Vec<Arc<str>>>,
+    /// Valid, and matched against whole names; empty unsubscribes.
+    pub pattern: Option<Arc<str>>,
+    pub assignor: Option<Arc<str>>,
+    pub owned: Option<Partitions>,
+    /// A session timeout for this member alone.
+    pub session_timeout_ms: Option<i32>,
 }
 
 /// One of those who leave.

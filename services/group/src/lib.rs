@@ -18,7 +18,10 @@
 #![forbid(unsafe_code)]
 
 mod answer;
+mod assignor;
+mod checkpoint;
 mod classic;
+mod consumer;
 mod group;
 mod input;
 mod loading;
@@ -32,11 +35,13 @@ mod sweep;
 mod turn;
 
 pub use answer::{
-    Answer, Described, DescribedMember, FetchedOffset, Joined, JoinedMember, Left, Listed, Refusal, Reply,
+    Answer, ConsumerDescribed, ConsumerMember, Described, DescribedMember, FetchedOffset, HeartbeatAnswer, Joined, JoinedMember, Left, Listed, Refusal, Reply, Resolve,
     Step, Synced,
 };
+pub use assignor::{Assignor, Candidate};
+pub use checkpoint::BadCheckpoint;
 pub use input::{
-    Commit, CommitPartition, FetchOffsets, Heartbeat, Input, Join, Leaver, ListFilter, Now, Request, Sync,
+    Commit, CommitPartition, ConsumerHeartbeat, FetchOffsets, Heartbeat, Input, Join, Leaver, ListFilter, Now, Request, Sync,
     Ticket, Topics,
 };
 pub use loading::Loading;

@@ -1,9 +1,12 @@
 //! Requests on one group: which of its rules they go through.
 
-use crate::answer::{Answer, Left, Listed, Refusal, Step};
-use crate::classic::check_join;
+use std::sync::Arc;
+
+use crate::answer::{Answer, HeartbeatAnswer, Left, Listed, Refusal, Step};
+use crate::classic::{ClassicGroup, check_join};
+use crate::consumer::ConsumerGroup;
 use crate::group::{Group, Kind};
-use crate::input::{FetchOffsets, ListFilter, Now, Request, Ticket, Topics};
+use crate::input::{Commit, ConsumerHeartbeat, FetchOffsets, ListFilter, Now, Request, Ticket, Topics};
 use crate::names::GroupId;
 use crate::shard::{DependsOn, Shard};
 use crate::turn::Turn;
@@ -29,8 +32,9 @@ impl Shard {
     /// What is refused without a look at the group.
     fn refusal(&self, id: &GroupId, exists: bool, request: &Request) -> Option<Refusal> {
         let limits = &self.settings.limits;
-        let keeps = matches!(request, Request::Join(_) | Request::Commit(_));
-        if id.as_str().len() > limits.name_bytes_max || (id.is_empty() && matches!(request, Request::Join(_))) {
+        let joins = matches!(request, Request::ConsumerHeartbeat(beat) if beat.epoch == 0);
+        let keeps = joins || matches!(request, Request::Join(_) | Request::Commit(_));
+        if id.as_str().len() > limits.name_bytes_max || (id.is_empty() && (joins || matches!(request, Request::Join(_)))) {
             return Some(Refusal::InvalidGroupId);
         }
         if keeps && self.is_full() {
@@ -45,7 +49,8 @@ impl Shard {
             Request::Sync(_) | Request::Heartbeat(_) | Request::Leave(_) if !exists => {
                 Some(Refusal::UnknownMember)
             }
-            Request::Describe | Request::Delete | Request::DeleteOffsets(_) if !exists => {
+            Request::ConsumerHeartbeat(_) if !exists && !joins => Some(Refusal::GroupIdNotFound),
+            Request::Describe | Request::ConsumerDescribe | Request::Delete | Request::DeleteOffsets(_) if !exists => {
                 Some(Refusal::GroupIdNotFound)
             }
             _ => None,
@@ -53,7 +58,7 @@ impl Shard {
     }
 
     pub(crate) fn list(&self, filter: &ListFilter) -> Answer {
-        let matches = |wanted: &[std::sync::Arc<str>], name: &str| {
+        let matches = |wanted: &[Arc<str>], name: &str| {
             wanted.is_empty() || wanted.iter().any(|wanted| wanted.eq_ignore_ascii_case(name))
         };
         let listed = self.groups.values().filter(|group| {
@@ -96,29 +101,15 @@ fn refused(request: Request, refusal: Refusal) -> Answer {
         Request::DeleteOffsets(_) => Answer::DeleteOffsets(Err(refusal)),
         Request::Describe => Answer::Describe(Err(refusal)),
         Request::Delete => Answer::Delete(Err(refusal)),
+        Request::ConsumerHeartbeat(_) => Answer::ConsumerHeartbeat(Err(refusal)),
+        Request::ConsumerDescribe => Answer::ConsumerDescribe(Err(refusal)),
     }
 }
 
 impl Group {
     fn request(&mut self, turn: &mut Turn<'_>, ticket: Ticket, request: Request) {
-        let Kind::Classic(classic) = &mut self.kind;
         match request {
-            Request::Join(join) => classic.join(turn, ticket, &join),
-            Request::Sync(sync) => classic.sync(turn, ticket, &sync),
-            Request::Heartbeat(beat) => {
-                let outcome = classic.heartbeat(turn, &beat);
-                turn.reply(ticket, Answer::Heartbeat(outcome));
-            }
-            Request::Leave(leavers) => {
-                let left = classic.leave(turn, &leavers);
-                turn.reply(ticket, Answer::Leave(left));
-            }
-            Request::Commit(commit) => {
-                let outcome = classic.check_commit(turn, &commit).map(|()| {
-                    self.offsets.commit(turn, &self.id, &commit, |_topic, _partition| Ok(()))
-                });
-                turn.reply(ticket, Answer::Commit(outcome));
-            }
+            Request::Commit(commit) => self.commit(turn, ticket, &commit),
             Request::FetchOffsets(fetch) => self.fetch_offsets(turn, ticket, &fetch),
             Request::DeleteOffsets(wanted) => {
                 let outcome = self.check_delete_offsets().map(|()| {
@@ -127,26 +118,101 @@ impl Group {
                 });
                 turn.reply(ticket, Answer::DeleteOffsets(outcome));
             }
-            Request::Describe => turn.reply(ticket, Answer::Describe(Ok(classic.describe()))),
             Request::Delete => {
                 let outcome = self.delete(turn);
                 turn.reply(ticket, Answer::Delete(outcome));
             }
+            Request::ConsumerHeartbeat(beat) => {
+                let outcome = self.consumer_heartbeat(turn, &beat);
+                turn.reply(ticket, Answer::ConsumerHeartbeat(outcome));
+            }
+            Request::ConsumerDescribe => {
+                let described = match &self.kind {
+                    Kind::Consumer(consumer) => Ok(consumer.describe(turn.topics)),
+                    Kind::Classic(_) => Err(Refusal::GroupIdNotFound),
+                };
+                turn.reply(ticket, Answer::ConsumerDescribe(described));
+            }
+            classic => self.classic_request(turn, ticket, classic),
         }
     }
 
+    fn classic_request(&mut self, turn: &mut Turn<'_>, ticket: Ticket, request: Request) {
+        if matches!(request, Request::Join(_)) {
+            self.become_classic_if_empty(turn);
+        }
+        match (&mut self.kind, request) {
+            (Kind::Classic(classic), Request::Join(join)) => classic.join(turn, ticket, &join),
+            (Kind::Classic(classic), Request::Sync(sync)) => classic.sync(turn, ticket, &sync),
+            (Kind::Classic(classic), Request::Heartbeat(beat)) => {
+                let outcome = classic.heartbeat(turn, &beat);
+                turn.reply(ticket, Answer::Heartbeat(outcome));
+            }
+            (Kind::Classic(classic), Request::Leave(leavers)) => {
+                let left = classic.leave(turn, &leavers);
+                turn.reply(ticket, Answer::Leave(left));
+            }
+            (Kind::Classic(classic), _) => turn.reply(ticket, Answer::Describe(Ok(classic.describe()))),
+            (Kind::Consumer(_), request) => {
+                let refusal = match &request {
+                    Request::Join(_) => Refusal::InconsistentProtocol,
+                    Request::Describe => Refusal::GroupIdNotFound,
+                    _ => Refusal::UnknownMember,
+                };
+                turn.reply(ticket, refused(request, refusal));
+            }
+        }
+    }
+
+    fn consumer_heartbeat(
+        &mut self,
+        turn: &mut Turn<'_>,
+        beat: &ConsumerHeartbeat,
+    ) -> Result<HeartbeatAnswer, Refusal> {
+        ConsumerGroup::check_heartbeat(turn, beat)?;
+        if beat.epoch == 0 {
+            self.become_consumer_if_empty(turn);
+        }
+        let Kind::Consumer(consumer) = &mut self.kind else { return Err(Refusal::GroupIdNotFound) };
+        let outcome = consumer.heartbeat(turn, beat);
+        if consumer.is_void() {
+            self.kind = Kind::Classic(ClassicGroup::new(self.id.clone()));
+        }
+        outcome
+    }
+
+    fn commit(&mut self, turn: &mut Turn<'_>, ticket: Ticket, commit: &Commit) {
+        let outcome = match &mut self.kind {
+            Kind::Classic(classic) => classic
+                .check_commit(turn, commit)
+                .map(|()| self.offsets.commit(turn, &self.id, commit, |_topic, _partition| Ok(()))),
+            Kind::Consumer(consumer) => consumer.check_commit(commit).map(|()| {
+                let topics = turn.topics;
+                self.offsets.commit(turn, &self.id, commit, |topic, partition| {
+                    consumer.check_commit_partition(topics, &commit.member, commit.generation, topic, partition)
+                })
+            }),
+        };
+        turn.reply(ticket, Answer::Commit(outcome));
+    }
+
     fn fetch_offsets(&self, turn: &mut Turn<'_>, ticket: Ticket, fetch: &FetchOffsets) {
-        let read = self.offsets.read(turn.topics, fetch.topics.as_deref());
-        turn.reply(ticket, Answer::FetchOffsets(Ok(read)));
+        let allowed = match &self.kind {
+            Kind::Consumer(consumer) => consumer.check_fetch(fetch),
+            Kind::Classic(_) => Ok(()),
+        };
+        let read = allowed.map(|()| self.offsets.read(turn.topics, fetch.topics.as_deref()));
+        turn.reply(ticket, Answer::FetchOffsets(read));
     }
 
     /// In a group whose subscriptions are opaque nobody can tell which offsets are needed.
     fn check_delete_offsets(&self) -> Result<(), Refusal> {
-        let Kind::Classic(classic) = &self.kind;
-        if !classic.is_empty() && &**classic.protocol_type() != "consumer" {
-            return Err(Refusal::NonEmptyGroup);
+        match &self.kind {
+            Kind::Classic(classic) if !classic.is_empty() && &**classic.protocol_type() != "consumer" => {
+                Err(Refusal::NonEmptyGroup)
+            }
+            _ => Ok(()),
         }
-        Ok(())
     }
 
     fn delete(&mut self, turn: &mut Turn<'_>) -> Result<(), Refusal> {
@@ -158,8 +224,10 @@ impl Group {
         Ok(())
     }
 
-    fn protocol_type(&self) -> std::sync::Arc<str> {
-        let Kind::Classic(classic) = &self.kind;
-        classic.protocol_type().clone()
+    fn protocol_type(&self) -> Arc<str> {
+        match &self.kind {
+            Kind::Classic(classic) => classic.protocol_type().clone(),
+            Kind::Consumer(_) => Arc::from("consumer"),
+        }
     }
 }

@@ -82,6 +82,13 @@ impl Shard {
                 self.answer(reply, self.next, &mut step);
                 step
             }
+            Input::PatternResolved { group, pattern, topics: matched, version } => {
+                self.with_group(now, topics, &group, DependsOn::State, |group, turn| {
+                    if let Kind::Consumer(consumer) = &mut group.kind {
+                        consumer.pattern_resolved(turn, &pattern, matched, version);
+                    }
+                })
+            }
             Input::TopicsDeleted(topics) => {
                 self.sweeps.topics_deleted(topics);
                 Step { base: self.next, ..Step::default() }
@@ -121,8 +128,10 @@ impl Shard {
     pub fn end(self) -> Vec<Ticket> {
         let parked = self.parked.into_values().map(|reply| reply.ticket);
         let waiting = self.groups.into_values().flat_map(|group| {
-            let Kind::Classic(classic) = group.kind;
-            classic.waiting()
+            match group.kind {
+                Kind::Classic(classic) => classic.waiting(),
+                Kind::Consumer(_) => Vec::new(),
+            }
         });
         parked.chain(waiting).collect()
     }
@@ -155,9 +164,9 @@ impl Shard {
         let woken = group.wake_at <= now.elapsed_ms;
         act(&mut group, &mut turn);
         let wake_at = turn.wake_at();
-        let Turn { records, replies, .. } = turn;
+        let Turn { records, replies, patterns, .. } = turn;
 
-        let mut step = Step { base: self.next, records, replies: Vec::new() };
+        let mut step = Step { base: self.next, records, replies: Vec::new(), patterns };
         self.next = self.next.plus(step.records.len() as i64);
         if step.records.iter().any(|record| matches!(record, GroupRecord::Offset { .. })) {
             group.offsets_end = self.next;

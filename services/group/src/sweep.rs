@@ -71,6 +71,7 @@ impl Shard {
                 None => group.expire(turn, room),
             });
             whole.records.extend(step.records);
+            whole.patterns.extend(step.patterns);
             if whole.records.len() >= max {
                 // There may be more of this group: the next step begins with it.
                 is_done = false;

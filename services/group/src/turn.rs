@@ -1,7 +1,10 @@
 //! `Turn`: what one input has brought about so far.
 
-use crate::answer::{Answer, Reply};
+use std::sync::Arc;
+
+use crate::answer::{Answer, Reply, Resolve};
 use crate::input::{Now, Ticket, Topics};
+use crate::names::GroupId;
 use crate::record::GroupRecord;
 use crate::settings::Settings;
 
@@ -12,17 +15,31 @@ pub(crate) struct Turn<'a> {
     pub(crate) settings: &'a Settings,
     pub(crate) records: Vec<GroupRecord>,
     pub(crate) replies: Vec<Reply>,
+    pub(crate) patterns: Vec<Resolve>,
     /// The earliest moment at which a group that was touched wants to be looked at.
     wake_at: u64,
 }
 
 impl<'a> Turn<'a> {
     pub(crate) fn new(now: Now, topics: &'a dyn Topics, settings: &'a Settings) -> Turn<'a> {
-        Turn { now, topics, settings, records: Vec::new(), replies: Vec::new(), wake_at: u64::MAX }
+        Turn {
+            now,
+            topics,
+            settings,
+            records: Vec::new(),
+            replies: Vec::new(),
+            patterns: Vec::new(),
+            wake_at: u64::MAX,
+        }
     }
 
     pub(crate) fn reply(&mut self, ticket: Ticket, answer: Answer) {
         self.replies.push(Reply { ticket, answer });
+    }
+
+    /// Asks for the topics that a pattern matches.
+    pub(crate) fn resolve(&mut self, group: GroupId, pattern: Arc<str>, version: i64) {
+        self.patterns.push(Resolve { group, pattern, version });
     }
 
     /// The moment so many milliseconds from now, at which the group will be looked at.

@@ -59,6 +59,22 @@ impl GroupRecord {
         }
     }
 
+    /// Whether it removes its key.
+    #[must_use]
+    pub fn is_removal(&self) -> bool {
+        match self {
+            GroupRecord::Offset { value, .. } => value.is_none(),
+            GroupRecord::Classic { value, .. } => value.is_none(),
+            GroupRecord::Consumer { value, .. } => value.is_none(),
+            GroupRecord::PartitionMetadata { .. } => true,
+            GroupRecord::Member { value, .. } => value.is_none(),
+            GroupRecord::Target { value, .. } => value.is_none(),
+            GroupRecord::TargetMember { value, .. } => value.is_none(),
+            GroupRecord::Current { value, .. } => value.is_none(),
+            GroupRecord::Pattern { value, .. } => value.is_none(),
+        }
+    }
+
     fn kind(&self) -> i16 {
         match self {
             GroupRecord::Offset { .. } => 1,

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use aquifer_group::{
-    Answer, GroupId, Input, Loading, Now, Reply, Request, Settings, Shard, Step, Ticket,
+    Answer, GroupId, Input, Loading, Now, Reply, Request, Resolve, Settings, Shard, Step, Ticket,
 };
 use aquifer_types::{Offset, TimestampMs};
 
@@ -23,6 +23,8 @@ pub struct Driver {
     /// Whether whatever is appended is committed at once.
     pub commits_at_once: bool,
     pub answers: BTreeMap<Ticket, Answer>,
+    /// Patterns that the shard wants to have resolved.
+    pub patterns: Vec<Resolve>,
     next_ticket: u64,
 }
 
@@ -39,6 +41,7 @@ impl Driver {
             now_ms: 1_000,
             commits_at_once: true,
             answers: BTreeMap::new(),
+            patterns: Vec::new(),
             next_ticket: 0,
         }
     }
@@ -78,6 +81,7 @@ impl Driver {
     fn carry_out(&mut self, step: Step) {
         assert_eq!(step.base, Offset(self.log.len() as i64), "a batch elsewhere");
         self.log.extend(step.records.iter().map(|record| (record.key(), record.value())));
+        self.patterns.extend(step.patterns);
         self.deliver(step.replies);
         if self.commits_at_once {
             self.commit_all();

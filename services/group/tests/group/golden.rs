@@ -70,7 +70,7 @@ fn an_offset_is_read_field_by_field() {
             panic!("not an offset")
         };
 
-        let topic_id = u8::from(line.version == 4) * 1;
+        let topic_id = u8::from(line.version == 4);
         let id: [u8; 16] = std::array::from_fn(|at| topic_id * (at as u8 + 1));
         let expected = OffsetValue {
             offset: Offset(1_234_567_890_123),

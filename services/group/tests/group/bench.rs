@@ -1,1 +1,0 @@
-//! Figures, printed on request: `cargo test --release -p aquifer-group -- --ignored --nocapture figures`.
