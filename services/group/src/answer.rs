@@ -38,6 +38,9 @@ pub struct Reply {
     pub answer: Answer,
 }
 
+/// What came of each partition of a request.
+pub type ByPartition = Vec<(TopicName, Vec<(i32, Result<(), Refusal>)>)>;
+
 /// What a request is told, by the kind of request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Answer {
@@ -46,9 +49,9 @@ pub enum Answer {
     Heartbeat(Result<(), Refusal>),
     /// One for each that was to leave, in their order.
     Leave(Vec<Left>),
-    Commit(Result<Vec<(TopicName, Vec<(i32, Result<(), Refusal>)>)>, Refusal>),
+    Commit(Result<ByPartition, Refusal>),
     FetchOffsets(Result<Vec<(TopicName, Vec<FetchedOffset>)>, Refusal>),
-    DeleteOffsets(Result<Vec<(TopicName, Vec<(i32, Result<(), Refusal>)>)>, Refusal>),
+    DeleteOffsets(Result<ByPartition, Refusal>),
     Describe(Result<Described, Refusal>),
     Delete(Result<(), Refusal>),
     List(Vec<Listed>),

@@ -48,7 +48,9 @@ impl Group {
     /// Takes one record in.
     pub(crate) fn apply(&mut self, record: GroupRecord) {
         match record {
-            GroupRecord::Offset { topic, partition, value, .. } => self.offsets.apply(&topic, partition, value),
+            GroupRecord::Offset { topic, partition, value, .. } => {
+                self.offsets.apply(&topic, partition, value);
+            }
             GroupRecord::Classic { value, .. } => self.apply_classic(value.as_ref()),
             consumer => self.apply_consumer(consumer),
         }

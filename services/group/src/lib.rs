@@ -12,6 +12,14 @@
 //! - [`Shard::next_deadline`] says when [`Shard::tick`] is due; its step is treated like that of an input. Timers live in
 //!   memory alone: a new shard gives everyone the whole of their time.
 //!
+//! - `Step::patterns` are resolved by the caller, and told of with `Input::PatternResolved`. The caller has checked that a
+//!   pattern compiles before it hands the heartbeat in.
+//! - A load may begin at a checkpoint: [`Loading::checkpoint`] of a `Loading` that took in committed records only, kept with
+//!   the log's name, and [`Loading::restore`].
+//!
+//! Members of the two protocols do not mix: a group takes the other protocol's members once it is empty, and keeps its
+//! offsets.
+//!
 //! Ids are drawn by the caller and come in with the requests. What is stored changes by taking in the very records that
 //! are written, so that a shard that restarts is the shard that was.
 
@@ -35,14 +43,14 @@ mod sweep;
 mod turn;
 
 pub use answer::{
-    Answer, ConsumerDescribed, ConsumerMember, Described, DescribedMember, FetchedOffset, HeartbeatAnswer, Joined, JoinedMember, Left, Listed, Refusal, Reply, Resolve,
-    Step, Synced,
+    Answer, ByPartition, ConsumerDescribed, ConsumerMember, Described, DescribedMember, FetchedOffset,
+    HeartbeatAnswer, Joined, JoinedMember, Left, Listed, Refusal, Reply, Resolve, Step, Synced,
 };
 pub use assignor::{Assignor, Candidate};
 pub use checkpoint::BadCheckpoint;
 pub use input::{
-    Commit, CommitPartition, ConsumerHeartbeat, FetchOffsets, Heartbeat, Input, Join, Leaver, ListFilter, Now, Request, Sync,
-    Ticket, Topics,
+    Commit, CommitPartition, ConsumerHeartbeat, FetchOffsets, Heartbeat, Input, Join, Leaver, ListFilter,
+    Now, Request, Sync, Ticket, Topics,
 };
 pub use loading::Loading;
 pub use names::{GroupId, InstanceId, MemberId};
@@ -50,5 +58,5 @@ pub use record::{
     ClassicMemberValue, ClassicMetadata, ClassicValue, ConsumerGroupValue, CurrentValue, Decoded, Epochs,
     GroupRecord, Malformed, MemberState, MemberValue, OffsetValue, Partitions, PatternValue, TargetValue,
 };
-pub use settings::{ConsumerSettings, Limits, Migration, Settings};
+pub use settings::{ConsumerSettings, Limits, Settings};
 pub use shard::Shard;

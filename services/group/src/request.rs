@@ -34,7 +34,9 @@ impl Shard {
         let limits = &self.settings.limits;
         let joins = matches!(request, Request::ConsumerHeartbeat(beat) if beat.epoch == 0);
         let keeps = joins || matches!(request, Request::Join(_) | Request::Commit(_));
-        if id.as_str().len() > limits.name_bytes_max || (id.is_empty() && (joins || matches!(request, Request::Join(_)))) {
+        if id.as_str().len() > limits.name_bytes_max
+            || (id.is_empty() && (joins || matches!(request, Request::Join(_))))
+        {
             return Some(Refusal::InvalidGroupId);
         }
         if keeps && self.is_full() {
@@ -50,7 +52,9 @@ impl Shard {
                 Some(Refusal::UnknownMember)
             }
             Request::ConsumerHeartbeat(_) if !exists && !joins => Some(Refusal::GroupIdNotFound),
-            Request::Describe | Request::ConsumerDescribe | Request::Delete | Request::DeleteOffsets(_) if !exists => {
+            Request::Describe | Request::ConsumerDescribe | Request::Delete | Request::DeleteOffsets(_)
+                if !exists =>
+            {
                 Some(Refusal::GroupIdNotFound)
             }
             _ => None,
@@ -189,7 +193,13 @@ impl Group {
             Kind::Consumer(consumer) => consumer.check_commit(commit).map(|()| {
                 let topics = turn.topics;
                 self.offsets.commit(turn, &self.id, commit, |topic, partition| {
-                    consumer.check_commit_partition(topics, &commit.member, commit.generation, topic, partition)
+                    consumer.check_commit_partition(
+                        topics,
+                        &commit.member,
+                        commit.generation,
+                        topic,
+                        partition,
+                    )
                 })
             }),
         };

@@ -24,27 +24,15 @@ pub struct Settings {
 /// What is set for groups of the consumer protocol: `group.consumer.*`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConsumerSettings {
-    /// `group.consumer.session.timeout.ms`, or a group's `consumer.session.timeout.ms`
+    /// `group.consumer.session.timeout.ms`
     pub session_timeout_ms: i32,
-    /// `group.consumer.heartbeat.interval.ms`, or a group's `consumer.heartbeat.interval.ms`
+    /// `group.consumer.heartbeat.interval.ms`
     pub heartbeat_interval_ms: i32,
     /// `group.consumer.max.size`
     pub size_max: usize,
     /// The session timeouts that one member may ask for.
     pub own_session_timeout_min_ms: i32,
     pub own_session_timeout_max_ms: i32,
-    /// `group.consumer.migration.policy`
-    pub migration: Migration,
-}
-
-/// Which protocol's members may join a group of the other: `group.consumer.migration.policy`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Migration {
-    #[default]
-    Bidirectional,
-    Upgrade,
-    Downgrade,
-    Disabled,
 }
 
 /// Bounds of what one shard holds.
@@ -89,7 +77,6 @@ impl Default for ConsumerSettings {
             size_max: i32::MAX as usize,
             own_session_timeout_min_ms: 10_000,
             own_session_timeout_max_ms: 1_800_000,
-            migration: Migration::Bidirectional,
         }
     }
 }

@@ -42,7 +42,13 @@ pub(crate) enum DependsOn {
 impl Shard {
     /// Begins to lead with what was loaded; everyone has the whole of their time again.
     #[must_use]
-    pub fn lead(loaded: Loading, committed: Offset, now: Now, topics: &dyn Topics, settings: Settings) -> Shard {
+    pub fn lead(
+        loaded: Loading,
+        committed: Offset,
+        now: Now,
+        topics: &dyn Topics,
+        settings: Settings,
+    ) -> Shard {
         let mut shard = Shard {
             groups: loaded.groups,
             next: loaded.next,
@@ -127,11 +133,9 @@ impl Shard {
     #[must_use]
     pub fn end(self) -> Vec<Ticket> {
         let parked = self.parked.into_values().map(|reply| reply.ticket);
-        let waiting = self.groups.into_values().flat_map(|group| {
-            match group.kind {
-                Kind::Classic(classic) => classic.waiting(),
-                Kind::Consumer(_) => Vec::new(),
-            }
+        let waiting = self.groups.into_values().flat_map(|group| match group.kind {
+            Kind::Classic(classic) => classic.waiting(),
+            Kind::Consumer(_) => Vec::new(),
         });
         parked.chain(waiting).collect()
     }

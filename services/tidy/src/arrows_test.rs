@@ -29,8 +29,14 @@ const ARROWS: &[(&str, &str)] = &[
 ];
 
 /// Crates that decide and do nothing else: no reactor, no clock, no entropy, no files.
-const PURE: &[&str] =
-    &["services/group", "services/metadata", "services/partition", "services/types", "services/wire", "storage-tiering/record"];
+const PURE: &[&str] = &[
+    "services/group",
+    "services/metadata",
+    "services/partition",
+    "services/types",
+    "services/wire",
+    "storage-tiering/record",
+];
 const IMPURE: &[&str] =
     &["tokio", "rand", "getrandom", "socket2", "libc", "tempfile", "memmap2", "async-trait"];
 

@@ -86,7 +86,9 @@ impl Balance<'_> {
         let mut donors: Vec<usize> = (0..self.candidates.len()).collect();
         loop {
             donors.sort_by_key(|at| std::cmp::Reverse(self.loads[*at]));
-            let Some((from, to, topic)) = donors.iter().find_map(|from| self.best_move(*from)) else { return };
+            let Some((from, to, topic)) = donors.iter().find_map(|from| self.best_move(*from)) else {
+                return;
+            };
             let Some(partition) = self.partition_to_move(from, to, topic) else { return };
             self.take(from, topic, partition);
             self.give(to, topic, partition);

@@ -23,7 +23,8 @@ pub(crate) fn check(settings: &Settings, join: &Join) -> Result<(), Refusal> {
     if names.into_iter().any(|length| length > limits.name_bytes_max) {
         return Err(Refusal::InvalidRequest("a name is too long"));
     }
-    let metadata: usize = join.protocols.iter().map(|(name, metadata)| name.len() + metadata.len() + 32).sum();
+    let metadata: usize =
+        join.protocols.iter().map(|(name, metadata)| name.len() + metadata.len() + 32).sum();
     if metadata > limits.member_bytes_max {
         return Err(Refusal::InvalidRequest("the member's metadata is too large"));
     }

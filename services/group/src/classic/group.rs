@@ -34,9 +34,13 @@ pub(crate) enum Phase {
     /// Members are awaited until the deadline.
     Preparing(Preparing),
     /// The leader's assignment is awaited, and everyone's Sync until the deadline.
-    Completing { sync_by: u64 },
+    Completing {
+        sync_by: u64,
+    },
     /// The assignment is known; those who have not fetched it must until the deadline.
-    Stable { sync_by: Option<u64> },
+    Stable {
+        sync_by: Option<u64>,
+    },
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

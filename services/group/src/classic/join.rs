@@ -37,12 +37,7 @@ impl ClassicGroup {
         }
     }
 
-    fn join_without_id(
-        &mut self,
-        turn: &mut Turn<'_>,
-        ticket: Ticket,
-        join: &Join,
-    ) -> Result<(), Refusal> {
+    fn join_without_id(&mut self, turn: &mut Turn<'_>, ticket: Ticket, join: &Join) -> Result<(), Refusal> {
         let fresh = join.fresh_id.clone();
         if let Some(instance) = &join.instance {
             if let Some(current) = self.statics.get(instance).cloned() {
@@ -139,7 +134,8 @@ impl ClassicGroup {
     ) {
         let is_leader = self.is_leader(member);
         let is_stable = matches!(self.phase, Phase::Stable { .. });
-        let members = if is_leader && (!is_stable || skip_assignment) { self.joined_members() } else { Vec::new() };
+        let members =
+            if is_leader && (!is_stable || skip_assignment) { self.joined_members() } else { Vec::new() };
         let joined = Joined {
             generation: self.generation,
             protocol_type: self.protocol_type.clone(),

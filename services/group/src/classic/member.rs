@@ -75,4 +75,3 @@ impl Member {
         MEMBER_BYTES + protocols + self.assignment.len()
     }
 }
-

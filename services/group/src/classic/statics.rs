@@ -39,7 +39,8 @@ impl ClassicGroup {
         match self.phase {
             Phase::Stable { .. } if keeps_protocol => {
                 self.store(turn);
-                let leader_shown = if was_leader && !join.can_skip_assignment { Some(old.clone()) } else { None };
+                let leader_shown =
+                    if was_leader && !join.can_skip_assignment { Some(old.clone()) } else { None };
                 self.answer_replaced(turn, ticket, &fresh, leader_shown);
             }
             Phase::Stable { .. } | Phase::Completing { .. } => {

@@ -72,12 +72,15 @@ impl ClassicGroup {
     }
 }
 
+/// The member as stored. Only the living know which other protocols it speaks, and only while it still says the same.
 fn restored(stored: &ClassicMemberValue, protocol: Option<&Arc<str>>, alive: Option<Member>) -> Member {
+    let says_so =
+        |(name, metadata): &(Arc<str>, Arc<[u8]>)| Some(name) == protocol && *metadata == stored.subscription;
     let (protocols, join, sync, has_synced, is_new, session_ends) = match alive {
-        Some(alive) => {
+        Some(alive) if alive.protocols.iter().any(says_so) => {
             (alive.protocols, alive.join, alive.sync, alive.has_synced, alive.is_new, alive.session_ends)
         }
-        None => {
+        _ => {
             let chosen = protocol.map(|name| (name.clone(), stored.subscription.clone()));
             (chosen.into_iter().collect(), None, None, true, false, u64::MAX)
         }

@@ -40,12 +40,7 @@ impl ClassicGroup {
         }
     }
 
-    fn await_assignment(
-        &mut self,
-        turn: &mut Turn<'_>,
-        ticket: Ticket,
-        sync: &Sync,
-    ) -> Result<(), Refusal> {
+    fn await_assignment(&mut self, turn: &mut Turn<'_>, ticket: Ticket, sync: &Sync) -> Result<(), Refusal> {
         let is_leader = self.is_leader(&sync.member);
         let bytes: usize = sync.assignments.iter().map(|(_, assignment)| assignment.len()).sum();
         if is_leader && bytes > turn.settings.limits.assignment_bytes_max {
@@ -78,8 +73,11 @@ impl ClassicGroup {
         self.store(turn);
         let all_synced = self.members.values().all(|member| member.has_synced);
         self.phase = Phase::Stable { sync_by: (!all_synced).then_some(sync_by) };
-        let waiting: Vec<(MemberId, Ticket)> =
-            self.members.iter_mut().filter_map(|(id, member)| Some((id.clone(), member.sync.take()?))).collect();
+        let waiting: Vec<(MemberId, Ticket)> = self
+            .members
+            .iter_mut()
+            .filter_map(|(id, member)| Some((id.clone(), member.sync.take()?)))
+            .collect();
         for (id, ticket) in waiting {
             self.answer_sync(turn, ticket, &id);
         }

@@ -14,7 +14,11 @@ pub(super) const AWAY: i32 = -2;
 
 impl ConsumerGroup {
     /// A member may be one epoch behind, if the answer that told it was lost: what it owns shows that.
-    pub(super) fn check_epoch(member: &Member, epoch: i32, owned: Option<&Partitions>) -> Result<(), Refusal> {
+    pub(super) fn check_epoch(
+        member: &Member,
+        epoch: i32,
+        owned: Option<&Partitions>,
+    ) -> Result<(), Refusal> {
         let current = &member.current;
         if epoch > current.epoch {
             return Err(Refusal::FencedEpoch);

@@ -103,9 +103,9 @@ impl ConsumerGroup {
 
     pub(crate) fn describe(&self, topics: &dyn Topics) -> ConsumerDescribed {
         let by_name = |partitions: &Partitions| {
-            let named = partitions.iter().filter_map(|(id, partitions)| {
-                topics.name(*id).map(|name| (*id, name, partitions.clone()))
-            });
+            let named = partitions
+                .iter()
+                .filter_map(|(id, partitions)| topics.name(*id).map(|name| (*id, name, partitions.clone())));
             named.collect()
         };
         let members = self.members.iter().map(|(id, member)| ConsumerMember {
@@ -131,7 +131,8 @@ impl ConsumerGroup {
             let names: usize = said.topics.iter().map(|topic| topic.len() + 16).sum();
             MEMBER_BYTES + names + 24 * member.current.assigned.values().map(Vec::len).sum::<usize>()
         });
-        let targets = self.targets.values().flat_map(|target| target.values()).map(|held| 64 + 4 * held.len());
+        let targets =
+            self.targets.values().flat_map(|target| target.values()).map(|held| 64 + 4 * held.len());
         let patterns = self.patterns.values().map(|matched| 64 + 64 * matched.topics.len());
         members.chain(targets).chain(patterns).sum()
     }

@@ -28,7 +28,7 @@ impl ConsumerGroup {
             let (group, id) = (self.id.clone(), beat.member.clone());
             self.write(turn, GroupRecord::Current { group, member: id, value: Some(value) });
         } else {
-            self.remove(turn, &[beat.member.clone()]);
+            self.remove(turn, std::slice::from_ref(&beat.member));
         }
         Ok(HeartbeatAnswer {
             member: beat.member.clone(),

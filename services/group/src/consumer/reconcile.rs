@@ -88,10 +88,9 @@ impl Towards<'_> {
         let (mut kept, mut revoking) = (Epochs::new(), Epochs::new());
         for (topic, pairs) in assigned {
             let wanted = self.target.get(topic);
-            let (keep, give): (Vec<_>, Vec<_>) = pairs
-                .iter()
-                .copied()
-                .partition(|(partition, _)| wanted.is_some_and(|wanted| wanted.binary_search(partition).is_ok()));
+            let (keep, give): (Vec<_>, Vec<_>) = pairs.iter().copied().partition(|(partition, _)| {
+                wanted.is_some_and(|wanted| wanted.binary_search(partition).is_ok())
+            });
             if !keep.is_empty() {
                 kept.insert(*topic, keep);
             }

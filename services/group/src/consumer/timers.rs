@@ -11,14 +11,16 @@ use crate::turn::Turn;
 impl ConsumerGroup {
     pub(crate) fn tick(&mut self, turn: &mut Turn<'_>) {
         let now = turn.now.elapsed_ms;
-        let late = self.members.iter().filter(|(_, member)| {
-            member.session_ends <= now || member.yield_by.is_some_and(|by| by <= now)
-        });
+        let late = self
+            .members
+            .iter()
+            .filter(|(_, member)| member.session_ends <= now || member.yield_by.is_some_and(|by| by <= now));
         let late: Vec<MemberId> = late.map(|(id, _)| id.clone()).collect();
         self.remove(turn, &late);
-        let deadlines = self.members.values().flat_map(|member| {
-            [member.session_ends, member.yield_by.unwrap_or(u64::MAX)]
-        });
+        let deadlines = self
+            .members
+            .values()
+            .flat_map(|member| [member.session_ends, member.yield_by.unwrap_or(u64::MAX)]);
         turn.wake_by(deadlines.min().unwrap_or(u64::MAX));
     }
 

@@ -3,14 +3,11 @@
 use aquifer_types::{TimestampMs, TopicName};
 
 use super::Offsets;
-use crate::answer::{FetchedOffset, Refusal};
+use crate::answer::{ByPartition, FetchedOffset, Refusal};
 use crate::input::{Commit, CommitPartition, Topics};
 use crate::names::GroupId;
 use crate::record::{GroupRecord, OffsetValue};
 use crate::turn::Turn;
-
-/// What came of each partition of a request.
-pub(crate) type ByPartition = Vec<(TopicName, Vec<(i32, Result<(), Refusal>)>)>;
 
 impl Offsets {
     /// Keeps what `allowed` lets pass.
@@ -109,8 +106,7 @@ fn stored(
     wanted: &CommitPartition,
     retention_ms: Option<i64>,
 ) -> Result<OffsetValue, Refusal> {
-    let (topic_id, partitions) =
-        turn.topics.topic(topic.as_str()).ok_or(Refusal::UnknownTopicOrPartition)?;
+    let (topic_id, partitions) = turn.topics.topic(topic.as_str()).ok_or(Refusal::UnknownTopicOrPartition)?;
     if !(0..partitions).contains(&wanted.partition) {
         return Err(Refusal::UnknownTopicOrPartition);
     }
@@ -123,9 +119,7 @@ fn stored(
         leader_epoch: wanted.leader_epoch,
         metadata: wanted.metadata.clone(),
         committed_at: wall,
-        expires_at: retention_ms
-            .filter(|ms| *ms >= 0)
-            .map(|ms| TimestampMs(wall.0.saturating_add(ms))),
+        expires_at: retention_ms.filter(|ms| *ms >= 0).map(|ms| TimestampMs(wall.0.saturating_add(ms))),
         topic_id,
     })
 }

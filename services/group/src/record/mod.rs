@@ -13,8 +13,8 @@ pub use bytes::Malformed;
 pub(crate) use bytes::{Reader, Writer};
 pub use classic::{ClassicMemberValue, ClassicValue};
 pub use consumer::{
-    ClassicMetadata, ConsumerGroupValue, CurrentValue, Epochs, MemberState, MemberValue, PatternValue,
-    Partitions, TargetValue,
+    ClassicMetadata, ConsumerGroupValue, CurrentValue, Epochs, MemberState, MemberValue, Partitions,
+    PatternValue, TargetValue,
 };
 pub use offset::OffsetValue;
 
@@ -23,16 +23,48 @@ use crate::names::{GroupId, MemberId};
 /// One record: what its key names, and its value or, as `None`, its removal.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum GroupRecord {
-    Offset { group: GroupId, topic: TopicName, partition: i32, value: Option<OffsetValue> },
-    Classic { group: GroupId, value: Option<ClassicValue> },
-    Consumer { group: GroupId, value: Option<ConsumerGroupValue> },
+    Offset {
+        group: GroupId,
+        topic: TopicName,
+        partition: i32,
+        value: Option<OffsetValue>,
+    },
+    Classic {
+        group: GroupId,
+        value: Option<ClassicValue>,
+    },
+    Consumer {
+        group: GroupId,
+        value: Option<ConsumerGroupValue>,
+    },
     /// What brokers before 4.1 kept of topics: read over, and removed.
-    PartitionMetadata { group: GroupId },
-    Member { group: GroupId, member: MemberId, value: Option<MemberValue> },
-    Target { group: GroupId, value: Option<TargetValue> },
-    TargetMember { group: GroupId, member: MemberId, value: Option<Partitions> },
-    Current { group: GroupId, member: MemberId, value: Option<CurrentValue> },
-    Pattern { group: GroupId, pattern: Arc<str>, value: Option<PatternValue> },
+    PartitionMetadata {
+        group: GroupId,
+    },
+    Member {
+        group: GroupId,
+        member: MemberId,
+        value: Option<MemberValue>,
+    },
+    Target {
+        group: GroupId,
+        value: Option<TargetValue>,
+    },
+    TargetMember {
+        group: GroupId,
+        member: MemberId,
+        value: Option<Partitions>,
+    },
+    Current {
+        group: GroupId,
+        member: MemberId,
+        value: Option<CurrentValue>,
+    },
+    Pattern {
+        group: GroupId,
+        pattern: Arc<str>,
+        value: Option<PatternValue>,
+    },
 }
 
 /// What a key and a value turned out to be.
@@ -143,7 +175,9 @@ impl GroupRecord {
                 GroupRecord::Offset { group, topic, partition, value }
             }
             2 => {
-                let Some(value) = versioned(value, ClassicValue::decode)? else { return Ok(Decoded::Unknown) };
+                let Some(value) = versioned(value, ClassicValue::decode)? else {
+                    return Ok(Decoded::Unknown);
+                };
                 GroupRecord::Classic { group, value }
             }
             4 => GroupRecord::PartitionMetadata { group },
@@ -162,14 +196,24 @@ fn decode_consumer(
     let named = if matches!(kind, 5 | 7 | 8 | 16) { key.str()? } else { "" };
     let member = MemberId::new(named);
     let record = match kind {
-        3 => versioned(value, ConsumerGroupValue::decode)?.map(|value| GroupRecord::Consumer { group, value }),
+        3 => {
+            versioned(value, ConsumerGroupValue::decode)?.map(|value| GroupRecord::Consumer { group, value })
+        }
         5 => versioned(value, MemberValue::decode)?.map(|value| GroupRecord::Member { group, member, value }),
         6 => versioned(value, TargetValue::decode)?.map(|value| GroupRecord::Target { group, value }),
-        7 => versioned(value, consumer::decode_target)?
-            .map(|value| GroupRecord::TargetMember { group, member, value }),
-        8 => versioned(value, CurrentValue::decode)?.map(|value| GroupRecord::Current { group, member, value }),
-        _ => versioned(value, PatternValue::decode)?
-            .map(|value| GroupRecord::Pattern { group, pattern: named.into(), value }),
+        7 => versioned(value, consumer::decode_target)?.map(|value| GroupRecord::TargetMember {
+            group,
+            member,
+            value,
+        }),
+        8 => {
+            versioned(value, CurrentValue::decode)?.map(|value| GroupRecord::Current { group, member, value })
+        }
+        _ => versioned(value, PatternValue::decode)?.map(|value| GroupRecord::Pattern {
+            group,
+            pattern: named.into(),
+            value,
+        }),
     };
     Ok(record.map_or(Decoded::Unknown, Decoded::Record))
 }

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use aquifer_group::{
-    Answer, Commit, CommitPartition, Heartbeat, InstanceId, Join, Joined, Leaver, MemberId, Refusal,
-    Request, Settings, Sync, Ticket,
+    Answer, Commit, CommitPartition, Heartbeat, InstanceId, Join, Joined, Leaver, MemberId, Refusal, Request,
+    Settings, Sync, Ticket,
 };
 use aquifer_types::Offset;
 
@@ -61,8 +61,7 @@ fn refused_join(driver: &mut Driver, join: Join) -> Refusal {
 }
 
 fn sync(member: &str, generation: i32, assignments: &[(&str, u8)]) -> Request {
-    let assignments =
-        assignments.iter().map(|(member, share)| (MemberId::new(member), Arc::from([*share])));
+    let assignments = assignments.iter().map(|(member, share)| (MemberId::new(member), Arc::from([*share])));
     Request::Sync(Sync {
         member: MemberId::new(member),
         instance: None,
@@ -82,12 +81,8 @@ fn beat(driver: &mut Driver, member: &str, generation: i32) -> Result<(), Refusa
 }
 
 fn commit(driver: &mut Driver, member: &str, generation: i32) -> Result<(), Refusal> {
-    let part = CommitPartition {
-        partition: 0,
-        offset: Offset(7),
-        leader_epoch: -1,
-        metadata: Box::default(),
-    };
+    let part =
+        CommitPartition { partition: 0, offset: Offset(7), leader_epoch: -1, metadata: Box::default() };
     let commit = Commit {
         member: MemberId::new(member),
         instance: None,
@@ -270,11 +265,7 @@ fn a_static_member_comes_back_without_a_rebalance_and_fences_the_one_before() {
 
     assert_eq!((back.generation, back.skip_assignment), (generation, true));
     assert_eq!((back.leader, back.members.len()), (MemberId::new("new"), 1));
-    let fenced = Heartbeat {
-        member: MemberId::new("old"),
-        instance: Some(InstanceId::new("i")),
-        generation,
-    };
+    let fenced = Heartbeat { member: MemberId::new("old"), instance: Some(InstanceId::new("i")), generation };
     assert_eq!(
         driver.ask(GROUP, Request::Heartbeat(fenced)),
         Answer::Heartbeat(Err(Refusal::FencedInstance))
@@ -327,7 +318,9 @@ fn a_batch_leaves_and_each_hears_for_itself() {
     let outcomes: Vec<_> = left.into_iter().map(|left| left.outcome).collect();
     let unknown = Err(Refusal::UnknownMember);
     assert_eq!(outcomes, [Ok(()), unknown.clone(), unknown, Ok(())]);
-    assert!(matches!(driver.ask(GROUP, Request::Describe), Answer::Describe(Ok(group)) if group.state == "Empty"));
+    assert!(
+        matches!(driver.ask(GROUP, Request::Describe), Answer::Describe(Ok(group)) if group.state == "Empty")
+    );
 }
 
 #[test]

@@ -51,7 +51,12 @@ fn join(driver: &mut Driver, member: &str) -> HeartbeatAnswer {
     ask(driver, beat(member, 0, Some(Partitions::new()))).expect("joined")
 }
 
-fn commit(driver: &mut Driver, member: &str, epoch: i32, knows: bool) -> Result<Result<(), Refusal>, Refusal> {
+fn commit(
+    driver: &mut Driver,
+    member: &str,
+    epoch: i32,
+    knows: bool,
+) -> Result<Result<(), Refusal>, Refusal> {
     let part = |partition| CommitPartition {
         partition,
         offset: Offset(1),
@@ -124,7 +129,10 @@ fn a_member_that_sleeps_long_does_not_hold_others_partitions() {
     let epoch = join(&mut driver, "b").epoch;
     for _ in 0..3 {
         driver.advance(5_000);
-        assert_eq!(ask(&mut driver, beat("b", epoch, Some(Partitions::new()))).expect("alive").assignment, None);
+        assert_eq!(
+            ask(&mut driver, beat("b", epoch, Some(Partitions::new()))).expect("alive").assignment,
+            None
+        );
     }
 
     driver.advance(6_000);
@@ -138,7 +146,11 @@ fn a_member_that_sleeps_long_does_not_hold_others_partitions() {
 fn a_session_of_ones_own_survives_a_restart_and_others_end_as_always() {
     let mut driver = driver();
     let long = ConsumerHeartbeat { session_timeout_ms: Some(5), ..beat("a", 0, Some(Partitions::new())) };
-    assert_eq!(ask(&mut driver, long).expect("joined").session_timeout_ms, Some(10_000), "the least there is");
+    assert_eq!(
+        ask(&mut driver, long).expect("joined").session_timeout_ms,
+        Some(10_000),
+        "the least there is"
+    );
     driver.restart();
 
     driver.advance(9_999);
@@ -180,7 +192,11 @@ fn commits_are_of_the_members_epoch_or_of_what_it_had_by_then() {
     driver.cluster.topics.get_mut("t").expect("there").1 = 5;
     ask(&mut driver, beat("a", epoch, None)).expect("a heartbeat");
 
-    assert_eq!(commit(&mut driver, "a", epoch, true), Ok(Ok(())), "it had that partition then and has it still");
+    assert_eq!(
+        commit(&mut driver, "a", epoch, true),
+        Ok(Ok(())),
+        "it had that partition then and has it still"
+    );
     assert_eq!(commit(&mut driver, "a", epoch - 1, true), Ok(Err(Refusal::StaleEpoch)));
 }
 

@@ -180,7 +180,9 @@ impl Walk {
                     self.answered += 1;
                     client.follow(&answer);
                 }
-                Err(Refusal::FencedEpoch | Refusal::UnknownMember | Refusal::GroupIdNotFound) => client.forget(),
+                Err(Refusal::FencedEpoch | Refusal::UnknownMember | Refusal::GroupIdNotFound) => {
+                    client.forget();
+                }
                 // The one before has not said that it leaves, and its session runs.
                 Err(Refusal::UnreleasedInstance | Refusal::FencedInstance) => client.forget(),
                 Err(refusal) => panic!("{refusal}"),
@@ -285,11 +287,7 @@ impl Client {
     }
 
     fn forget(&mut self) {
-        *self = Client {
-            instance: self.instance.clone(),
-            topics: self.topics.clone(),
-            ..Client::default()
-        };
+        *self = Client { instance: self.instance.clone(), topics: self.topics.clone(), ..Client::default() };
     }
 }
 

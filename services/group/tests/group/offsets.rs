@@ -74,7 +74,7 @@ fn what_may_not_be_kept_is_refused_partition_by_partition() {
 #[test]
 fn an_uncommitted_offset_is_neither_acknowledged_nor_read() {
     let mut driver = driver();
-    commit(&mut driver, "t", 0, "");
+    assert_eq!(commit(&mut driver, "t", 0, ""), Ok(()));
     driver.commits_at_once = false;
     let request = Commit {
         member: MemberId::new(""),
@@ -93,7 +93,8 @@ fn an_uncommitted_offset_is_neither_acknowledged_nor_read() {
         )],
     };
     let written = driver.send(GROUP, Request::Commit(request));
-    let read = driver.send(GROUP, Request::FetchOffsets(FetchOffsets { member: None, epoch: -1, topics: None }));
+    let read =
+        driver.send(GROUP, Request::FetchOffsets(FetchOffsets { member: None, epoch: -1, topics: None }));
 
     assert_eq!((driver.take(written), driver.take(read)), (None, None));
     let mut unanswered = driver.restart();
@@ -105,7 +106,7 @@ fn an_uncommitted_offset_is_neither_acknowledged_nor_read() {
 #[test]
 fn a_deleted_topics_offsets_go_and_a_new_one_of_its_name_has_none() {
     let mut driver = driver();
-    commit(&mut driver, "t", 0, "");
+    assert_eq!(commit(&mut driver, "t", 0, ""), Ok(()));
     let old = driver.cluster.delete("t");
     driver.cluster.create("t", 4);
     assert_eq!(fetch(&mut driver, "t", 0), none(0));
@@ -120,7 +121,7 @@ fn a_deleted_topics_offsets_go_and_a_new_one_of_its_name_has_none() {
 #[test]
 fn offsets_expire_where_nobody_is_left_to_read_them() {
     let mut driver = driver();
-    commit(&mut driver, "t", 0, "");
+    assert_eq!(commit(&mut driver, "t", 0, ""), Ok(()));
     driver.advance(7 * 24 * 3_600_000 - 60_000);
     assert_eq!(driver.shard.group_count(), 1);
 
@@ -133,22 +134,28 @@ fn offsets_expire_where_nobody_is_left_to_read_them() {
 #[test]
 fn empty_groups_are_listed_and_deleted() {
     let mut driver = driver();
-    commit(&mut driver, "t", 0, "");
+    assert_eq!(commit(&mut driver, "t", 0, ""), Ok(()));
     let ticket = driver.ticket();
-    driver.handle(Input::List { ticket, filter: ListFilter { states: vec!["empty".into()], types: Vec::new() } });
+    driver.handle(Input::List {
+        ticket,
+        filter: ListFilter { states: vec!["empty".into()], types: Vec::new() },
+    });
     let Some(Answer::List(listed)) = driver.take(ticket) else { panic!("no list") };
     assert_eq!((listed.len(), listed[0].state, listed[0].group_type), (1, "Empty", "classic"));
 
     assert_eq!(driver.ask(GROUP, Request::Delete), Answer::Delete(Ok(())));
 
     assert_eq!(driver.ask(GROUP, Request::Delete), Answer::Delete(Err(Refusal::GroupIdNotFound)));
-    assert_eq!(driver.loaded().checkpoint(), Loading::restore(&driver.loaded().checkpoint()).expect("whole").checkpoint());
+    assert_eq!(
+        driver.loaded().checkpoint(),
+        Loading::restore(&driver.loaded().checkpoint()).expect("whole").checkpoint()
+    );
 }
 
 #[test]
 fn a_damaged_checkpoint_is_refused() {
     let mut driver = driver();
-    commit(&mut driver, "t", 0, "kept");
+    assert_eq!(commit(&mut driver, "t", 0, "kept"), Ok(()));
     let whole = driver.loaded().checkpoint();
 
     for at in 0..whole.len() {

@@ -98,7 +98,7 @@ impl Walk {
             }
             80..=84 => self.fetch(at),
             85..=91 => {
-                let ms = self.random.below(4_000) as u64;
+                let ms = self.random.below(1_200) as u64;
                 self.driver.advance(ms);
             }
             92 => self.leave(at),
@@ -161,7 +161,7 @@ impl Walk {
             rebalance_timeout_ms: 20_000,
             protocol_type: "consumer".into(),
             protocols: protocols.collect(),
-            needs_known_id: at % 2 == 0,
+            needs_known_id: at.is_multiple_of(2),
             can_skip_assignment: at % 8 == 3,
             fresh_id: MemberId::new(&format!("m{}", self.drawn)),
         };
@@ -188,7 +188,8 @@ impl Walk {
 
     fn heartbeat(&mut self, at: usize) {
         let client = &self.clients[at];
-        let Some(member) = client.member.clone() else { return };
+        // Who only has an id is no member yet.
+        let (Some(member), 1..) = (client.member.clone(), client.generation) else { return };
         let late = i32::from(self.random.one_in(20));
         let generation = client.generation - late;
         let beat = Heartbeat { member, instance: client.instance.clone(), generation };
