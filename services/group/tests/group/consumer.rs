@@ -92,6 +92,7 @@ fn partitions_change_hands_only_once_they_are_given_up() {
     assert_eq!((asked.epoch, kept.values().map(Vec::len).sum::<usize>()), (1, 2));
     let early = ask(&mut driver, beat("b", 2, Some(Partitions::new()))).expect("a heartbeat");
     assert_eq!(early.assignment, None, "a has not answered");
+    assert_eq!(ask(&mut driver, beat("a", 1, None)).map(|answer| answer.epoch), Ok(1), "nor does silence");
 
     assert_eq!(ask(&mut driver, beat("a", 1, Some(kept))).expect("a heartbeat").epoch, 2);
     let got = ask(&mut driver, beat("b", 2, Some(Partitions::new()))).expect("a heartbeat").assignment;
