@@ -11,6 +11,7 @@ const ARROWS: &[(&str, &str)] = &[
     ("services/aquifer", "broker disk hotlog net node quorum record rest runtime types"),
     ("services/broker", "disk hotlog metadata net partition quorum record replica runtime types wire"),
     ("services/client", "runtime types wire"),
+    ("services/group", "types"),
     ("services/metadata", "types"),
     ("services/net", "disk runtime"),
     ("services/node", "broker disk hotlog net quorum runtime types"),
@@ -30,8 +31,14 @@ const ARROWS: &[(&str, &str)] = &[
 ];
 
 /// Crates that decide and do nothing else: no reactor, no clock, no entropy, no files.
-const PURE: &[&str] =
-    &["services/metadata", "services/partition", "services/types", "services/wire", "storage-tiering/record"];
+const PURE: &[&str] = &[
+    "services/group",
+    "services/metadata",
+    "services/partition",
+    "services/types",
+    "services/wire",
+    "storage-tiering/record",
+];
 const IMPURE: &[&str] =
     &["tokio", "rand", "getrandom", "socket2", "libc", "tempfile", "memmap2", "async-trait"];
 

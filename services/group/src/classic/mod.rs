@@ -1,0 +1,16 @@
+//! Groups of the classic protocol: the members agree among themselves, the coordinator keeps order.
+
+mod admit;
+mod commit;
+mod group;
+mod join;
+mod leave;
+mod member;
+mod rebalance;
+mod statics;
+mod stored;
+mod subscription;
+mod sync;
+
+pub(crate) use admit::check as check_join;
+pub(crate) use group::ClassicGroup;

@@ -1,0 +1,145 @@
+//! `ConsumerGroup`: members, what they are to have, and what they have.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use aquifer_types::{TimestampMs, TopicId};
+
+use super::owners::Owners;
+use crate::answer::{ConsumerDescribed, ConsumerMember};
+use crate::input::Topics;
+use crate::names::{GroupId, InstanceId, MemberId};
+use crate::record::{CurrentValue, MemberState, MemberValue, Partitions, PatternValue};
+
+/// What a member is estimated to take beside its names and partitions.
+const MEMBER_BYTES: usize = 600;
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct ConsumerGroup {
+    pub(super) id: GroupId,
+    pub(super) epoch: i32,
+    pub(super) metadata_hash: i64,
+    pub(super) target_epoch: i32,
+    pub(super) assigned_at: TimestampMs,
+    pub(super) members: BTreeMap<MemberId, Member>,
+    pub(super) statics: BTreeMap<InstanceId, MemberId>,
+    pub(super) targets: BTreeMap<MemberId, Partitions>,
+    pub(super) patterns: BTreeMap<Arc<str>, PatternValue>,
+    pub(super) owners: Owners,
+    /// Which version of the metadata the hash was last compared with.
+    pub(super) checked_version: Option<i64>,
+    /// Against which version of the metadata each pattern was last asked for.
+    pub(super) resolving: BTreeMap<Arc<str>, i64>,
+    pub(super) is_stored: bool,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Member {
+    pub(crate) said: MemberValue,
+    pub(crate) current: CurrentValue,
+    pub(crate) session_ends: u64,
+    /// Until when it must have given up what others are to have.
+    pub(crate) yield_by: Option<u64>,
+}
+
+impl ConsumerGroup {
+    pub(crate) fn new(id: GroupId) -> ConsumerGroup {
+        ConsumerGroup {
+            id,
+            epoch: 0,
+            metadata_hash: 0,
+            target_epoch: 0,
+            assigned_at: TimestampMs(0),
+            members: BTreeMap::new(),
+            statics: BTreeMap::new(),
+            targets: BTreeMap::new(),
+            patterns: BTreeMap::new(),
+            owners: Owners::default(),
+            checked_version: None,
+            resolving: BTreeMap::new(),
+            is_stored: false,
+        }
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.members.is_empty()
+    }
+
+    /// Whether nothing would be forgotten with it.
+    pub(crate) fn is_void(&self) -> bool {
+        !self.is_stored && self.members.is_empty() && self.targets.is_empty() && self.patterns.is_empty()
+    }
+
+    pub(crate) fn state(&self) -> &'static str {
+        if self.members.is_empty() {
+            return "Empty";
+        }
+        if self.epoch > self.target_epoch {
+            return "Assigning";
+        }
+        let is_settled = |member: &Member| {
+            member.current.state == MemberState::Stable && member.current.epoch == self.target_epoch
+        };
+        // A static member that is away for a moment holds nobody up.
+        let all_settled = self.members.values().all(|member| member.current.epoch < 0 || is_settled(member));
+        if all_settled { "Stable" } else { "Reconciling" }
+    }
+
+    /// The topics that exist and that the member reads: those it names and those its pattern matched.
+    pub(super) fn topics_of(&self, member: &Member, topics: &dyn Topics) -> BTreeSet<TopicId> {
+        let matched = member.said.pattern.as_ref().and_then(|pattern| self.patterns.get(pattern));
+        let names = member.said.topics.iter().chain(matched.into_iter().flat_map(|matched| &matched.topics));
+        names.filter_map(|name| topics.topic(name)).map(|(id, _)| id).collect()
+    }
+
+    /// Every name that some member reads.
+    pub(crate) fn subscriptions(&self) -> BTreeSet<String> {
+        let named = self.members.values().flat_map(|member| &member.said.topics);
+        let used: BTreeSet<&Arc<str>> =
+            self.members.values().filter_map(|member| member.said.pattern.as_ref()).collect();
+        let matched = used.into_iter().filter_map(|pattern| self.patterns.get(pattern));
+        named.chain(matched.flat_map(|matched| &matched.topics)).map(|name| name.to_string()).collect()
+    }
+
+    pub(crate) fn describe(&self, topics: &dyn Topics) -> ConsumerDescribed {
+        let by_name = |partitions: &Partitions| {
+            let named = partitions
+                .iter()
+                .filter_map(|(id, partitions)| topics.name(*id).map(|name| (*id, name, partitions.clone())));
+            named.collect()
+        };
+        let members = self.members.iter().map(|(id, member)| ConsumerMember {
+            id: id.clone(),
+            said: member.said.clone(),
+            epoch: member.current.epoch,
+            assigned: by_name(&plain(&member.current)),
+            target: self.targets.get(id).map(by_name).unwrap_or_default(),
+        });
+        ConsumerDescribed {
+            state: self.state(),
+            epoch: self.epoch,
+            assignment_epoch: self.target_epoch,
+            assignor: self.assignor().name(),
+            members: members.collect(),
+        }
+    }
+
+    /// What it is estimated to take.
+    pub(crate) fn bytes(&self) -> usize {
+        let members = self.members.values().map(|member| {
+            let said = &member.said;
+            let names: usize = said.topics.iter().map(|topic| topic.len() + 16).sum();
+            MEMBER_BYTES + names + 24 * member.current.assigned.values().map(Vec::len).sum::<usize>()
+        });
+        let targets =
+            self.targets.values().flat_map(|target| target.values()).map(|held| 64 + 4 * held.len());
+        let patterns = self.patterns.values().map(|matched| 64 + 64 * matched.topics.len());
+        members.chain(targets).chain(patterns).sum()
+    }
+}
+
+/// A member's partitions without their epochs.
+pub(super) fn plain(current: &CurrentValue) -> Partitions {
+    let topics = current.assigned.iter();
+    topics.map(|(topic, pairs)| (*topic, pairs.iter().map(|(partition, _)| *partition).collect())).collect()
+}

@@ -1,0 +1,13 @@
+//! Groups of the consumer protocol (KIP-848): the coordinator assigns, members follow at their own pace.
+
+mod check;
+mod group;
+mod heartbeat;
+mod leave;
+mod owners;
+mod reconcile;
+mod stored;
+mod target;
+mod timers;
+
+pub(crate) use group::ConsumerGroup;

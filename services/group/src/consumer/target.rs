@@ -1,0 +1,117 @@
+//! What everyone is to have: computed anew when members, subscriptions or topics have changed.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use aquifer_types::TopicId;
+
+use super::group::ConsumerGroup;
+use crate::assignor::{Assignor, Candidate};
+use crate::input::Topics;
+use crate::names::{InstanceId, MemberId};
+use crate::record::{ConsumerGroupValue, GroupRecord, Partitions, TargetValue};
+use crate::turn::Turn;
+
+impl ConsumerGroup {
+    /// The assignor that most members ask for.
+    pub(super) fn assignor(&self) -> Assignor {
+        let mut votes: BTreeMap<Assignor, usize> = BTreeMap::new();
+        for member in self.members.values() {
+            let named = member.said.assignor.as_deref().and_then(Assignor::named);
+            if let Some(named) = named {
+                *votes.entry(named).or_default() += 1;
+            }
+        }
+        let most = votes.into_iter().max_by_key(|(assignor, count)| (*count, std::cmp::Reverse(*assignor)));
+        most.map(|(assignor, _)| assignor).unwrap_or_default()
+    }
+
+    /// Begins a new epoch and gives everyone a target for it.
+    pub(super) fn bump(&mut self, turn: &mut Turn<'_>) {
+        let metadata_hash = self.hash(turn.topics);
+        self.checked_version = Some(turn.topics.version());
+        let value = ConsumerGroupValue { epoch: self.epoch + 1, metadata_hash };
+        self.write(turn, GroupRecord::Consumer { group: self.id.clone(), value: Some(value) });
+        self.assign(turn);
+    }
+
+    fn assign(&mut self, turn: &mut Turn<'_>) {
+        let candidates: BTreeMap<MemberId, Candidate> = self
+            .members
+            .iter()
+            .map(|(id, member)| {
+                let candidate = Candidate {
+                    topics: self.topics_of(member, turn.topics),
+                    rack: member.said.rack.clone(),
+                    held: self.targets.get(id).cloned().unwrap_or_default(),
+                    instance: member.said.instance.as_ref().map(InstanceId::as_str).map(Arc::from),
+                };
+                (id.clone(), candidate)
+            })
+            .collect();
+        let sizes = self.sizes(turn.topics);
+        let targets = self.assignor().assign(&candidates, &sizes, turn.topics);
+        for (id, target) in targets {
+            if self.targets.get(&id) != Some(&target) {
+                let (group, member) = (self.id.clone(), id);
+                self.write(turn, GroupRecord::TargetMember { group, member, value: Some(target) });
+            }
+        }
+        let value = TargetValue { epoch: self.epoch, assigned_at: turn.now.wall };
+        self.write(turn, GroupRecord::Target { group: self.id.clone(), value: Some(value) });
+        self.demand_yields(turn);
+    }
+
+    /// Who holds what others are to have must come forward, however long its session is.
+    pub(super) fn demand_yields(&mut self, turn: &mut Turn<'_>) {
+        let none = Partitions::new();
+        for (id, member) in &mut self.members {
+            let target = self.targets.get(id).unwrap_or(&none);
+            let is_asked_to_yield = member.current.assigned.iter().any(|(topic, pairs)| {
+                let wanted = target.get(topic);
+                pairs.iter().any(|(partition, _)| !wanted.is_some_and(|wanted| wanted.contains(partition)))
+            });
+            let is_asked_to_yield = is_asked_to_yield || !member.current.revoking.is_empty();
+            if !is_asked_to_yield {
+                member.yield_by = None;
+            } else if member.yield_by.is_none() {
+                member.yield_by = Some(turn.in_timeout(member.said.rebalance_timeout_ms));
+            }
+        }
+    }
+
+    fn sizes(&self, topics: &dyn Topics) -> BTreeMap<TopicId, i32> {
+        let names = self.subscriptions();
+        names.iter().filter_map(|name| topics.topic(name)).collect()
+    }
+
+    /// A number that differs when the subscribed topics, their partitions or racks do.
+    pub(super) fn hash(&self, topics: &dyn Topics) -> i64 {
+        let mut hash = Fnv(0xcbf2_9ce4_8422_2325);
+        for (id, size) in self.sizes(topics) {
+            hash.add(id.0.as_bytes());
+            hash.add(&size.to_be_bytes());
+            for partition in 0..size {
+                let mut racks = Vec::new();
+                topics.racks(id, partition, &mut racks);
+                for rack in racks.into_iter().collect::<BTreeSet<_>>() {
+                    hash.add(rack.as_bytes());
+                    hash.add(&[0]);
+                }
+                hash.add(&[1]);
+            }
+        }
+        hash.0.cast_signed()
+    }
+}
+
+/// FNV-1a: the same on every machine.
+struct Fnv(u64);
+
+impl Fnv {
+    fn add(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.0 = (self.0 ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
+        }
+    }
+}

@@ -1,0 +1,138 @@
+//! Properties of the server-side assignors.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use aquifer_group::{Assignor, Candidate, MemberId, Partitions};
+use aquifer_types::TopicId;
+use proptest::prelude::*;
+
+use crate::cluster::Cluster;
+
+fn members(count: usize, topics: &BTreeSet<TopicId>) -> BTreeMap<MemberId, Candidate> {
+    let member = |at| {
+        let candidate = Candidate { topics: topics.clone(), ..Candidate::default() };
+        (MemberId::new(&format!("m{at:03}")), candidate)
+    };
+    (0..count).map(member).collect()
+}
+
+fn load(partitions: &Partitions) -> usize {
+    partitions.values().map(Vec::len).sum()
+}
+
+fn cluster(sizes: &[i32]) -> (Cluster, BTreeMap<TopicId, i32>) {
+    let mut cluster = Cluster::default();
+    for (at, size) in sizes.iter().enumerate() {
+        cluster.create(&format!("t{at}"), *size);
+    }
+    let sizes = cluster.topics.values().copied().collect();
+    (cluster, sizes)
+}
+
+fn covers_once(assignment: &BTreeMap<MemberId, Partitions>, sizes: &BTreeMap<TopicId, i32>) {
+    let mut all: Vec<(TopicId, i32)> = assignment
+        .values()
+        .flat_map(|topics| topics.iter().flat_map(|(topic, at)| at.iter().map(|at| (*topic, *at))))
+        .collect();
+    all.sort_unstable();
+    let wanted: Vec<_> = sizes.iter().flat_map(|(topic, size)| (0..*size).map(|at| (*topic, at))).collect();
+    assert_eq!(all, wanted);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(96))]
+
+    #[test]
+    fn uniform_is_balanced_and_moves_as_little_as_it_can(
+        sizes in prop::collection::vec(1i32..12, 1..6), before in 1usize..9, after in 1usize..9,
+    ) {
+        let (cluster, sizes) = cluster(&sizes);
+        let topics: BTreeSet<TopicId> = sizes.keys().copied().collect();
+        let first = Assignor::Uniform.assign(&members(before, &topics), &sizes, &cluster);
+        let mut then = members(after, &topics);
+        for (id, candidate) in &mut then {
+            candidate.held = first.get(id).cloned().unwrap_or_default();
+        }
+
+        let second = Assignor::Uniform.assign(&then, &sizes, &cluster);
+
+        for (count, assignment) in [(before, &first), (after, &second)] {
+            covers_once(assignment, &sizes);
+            let total: usize = sizes.values().map(|size| *size as usize).sum();
+            for partitions in assignment.values() {
+                prop_assert!((total / count..=total.div_ceil(count)).contains(&load(partitions)));
+            }
+        }
+        // Who stays gives up only what the new balance asks of it.
+        let total: usize = sizes.values().map(|size| *size as usize).sum();
+        let moved: usize = then.iter().map(|(id, candidate)| {
+            candidate.held.iter().map(|(topic, at)| {
+                let has = second[id].get(topic);
+                at.iter().filter(|at| !has.is_some_and(|has| has.contains(at))).count()
+            }).sum::<usize>()
+        }).sum();
+        let mut loads: Vec<usize> = then.values().map(|candidate| load(&candidate.held)).collect();
+        loads.sort_unstable_by_key(|load| std::cmp::Reverse(*load));
+        let larger = total % after;
+        let least: usize = loads.iter().enumerate().map(|(at, load)| {
+            load.saturating_sub(total / after + usize::from(at < larger))
+        }).sum();
+        prop_assert_eq!(moved, least);
+    }
+
+    #[test]
+    fn members_get_what_they_subscribe_to_and_nothing_can_be_evened_out(
+        sizes in prop::collection::vec(1i32..10, 3), subscribed in prop::collection::vec(1u8..8, 1..7),
+    ) {
+        let (cluster, sizes) = cluster(&sizes);
+        let ids: Vec<TopicId> = sizes.keys().copied().collect();
+        let members: BTreeMap<MemberId, Candidate> = subscribed.iter().enumerate().map(|(at, mask)| {
+            let topics = (0..3).filter(|bit| mask & (1 << bit) != 0).map(|bit| ids[bit]).collect();
+            (MemberId::new(&format!("m{at}")), Candidate { topics, ..Candidate::default() })
+        }).collect();
+        let wanted: BTreeMap<TopicId, i32> = sizes.iter()
+            .filter(|(topic, _)| members.values().any(|member| member.topics.contains(topic)))
+            .map(|(topic, size)| (*topic, *size)).collect();
+
+        for assignor in [Assignor::Uniform, Assignor::Range] {
+            let assignment = assignor.assign(&members, &wanted, &cluster);
+
+            covers_once(&assignment, &wanted);
+            for (id, partitions) in &assignment {
+                for topic in partitions.keys() {
+                    prop_assert!(members[id].topics.contains(topic));
+                    let least = assignment.iter()
+                        .filter(|(other, _)| members[*other].topics.contains(topic))
+                        .map(|(_, partitions)| load(partitions)).min().expect("one at least");
+                    prop_assert!(assignor == Assignor::Range || load(partitions) <= least + 1);
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn members_get_partitions_of_their_own_rack_where_that_costs_no_balance() {
+    let (cluster, sizes) = cluster(&[6]);
+    let topics: BTreeSet<TopicId> = sizes.keys().copied().collect();
+    let mut members = members(3, &topics);
+    for (candidate, rack) in members.values_mut().zip(["rack-c", "rack-a", "rack-b"]) {
+        candidate.rack = Some(rack.into());
+    }
+
+    let assignment = Assignor::Uniform.assign(&members, &sizes, &cluster);
+
+    let held: Vec<Vec<i32>> = assignment.into_values().flat_map(Partitions::into_values).collect();
+    assert_eq!(held, [[2, 5], [0, 3], [1, 4]]);
+}
+
+#[test]
+fn range_gives_neighbours_and_the_first_get_one_more() {
+    let (cluster, sizes) = cluster(&[7]);
+    let topics: BTreeSet<TopicId> = sizes.keys().copied().collect();
+
+    let assignment = Assignor::Range.assign(&members(3, &topics), &sizes, &cluster);
+
+    let held: Vec<Vec<i32>> = assignment.into_values().flat_map(Partitions::into_values).collect();
+    assert_eq!(held, [vec![0, 1, 2], vec![3, 4], vec![5, 6]]);
+}

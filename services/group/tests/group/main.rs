@@ -1,0 +1,12 @@
+//! Tests of groups from outside: stored bytes, rules, a long walk.
+
+mod assignors;
+mod classic;
+mod cluster;
+mod consumer;
+mod consumer_walk;
+mod driver;
+mod golden;
+mod offsets;
+mod random;
+mod walk;
