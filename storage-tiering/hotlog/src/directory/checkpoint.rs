@@ -81,6 +81,13 @@ impl Checkpoints {
         }
     }
 
+    /// Segments were deleted: they need no sync any more.
+    pub(super) fn deleted(&mut self, id: TopicPartition, files: &[Arc<SegmentFile>]) {
+        if let Some(progress) = self.logs.get_mut(&id) {
+            progress.dirty.retain(|dirty| !files.iter().any(|file| Arc::ptr_eq(file, dirty)));
+        }
+    }
+
     pub(super) fn dropped(&mut self, id: TopicPartition) {
         self.logs.remove(&id);
         for needs in self.needs.values_mut() {

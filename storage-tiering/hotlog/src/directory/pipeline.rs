@@ -264,6 +264,9 @@ impl Pipeline {
 
     /// Before what waits: it makes room, and sealing, which syncs, may be far behind. What is gone need not be sealed.
     fn delete_segments(&mut self, files: Vec<Arc<SegmentFile>>) {
+        if let Some(first) = files.first() {
+            self.checkpoints.deleted(first.id, &files);
+        }
         let is_gone = |task: &SealTask| files.iter().any(|file| Arc::ptr_eq(file, &task.segment));
         self.background.retain(|job| !matches!(job, Background::Seal { task, .. } if is_gone(task)));
         self.background.push_front(Background::DeleteSegments { files });

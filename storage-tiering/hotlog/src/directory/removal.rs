@@ -22,6 +22,7 @@ pub(super) fn delete_segments(files: &FilePool, gone: &[Arc<SegmentFile>]) -> Re
 /// The files of a segment that another stands for.
 pub(super) fn delete_replaced(files: &FilePool, segment: &SegmentFile) -> Result<(), DiskError> {
     remove(files, segment.id, segment.name, Suffix::Log)?;
+    segment.close();
     remove(files, segment.id, segment.name, Suffix::Index)
 }
 

@@ -62,6 +62,11 @@ impl SegmentFile {
         self.recently_used.store(true, Ordering::Relaxed);
         self.open.lock().expect("opening does not panic").clone()
     }
+
+    /// Its name is gone: the space is free once those who got the handle are done with it.
+    pub(crate) fn close(&self) {
+        *self.open.lock().expect("opening does not panic") = None;
+    }
 }
 
 impl FilePool {
