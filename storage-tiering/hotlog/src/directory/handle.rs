@@ -186,7 +186,8 @@ impl Directory {
             if !shared.write_turn() {
                 break;
             }
-            if shared.queue().is_empty() {
+            // One turn takes about a group's worth: what it left is not in the queue any more, and nobody else may look.
+            if shared.queue().is_empty() && !shared.pipeline().has_waiting_writes() {
                 return;
             }
         }

@@ -87,7 +87,7 @@ impl Pipeline {
         self.latched
     }
 
-    /// Batches wait for room in a group.
+    /// Batches wait for room in a group, or for another turn.
     pub(super) fn has_waiting_writes(&self) -> bool {
         !self.backlog.is_empty() || !self.unfinished.is_empty()
     }
