@@ -1,7 +1,6 @@
 //! Consumer groups over sockets: every version of every API, restarts, and what is refused.
 
 use std::thread;
-use std::time::Duration;
 
 use aquifer_broker::Settings;
 use aquifer_wire::messages::*;
@@ -43,7 +42,7 @@ impl Client {
             if code(&response) != ErrorCode::COORDINATOR_LOAD_IN_PROGRESS {
                 return response;
             }
-            thread::sleep(Duration::from_millis(10));
+            thread::yield_now();
         }
     }
 
