@@ -26,8 +26,6 @@ pub enum TierRefusal {
     End { end: Offset, expected: Offset },
     #[error("the range does not go on where the tier ends")]
     Range,
-    #[error("the log cannot start at {0}, which is beyond the tier's end")]
-    Start(Offset),
     #[error("ranges up to {0} are not to be deleted yet")]
     NotYet(Offset),
 }
@@ -115,7 +113,7 @@ impl Tier {
         if expected_end != self.end {
             return Err(TierRefusal::End { end: self.end, expected: expected_end });
         }
-        let begins = range.base == self.end || (self.ranges.is_empty() && range.base <= self.end);
+        let begins = range.base == self.end || (self.live().is_empty() && self.follows(&range));
         if !begins || range.end <= self.end || range.bytes == 0 {
             return Err(TierRefusal::Range);
         }
@@ -125,15 +123,13 @@ impl Tier {
         Ok(())
     }
 
-    /// Moves the log's start up; what lies wholly below is unlinked. `false` if it is there already.
-    pub fn trim(&mut self, start: Offset, now: TimestampMs) -> Result<bool, TierRefusal> {
-        if start > self.end {
-            return Err(TierRefusal::Start(start));
-        }
+    /// Moves the log's start up, also beyond the tier's end, which then is there too; what lies wholly below is unlinked.
+    pub fn trim(&mut self, start: Offset, now: TimestampMs) {
         if start <= self.start {
-            return Ok(false);
+            return;
         }
         self.start = start;
+        self.end = self.end.max(start);
         let unlinks = self.ranges.first().is_some_and(|range| range.end <= start);
         if unlinks {
             match self.unlinked.last_mut() {
@@ -143,7 +139,6 @@ impl Tier {
             }
         }
         self.check();
-        Ok(true)
     }
 
     /// How far ranges could be deleted that were unlinked at this time or before.
@@ -184,15 +179,22 @@ impl Tier {
         Ok(())
     }
 
+    /// Whether the first range after a start that moved beyond everything holds that start.
+    fn follows(&self, range: &TierRange) -> bool {
+        range.base <= self.end && self.ranges.last().is_none_or(|last| last.end <= range.base)
+    }
+
     fn check(&self) {
         assert!(self.is_sound(), "a tier's ranges are out of order (I4, I6): {self:?}");
     }
 
     fn is_sound(&self) -> bool {
-        let contiguous = self.ranges.windows(2).all(|pair| pair[0].end == pair[1].base);
+        let live = self.live();
+        let contiguous = live.windows(2).all(|pair| pair[0].end == pair[1].base)
+            && self.ranges.windows(2).all(|pair| pair[0].end <= pair[1].base);
         let whole = self.ranges.iter().all(|range| range.base < range.end && range.bytes > 0);
-        let ends = self.ranges.last().is_none_or(|last| last.end == self.end);
-        let covers = match self.live().first() {
+        let ends = live.last().is_none_or(|last| last.end == self.end);
+        let covers = match live.first() {
             Some(first) => first.base <= self.start,
             None => self.start == self.end,
         };
@@ -260,7 +262,7 @@ mod tests {
     #[test]
     fn offsets_and_times_are_found() {
         let mut tier = tier(&[10, 20, 30]);
-        tier.trim(Offset(12), TimestampMs(1)).unwrap();
+        tier.trim(Offset(12), TimestampMs(1));
 
         assert_eq!(tier.from(Offset(12))[0].base, Offset(10));
         assert_eq!(tier.from(Offset(20))[0].base, Offset(20));
@@ -274,8 +276,8 @@ mod tests {
     #[test]
     fn what_was_unlinked_is_deleted_after_its_time_and_then_forgotten() {
         let mut tier = tier(&[10, 20, 30]);
-        tier.trim(Offset(10), TimestampMs(100)).unwrap();
-        tier.trim(Offset(25), TimestampMs(200)).unwrap();
+        tier.trim(Offset(10), TimestampMs(100));
+        tier.trim(Offset(25), TimestampMs(200));
 
         assert_eq!(tier.deletable(TimestampMs(99)), None);
         assert_eq!(tier.deletable(TimestampMs(100)), Some(Offset(10)));
@@ -293,8 +295,18 @@ mod tests {
     }
 
     #[test]
-    fn a_log_does_not_start_beyond_its_tier() {
-        assert_eq!(tier(&[10]).trim(Offset(11), TimestampMs(1)), Err(TierRefusal::Start(Offset(11))));
+    fn a_log_that_starts_beyond_its_tier_is_tiered_from_there_on() {
+        let mut tier = tier(&[10]);
+        tier.trim(Offset(25), TimestampMs(1));
+
+        assert_eq!((tier.start(), tier.end(), tier.live()), (Offset(25), Offset(25), &[][..]));
+        assert_eq!(
+            tier.add(Offset(25), range(5, 40)),
+            Err(TierRefusal::Range),
+            "what was tiered is not again"
+        );
+        tier.add(Offset(25), range(20, 40)).unwrap();
+        assert_eq!((tier.ranges().len(), tier.live().len()), (2, 1));
     }
 
     proptest! {
@@ -311,7 +323,7 @@ mod tests {
                         let base = tier.end();
                         let _ = tier.add(base, range(base.0, base.0 + more + 1));
                     }
-                    1 => drop(tier.trim(Offset(offset), TimestampMs(now))),
+                    1 => tier.trim(Offset(offset), TimestampMs(now)),
                     2 => drop(tier.delete(Offset(offset), old)),
                     _ => drop(tier.forget(Offset(offset))),
                 }

@@ -32,7 +32,10 @@ impl State {
     pub(crate) fn trim_tier(&mut self, run: BrokerRun, trim: &TierMove, deltas: &mut Vec<Delta>) -> Outcome {
         self.image.check_leads(run, trim)?;
         let now = self.image.time;
-        self.edit_tier(trim.partition, deltas, |tier| tier.trim(trim.offset, now).map(drop))
+        self.edit_tier(trim.partition, deltas, |tier| {
+            tier.trim(trim.offset, now);
+            Ok(())
+        })
     }
 
     /// Ranges that were unlinked long enough ago are to be deleted.
@@ -70,8 +73,11 @@ impl State {
                 continue;
             }
             let end = tier.end();
-            let unlinked = self.edit_tier(at, deltas, |tier| tier.trim(end, now).map(drop));
-            assert!(unlinked.is_ok(), "a tier can always be trimmed to its end");
+            let unlinked = self.edit_tier(at, deltas, |tier| {
+                tier.trim(end, now);
+                Ok(())
+            });
+            assert!(unlinked.is_ok(), "the tier was found just now");
         }
     }
 
