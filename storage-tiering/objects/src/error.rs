@@ -28,12 +28,9 @@ pub struct ObjectError {
 }
 
 impl ObjectError {
-    pub(crate) fn new(
-        operation: Operation,
-        key: &str,
-        problem: Problem,
-        message: impl ToString,
-    ) -> ObjectError {
+    /// For what was found wrong with what the store gave.
+    #[must_use]
+    pub fn new(operation: Operation, key: &str, problem: Problem, message: impl ToString) -> ObjectError {
         ObjectError { operation, key: key.to_owned(), problem, message: message.to_string() }
     }
 

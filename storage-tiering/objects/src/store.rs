@@ -71,7 +71,12 @@ impl Store {
                     return Ok(());
                 }
                 Ok(false) => {
-                    return Err(ObjectError::new(Operation::Create, key, Problem::Taken, "the name is taken"));
+                    return Err(ObjectError::new(
+                        Operation::Create,
+                        key,
+                        Problem::Taken,
+                        "the name is taken",
+                    ));
                 }
                 Err(looked) if looked.problem == Problem::Missing => last = Some(error),
                 Err(_) => return Err(error),
