@@ -181,6 +181,8 @@ impl Marks {
     /// The quorum says what can be read from the tier; whether that changes where the log starts.
     pub(crate) fn set_tier(&mut self, start: Offset, end: Offset) -> bool {
         self.tier = Some((start, end));
+        // What the quorum gave up is not served, whatever our disk still has of it.
+        self.local_start = self.local_start.max(start.min(self.high_watermark));
         self.settle_start()
     }
 
