@@ -34,6 +34,12 @@ impl Replica {
         }
     }
 
+    /// Whether its topic is to be in the tier.
+    #[must_use]
+    pub fn is_tiered(&self) -> bool {
+        self.state().config.local.is_some()
+    }
+
     /// Bytes of the segments that reach beyond an offset.
     #[must_use]
     pub fn bytes_from(&self, offset: Offset) -> u64 {

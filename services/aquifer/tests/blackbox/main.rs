@@ -10,5 +10,6 @@ mod mounted;
 mod offline;
 mod power_cut;
 mod restart;
+mod tier;
 mod verified;
 mod wire;
