@@ -31,13 +31,13 @@ pub(crate) fn run(arguments: &DevArguments) -> Result<()> {
     logging::start(logging::Format::Text, "warn");
     let runtime = Runtime::real();
     let started = runtime.now();
-    let settings = settings(arguments, data_dir.clone());
+    let settings = settings(arguments, &data_dir);
     run_until_stopped(&runtime, settings, |node| {
         tell(node, &data_dir, temporary.is_some(), elapsed(&runtime, started));
     })
 }
 
-fn settings(arguments: &DevArguments, data_dir: PathBuf) -> NodeSettings {
+fn settings(arguments: &DevArguments, data_dir: &Path) -> NodeSettings {
     let local = |port| SocketAddr::from((Ipv4Addr::LOCALHOST, port));
     let listener = Listener {
         name: "PLAINTEXT".to_owned(),
@@ -46,7 +46,7 @@ fn settings(arguments: &DevArguments, data_dir: PathBuf) -> NodeSettings {
         tls: None,
     };
     let node = aquifer_node::Settings {
-        data_dir: data_dir.clone(),
+        data_dir: data_dir.to_owned(),
         node: NodeId(0),
         bootstrap: true,
         broker: aquifer_broker::Settings {
@@ -56,7 +56,7 @@ fn settings(arguments: &DevArguments, data_dir: PathBuf) -> NodeSettings {
                 initial_rebalance_delay_ms: 0,
                 ..aquifer_group::Settings::default()
             },
-            tier: tier(arguments.tier.as_deref(), &data_dir),
+            tier: tier(arguments.tier.as_deref(), data_dir),
             new_topics: settings_of(&[("remote.storage.enable", "true")]),
             auto_topics: settings_of(&[("local.retention.ms", "45000")]),
             ..aquifer_broker::Settings::default()

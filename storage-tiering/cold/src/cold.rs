@@ -176,7 +176,8 @@ impl Cold {
         };
         let bytes = self.look(state, id, wake, fill)?;
         // It was checked when it came.
-        let footer = Footer::decode(&bytes).map_err(|error| corrupt(&place.key(range), error))?;
+        let footer =
+            Footer::decode(&bytes).map_err(|error| corrupt(&place.key(range), &error.to_string()))?;
         let footer = Arc::new(footer);
         state.footers.keep(object(range), footer.clone());
         Ok(footer)
@@ -381,7 +382,7 @@ fn chunk_fill(place: &Place, range: &TierRange, footer: &Footer, chunk: u32) -> 
     }
 }
 
-fn corrupt(key: &str, message: impl ToString) -> Found {
+fn corrupt(key: &str, message: &str) -> Found {
     Found::Failed(ObjectError::new(Operation::Read, key, Problem::Corrupt, message))
 }
 

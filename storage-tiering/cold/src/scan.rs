@@ -74,12 +74,8 @@ impl Run {
             }
         };
         let mut next = offset;
-        loop {
-            let header = match self.header(end) {
-                Scanned::Found(header) => header,
-                // What stands behind the last batch that is wholly there is for the next read.
-                Scanned::Beyond | Scanned::Damaged => break,
-            };
+        // What stands behind the last batch that is wholly there is for the next read.
+        while let Scanned::Found(header) = self.header(end) {
             let after = end.saturating_add(header.total_bytes() as u32);
             let too_much = end > start && u64::from(after - start) > bytes_max;
             if after > self.end() || too_much || header.end() > upto {

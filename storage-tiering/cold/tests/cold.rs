@@ -36,7 +36,7 @@ fn stretch(from: i64) -> Vec<u8> {
     let batch = |offset: i64| {
         let mut builder = BatchBuilder::new(Encoding::NONE);
         builder.base_offset(Offset(offset)).epoch(BatchEpoch(1));
-        let value: Vec<u8> = (0..RECORD_BYTES).map(|at| (at as i64 * 7 + offset) as u8).collect();
+        let value = offset.to_be_bytes().repeat(RECORD_BYTES / 8);
         let record =
             NewRecord { timestamp: TimestampMs(offset * 1_000), value: Some(&value), ..NewRecord::default() };
         builder.push(&record).unwrap();

@@ -30,8 +30,8 @@ pub struct ObjectError {
 impl ObjectError {
     /// For what was found wrong with what the store gave.
     #[must_use]
-    pub fn new(operation: Operation, key: &str, problem: Problem, message: impl ToString) -> ObjectError {
-        ObjectError { operation, key: key.to_owned(), problem, message: message.to_string() }
+    pub fn new(operation: Operation, key: &str, problem: Problem, message: impl Into<String>) -> ObjectError {
+        ObjectError { operation, key: key.to_owned(), problem, message: message.into() }
     }
 
     pub(crate) fn of(operation: Operation, key: &str, error: &object_store::Error) -> ObjectError {
@@ -42,7 +42,7 @@ impl ObjectError {
             Error::PermissionDenied { .. } | Error::Unauthenticated { .. } => Problem::Denied,
             _ => Problem::Unavailable,
         };
-        ObjectError::new(operation, key, problem, error)
+        ObjectError::new(operation, key, problem, error.to_string())
     }
 
     /// Whether the same may go well later.
