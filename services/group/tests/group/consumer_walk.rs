@@ -12,7 +12,7 @@ use aquifer_types::{Offset, TopicId};
 
 use crate::cluster::Cluster;
 use crate::driver::Driver;
-use crate::random::Random;
+use crate::random::{Random, walks};
 
 const CLIENTS: usize = 7;
 const GROUP: &str = "group";
@@ -291,13 +291,13 @@ impl Client {
     }
 }
 
-const WALKS: u64 = if cfg!(debug_assertions) { 15 } else { 250 };
 const STEPS: usize = 2_000;
 
 #[test]
 fn consumer_groups_keep_every_promise() {
+    let walks = walks(15, 500);
     let mut answered = 0;
-    for seed in 0..WALKS {
+    for seed in 0..walks {
         let mut walk = Walk::new(seed);
         for _ in 0..STEPS {
             walk.step();
@@ -306,7 +306,7 @@ fn consumer_groups_keep_every_promise() {
         answered += walk.answered;
     }
     // A walk that is refused everything proves nothing.
-    assert!(answered > WALKS * 200, "{answered} heartbeats were accepted");
+    assert!(answered > walks * 200, "{answered} heartbeats were accepted");
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Drives a shard as its edge will: appends what it writes, commits, restarts.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use aquifer_group::{
     Answer, GroupId, Input, Loading, Now, Reply, Request, Resolve, Settings, Shard, Step, Ticket,
@@ -16,6 +16,8 @@ pub struct Driver {
     pub shard: Shard,
     pub cluster: Cluster,
     pub log: Vec<Stored>,
+    /// Where batches end: a log keeps or loses a batch as a whole.
+    ends: BTreeSet<usize>,
     /// How much of the log is committed.
     pub committed: usize,
     pub settings: Settings,
@@ -36,6 +38,7 @@ impl Driver {
             shard,
             cluster,
             log: Vec::new(),
+            ends: BTreeSet::new(),
             committed: 0,
             settings,
             now_ms: 1_000,
@@ -81,6 +84,7 @@ impl Driver {
     fn carry_out(&mut self, step: Step) {
         assert_eq!(step.base, Offset(self.log.len() as i64), "a batch elsewhere");
         self.log.extend(step.records.iter().map(|record| (record.key(), record.value())));
+        self.ends.insert(self.log.len());
         self.patterns.extend(step.patterns);
         self.deliver(step.replies);
         if self.commits_at_once {
@@ -99,8 +103,10 @@ impl Driver {
         self.commit(self.log.len());
     }
 
+    /// Commits the batches that end by `upto`.
     pub fn commit(&mut self, upto: usize) {
-        self.committed = self.committed.max(upto);
+        let end = self.ends.range(..=upto).next_back().copied().unwrap_or(0);
+        self.committed = self.committed.max(end);
         let replies = self.shard.commit(Offset(self.committed as i64));
         self.deliver(replies);
     }
@@ -129,6 +135,7 @@ impl Driver {
     /// The broker dies; what was not committed may be lost. Returns the requests that got no answer.
     pub fn restart(&mut self) -> Vec<Ticket> {
         self.log.truncate(self.committed);
+        self.ends.split_off(&(self.committed + 1));
         let loading = self.loaded();
         let now = self.now();
         let next = Offset(self.log.len() as i64);
