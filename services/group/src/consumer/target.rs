@@ -26,13 +26,43 @@ impl ConsumerGroup {
         most.map(|(assignor, _)| assignor).unwrap_or_default()
     }
 
-    /// Begins a new epoch and gives everyone a target for it.
+    /// Begins a new epoch; everyone is given a target for it as soon as that is due.
     pub(super) fn bump(&mut self, turn: &mut Turn<'_>) {
+        self.drop_unused_patterns(turn);
         let metadata_hash = self.hash(turn.topics);
         self.checked_version = Some(turn.topics.version());
         let value = ConsumerGroupValue { epoch: self.epoch + 1, metadata_hash };
         self.write(turn, GroupRecord::Consumer { group: self.id.clone(), value: Some(value) });
-        self.assign(turn);
+        self.assign_if_due(turn);
+    }
+
+    fn drop_unused_patterns(&mut self, turn: &mut Turn<'_>) {
+        let unused = self.patterns.keys().filter(|pattern| !self.pattern_users.contains_key(*pattern));
+        let unused: Vec<_> = unused.cloned().collect();
+        for pattern in unused {
+            let group = self.id.clone();
+            self.write(turn, GroupRecord::Pattern { group, pattern, value: None });
+        }
+    }
+
+    /// Targets are computed for many changes at once, but the first one without delay: nobody has anything before it.
+    pub(super) fn assign_if_due(&mut self, turn: &mut Turn<'_>) {
+        let due = self.assignment_due(turn);
+        if due <= turn.now.elapsed_ms {
+            self.assign(turn);
+        } else {
+            turn.wake_by(due);
+        }
+    }
+
+    /// When the next target is to be computed; `u64::MAX` while there is none to compute.
+    pub(super) fn assignment_due(&self, turn: &Turn<'_>) -> u64 {
+        let interval = u64::try_from(turn.consumer(&self.id).assignment_interval_ms).unwrap_or(0);
+        match self.assigned_elapsed {
+            _ if self.epoch == self.target_epoch => u64::MAX,
+            Some(at) if self.target_epoch > 0 => at.saturating_add(interval),
+            _ => 0,
+        }
     }
 
     fn assign(&mut self, turn: &mut Turn<'_>) {
@@ -59,6 +89,7 @@ impl ConsumerGroup {
         }
         let value = TargetValue { epoch: self.epoch, assigned_at: turn.now.wall };
         self.write(turn, GroupRecord::Target { group: self.id.clone(), value: Some(value) });
+        self.assigned_elapsed = Some(turn.now.elapsed_ms);
         self.demand_yields(turn);
     }
 
@@ -69,7 +100,9 @@ impl ConsumerGroup {
             let target = self.targets.get(id).unwrap_or(&none);
             let is_asked_to_yield = member.current.assigned.iter().any(|(topic, pairs)| {
                 let wanted = target.get(topic);
-                pairs.iter().any(|(partition, _)| !wanted.is_some_and(|wanted| wanted.contains(partition)))
+                pairs.iter().any(|(partition, _)| {
+                    wanted.is_none_or(|wanted| wanted.binary_search(partition).is_err())
+                })
             });
             let is_asked_to_yield = is_asked_to_yield || !member.current.revoking.is_empty();
             if !is_asked_to_yield {

@@ -4,17 +4,17 @@ use std::sync::Arc;
 
 use aquifer_group::{
     Answer, Commit, CommitPartition, ConsumerHeartbeat, HeartbeatAnswer, InstanceId, Join, MemberId,
-    Partitions, Refusal, Request, Settings,
+    Partitions, Refusal, Request,
 };
 use aquifer_types::Offset;
 
 use crate::cluster::{Cluster, name};
-use crate::driver::Driver;
+use crate::driver::{Driver, at_once};
 
 const GROUP: &str = "group";
 
 fn driver() -> Driver {
-    Driver::new(Cluster::with(&[("t", 4)]), Settings::default())
+    Driver::new(Cluster::with(&[("t", 4)]), at_once())
 }
 
 fn own(driver: &Driver, partitions: &[i32]) -> Partitions {

@@ -11,7 +11,7 @@ use aquifer_group::{
 use aquifer_types::{Offset, TopicId};
 
 use crate::cluster::Cluster;
-use crate::driver::Driver;
+use crate::driver::{Driver, at_once};
 use crate::random::{Random, walks};
 
 const CLIENTS: usize = 7;
@@ -53,14 +53,17 @@ fn partitions(pairs: &BTreeSet<(TopicId, i32)>) -> Partitions {
 
 impl Walk {
     fn new(seed: u64) -> Walk {
-        let mut driver = Driver::new(Cluster::with(&[("a", 5), ("b", 3)]), Settings::default());
+        let mut random = Random::new(seed);
+        let mut settings = Settings::default();
+        settings.consumer.assignment_interval_ms = [0, 1_000, 4_000][random.below(3)];
+        let mut driver = Driver::new(Cluster::with(&[("a", 5), ("b", 3)]), settings);
         driver.commits_at_once = false;
         let clients = (0..CLIENTS).map(|at| Client {
             instance: (at % 3 == 2).then(|| InstanceId::new(&format!("i{at}"))),
             topics: if at % 4 == 3 { vec!["a".into()] } else { vec!["a".into(), "b".into()] },
             ..Client::default()
         });
-        Walk { random: Random::new(seed), driver, clients: clients.collect(), drawn: 0, answered: 0 }
+        Walk { random, driver, clients: clients.collect(), drawn: 0, answered: 0 }
     }
 
     fn step(&mut self) {
@@ -311,7 +314,7 @@ fn consumer_groups_keep_every_promise() {
 
 #[test]
 fn a_pattern_is_resolved_outside_and_its_topics_are_shared_out() {
-    let mut driver = Driver::new(Cluster::with(&[("logs-1", 2), ("other", 2)]), Settings::default());
+    let mut driver = Driver::new(Cluster::with(&[("logs-1", 2), ("other", 2)]), at_once());
     let beat = |epoch: i32, owned: Option<Partitions>| {
         Request::ConsumerHeartbeat(ConsumerHeartbeat {
             member: MemberId::new("m"),

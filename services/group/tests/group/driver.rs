@@ -12,6 +12,13 @@ use crate::cluster::Cluster;
 /// A key and a value as they lie in the log.
 type Stored = (Vec<u8>, Option<Vec<u8>>);
 
+/// Settings under which every change is followed by a target at once.
+pub fn at_once() -> Settings {
+    let mut settings = Settings::default();
+    settings.consumer.assignment_interval_ms = 0;
+    settings
+}
+
 pub struct Driver {
     pub shard: Shard,
     pub cluster: Cluster,
