@@ -2,6 +2,7 @@
 //! are given what the group has assigned to them.
 
 use super::group::{ConsumerGroup, Member, plain};
+use super::reconcile::contains;
 use crate::answer::{Joined, Left, Refusal, Synced};
 use crate::embedded::{Named, Subscription, encode_assignment};
 use crate::input::{Heartbeat, Join, Leaver, Sync, Topics};
@@ -16,6 +17,14 @@ impl ConsumerGroup {
     /// Takes the guest in, or further on its way, and answers at once: nobody waits for the others.
     pub(crate) fn join_guest(&mut self, turn: &mut Turn<'_>, join: &Join) -> Result<Joined, Refusal> {
         let subscription = self.subscription_of(join)?;
+        let owned = by_id(turn.topics, &subscription.owned);
+        if self.owns_what_others_hold(&join.member, &owned) {
+            // It has not heard of what was decided since: it must lose that before it goes on.
+            if join.instance.is_none() {
+                self.remove(turn, std::slice::from_ref(&join.member));
+            }
+            return Err(Refusal::UnknownMember);
+        }
         let id = self.admit_guest(turn, join, &subscription)?;
         let known = self.members.get(&id).map(|member| member.said.clone());
         let said = said_by_guest(known.as_ref(), join, &subscription);
@@ -26,7 +35,6 @@ impl ConsumerGroup {
             self.write(turn, GroupRecord::Member { group, member, value: Some(said) });
         }
         self.follow_topics(turn, changed);
-        let owned = by_id(turn.topics, &subscription.owned);
         let Some(after) = self.reconcile(turn, &id, Some(&owned)) else { return Err(Refusal::UnknownMember) };
         self.rearm_member(turn, &id);
         self.answer_by(turn, &id);
@@ -55,6 +63,17 @@ impl ConsumerGroup {
             return Err(Refusal::InconsistentProtocol);
         }
         Subscription::decode(metadata).map_err(|_malformed| Refusal::InconsistentProtocol)
+    }
+
+    fn owns_what_others_hold(&self, id: &MemberId, owned: &Partitions) -> bool {
+        let Some(guest) = self.members.get(id).filter(|member| member.is_guest()) else { return false };
+        owned.iter().any(|(topic, partitions)| {
+            partitions.iter().any(|partition| {
+                self.owners.is_held(*topic, *partition)
+                    && !contains(&guest.current.assigned, *topic, *partition)
+                    && !contains(&guest.current.revoking, *topic, *partition)
+            })
+        })
     }
 
     /// Under which id the guest is a member.
@@ -140,7 +159,7 @@ impl ConsumerGroup {
         let assigned = &guest.current.assigned;
         self.targets.get(id).into_iter().flatten().any(|(topic, partitions)| {
             partitions.iter().any(|partition| {
-                let has = super::reconcile::contains(assigned, *topic, *partition);
+                let has = contains(assigned, *topic, *partition);
                 !has && self.owners.is_held(*topic, *partition)
             })
         })

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use aquifer_group::{
-    Answer, Commit, CommitPartition, ConsumerHeartbeat, HeartbeatAnswer, InstanceId, Join, MemberId,
+    Answer, Commit, CommitPartition, ConsumerHeartbeat, HeartbeatAnswer, Input, InstanceId, Join, MemberId,
     Partitions, Refusal, Request,
 };
 use aquifer_types::Offset;
@@ -234,4 +234,40 @@ fn an_empty_group_changes_its_protocol_and_keeps_its_offsets() {
     let fetch = aquifer_group::FetchOffsets { member: None, epoch: -1, topics: None };
     let Answer::FetchOffsets(Ok(kept)) = driver.ask(GROUP, Request::FetchOffsets(fetch)) else { panic!() };
     assert_eq!(kept[0].1[0].offset, Offset(1));
+}
+
+#[test]
+fn a_pattern_is_resolved_outside_and_its_topics_are_shared_out() {
+    let mut driver = Driver::new(Cluster::with(&[("logs-1", 2), ("other", 2)]), at_once());
+    let beat = |epoch: i32, owned: Option<Partitions>| {
+        Request::ConsumerHeartbeat(ConsumerHeartbeat {
+            member: MemberId::new("m"),
+            epoch,
+            instance: None,
+            rack: None,
+            client_id: "c".into(),
+            client_host: "h".into(),
+            rebalance_timeout_ms: if epoch == 0 { 10_000 } else { -1 },
+            topics: None,
+            pattern: (epoch == 0).then(|| "logs-.*".into()),
+            assignor: None,
+            owned,
+            session_timeout_ms: None,
+        })
+    };
+    driver.ask(GROUP, beat(0, Some(Partitions::new())));
+    let asked = driver.patterns.pop().expect("asked to resolve");
+
+    driver.handle(Input::PatternResolved {
+        group: asked.group,
+        pattern: asked.pattern,
+        topics: vec!["logs-1".into()],
+        version: asked.version,
+    });
+    let Answer::ConsumerHeartbeat(Ok(answer)) = driver.ask(GROUP, beat(1, Some(Partitions::new()))) else {
+        panic!("refused")
+    };
+
+    let (id, _) = driver.cluster.topics["logs-1"];
+    assert_eq!(answer.assignment, Some(Partitions::from([(id, vec![0, 1])])));
 }

@@ -8,6 +8,7 @@ use aquifer_group::{
 use aquifer_types::{Offset, TimestampMs};
 
 use crate::cluster::Cluster;
+use crate::random::Random;
 
 /// A key and a value as they lie in the log.
 type Stored = (Vec<u8>, Option<Vec<u8>>);
@@ -139,11 +140,51 @@ impl Driver {
         loading
     }
 
+    /// The same where compaction has been: what a later record supersedes may be gone, and so may a removal of what is.
+    pub fn loaded_thinned(&self, random: &mut Random) -> Loading {
+        let mut lasts = BTreeMap::new();
+        let mut older_stays = BTreeSet::new();
+        for (at, (key, _)) in self.log.iter().enumerate() {
+            lasts.insert(key, at);
+        }
+        let mut loading = Loading::new();
+        for (at, (key, value)) in self.log.iter().enumerate() {
+            let is_last = lasts[key] == at;
+            let may_go = if is_last { value.is_none() && !older_stays.contains(key) } else { true };
+            if may_go && !random.one_in(3) {
+                continue;
+            }
+            older_stays.insert(key);
+            loading.replay(Offset(at as i64), key, value.as_deref());
+        }
+        loading.skip_to(Offset(self.log.len() as i64));
+        loading
+    }
+
+    /// The same by a checkpoint of what the log was at some time, and the rest of the log.
+    pub fn loaded_by_checkpoint(&self, random: &mut Random) -> Loading {
+        let cut = random.below(self.log.len() + 1);
+        let mut loading = Loading::new();
+        for (at, (key, value)) in self.log.iter().enumerate() {
+            if at == cut {
+                loading = Loading::restore(&loading.checkpoint()).expect("a checkpoint");
+            }
+            loading.replay(Offset(at as i64), key, value.as_deref());
+        }
+        loading
+    }
+
     /// The broker dies; what was not committed may be lost. Returns the requests that got no answer.
     pub fn restart(&mut self) -> Vec<Ticket> {
+        self.restart_by(Driver::loaded)
+    }
+
+    /// Dies, and comes back with what `load` makes of the log.
+    pub fn restart_by(&mut self, load: impl FnOnce(&Driver) -> Loading) -> Vec<Ticket> {
         self.log.truncate(self.committed);
         self.ends.split_off(&(self.committed + 1));
-        let loading = self.loaded();
+        let loading = load(self);
+        assert_eq!(loading.checkpoint(), self.loaded().checkpoint(), "another state than the log tells");
         let now = self.now();
         let next = Offset(self.log.len() as i64);
         let shard = Shard::lead(loading, next, now, &self.cluster, self.settings.clone());

@@ -35,26 +35,53 @@ pub fn assignment(assigned: &Named) -> Arc<[u8]> {
     bytes.into()
 }
 
+/// What an assignment gives.
 pub fn read_assignment(bytes: &[u8]) -> Named {
-    let mut at = 2;
-    let mut number = |size: usize| {
-        let taken = &bytes[at..at + size];
-        at += size;
-        taken.to_vec()
-    };
-    let i32_of = |bytes: Vec<u8>| i32::from_be_bytes(bytes.try_into().expect("four bytes"));
-    let mut named = Named::new();
+    let mut input = Input(bytes);
     if bytes.is_empty() {
-        return named;
+        return Named::new();
     }
-    for _ in 0..i32_of(number(4)) {
-        let length = i16::from_be_bytes(number(2).try_into().expect("two bytes"));
-        let name = String::from_utf8(number(length as usize)).expect("text");
-        for _ in 0..i32_of(number(4)) {
-            named.insert((name.clone(), i32_of(number(4))));
+    input.take(2);
+    input.named()
+}
+
+/// The topics a subscription names, and what it owns.
+pub fn read_subscription(bytes: &[u8]) -> (BTreeSet<String>, Named) {
+    let mut input = Input(bytes);
+    input.take(2);
+    let topics = (0..input.i32()).map(|_| input.text()).collect();
+    assert_eq!(input.i32(), -1, "no user data");
+    (topics, input.named())
+}
+
+struct Input<'a>(&'a [u8]);
+
+impl Input<'_> {
+    fn take(&mut self, count: usize) -> Vec<u8> {
+        let (taken, rest) = self.0.split_at(count);
+        self.0 = rest;
+        taken.to_vec()
+    }
+
+    fn i32(&mut self) -> i32 {
+        i32::from_be_bytes(self.take(4).try_into().expect("four bytes"))
+    }
+
+    fn text(&mut self) -> String {
+        let length = i16::from_be_bytes(self.take(2).try_into().expect("two bytes"));
+        String::from_utf8(self.take(length as usize)).expect("text")
+    }
+
+    fn named(&mut self) -> Named {
+        let mut named = Named::new();
+        for _ in 0..self.i32() {
+            let name = self.text();
+            for _ in 0..self.i32() {
+                named.insert((name.clone(), self.i32()));
+            }
         }
+        named
     }
-    named
 }
 
 fn text(bytes: &mut Vec<u8>, text: &str) {
