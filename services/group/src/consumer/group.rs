@@ -54,10 +54,17 @@ pub(crate) struct Member {
     pub(crate) answers_by: Option<u64>,
 }
 
+/// The names a member subscribes to, and its pattern.
+pub(super) type Reads<'a> = (&'a [Arc<str>], Option<&'a str>);
+
 impl Member {
     /// Whether it speaks the classic protocol, in a group of the other one.
     pub(crate) fn is_guest(&self) -> bool {
         self.said.classic.is_some()
+    }
+
+    pub(super) fn reads(&self) -> Reads<'_> {
+        (&self.said.topics, self.said.pattern.as_deref())
     }
 
     /// When it is out, unless it comes forward.
@@ -143,11 +150,11 @@ impl ConsumerGroup {
         if all_settled { "Stable" } else { "Reconciling" }
     }
 
-    /// The topics that exist and that the member reads: those it names and those its pattern matched.
-    pub(super) fn topics_of(&self, member: &Member, topics: &dyn Topics) -> BTreeSet<TopicId> {
+    /// The topics that exist and that the member reads, with their sizes: those it names and those its pattern matched.
+    pub(super) fn topics_of(&self, member: &Member, topics: &dyn Topics) -> BTreeMap<TopicId, i32> {
         let matched = member.said.pattern.as_ref().and_then(|pattern| self.patterns.get(pattern));
         let names = member.said.topics.iter().chain(matched.into_iter().flat_map(|matched| &matched.topics));
-        names.filter_map(|name| topics.topic(name)).map(|(id, _)| id).collect()
+        names.filter_map(|name| topics.topic(name)).collect()
     }
 
     /// Every name that some member reads.

@@ -1,6 +1,6 @@
 //! A member on its way to its target: give up what others are to have, then take what is free.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 use aquifer_types::TopicId;
 
@@ -12,7 +12,7 @@ pub(super) struct Towards<'a> {
     pub(super) target_epoch: i32,
     pub(super) target: &'a Partitions,
     /// Where the target is older than subscriptions are: what the member reads, and no more than that.
-    pub(super) topics: Option<BTreeSet<TopicId>>,
+    pub(super) topics: Option<BTreeMap<TopicId, i32>>,
     /// What the member owns by its own word; `None` if its word tells of the past, or of nothing.
     pub(super) owned: Option<&'a Partitions>,
     pub(super) owners: &'a Owners,
@@ -93,7 +93,7 @@ impl Towards<'_> {
     }
 
     fn reads(&self, topic: TopicId) -> bool {
-        self.topics.as_ref().is_none_or(|topics| topics.contains(&topic))
+        self.topics.as_ref().is_none_or(|topics| topics.contains_key(&topic))
     }
 
     fn keeps_all(&self, current: &CurrentValue) -> bool {

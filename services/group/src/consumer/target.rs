@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use aquifer_types::TopicId;
 
-use super::group::ConsumerGroup;
+use super::group::{ConsumerGroup, Reads};
 use crate::assignor::{Assignor, Candidate};
 use crate::input::Topics;
 use crate::names::{InstanceId, MemberId};
@@ -66,12 +66,13 @@ impl ConsumerGroup {
     }
 
     fn assign(&mut self, turn: &mut Turn<'_>) {
+        let read = self.read(turn.topics);
         let candidates: BTreeMap<MemberId, Candidate> = self
             .members
             .iter()
             .map(|(id, member)| {
                 let candidate = Candidate {
-                    topics: self.topics_of(member, turn.topics),
+                    topics: read[&member.reads()].keys().copied().collect(),
                     rack: member.said.rack.clone(),
                     held: self.targets.get(id).cloned().unwrap_or_default(),
                     instance: member.said.instance.as_ref().map(InstanceId::as_str).map(Arc::from),
@@ -79,7 +80,7 @@ impl ConsumerGroup {
                 (id.clone(), candidate)
             })
             .collect();
-        let sizes = self.sizes(turn.topics);
+        let sizes = sizes(&read);
         let targets = self.assignor().assign(&candidates, &sizes, turn.topics);
         for (id, target) in targets {
             if self.targets.get(&id) != Some(&target) {
@@ -113,15 +114,19 @@ impl ConsumerGroup {
         }
     }
 
-    fn sizes(&self, topics: &dyn Topics) -> BTreeMap<TopicId, i32> {
-        let names = self.subscriptions();
-        names.iter().filter_map(|name| topics.topic(name)).collect()
+    /// The topics that are read, by what members say they read: most of them say the same.
+    fn read(&self, topics: &dyn Topics) -> BTreeMap<Reads<'_>, BTreeMap<TopicId, i32>> {
+        let mut read = BTreeMap::new();
+        for member in self.members.values() {
+            read.entry(member.reads()).or_insert_with(|| self.topics_of(member, topics));
+        }
+        read
     }
 
     /// A number that differs when the subscribed topics, their partitions or racks do.
     pub(super) fn hash(&self, topics: &dyn Topics) -> i64 {
         let mut hash = Fnv(0xcbf2_9ce4_8422_2325);
-        for (id, size) in self.sizes(topics) {
+        for (id, size) in sizes(&self.read(topics)) {
             hash.add(id.0.as_bytes());
             hash.add(&size.to_be_bytes());
             for partition in 0..size {
@@ -136,6 +141,11 @@ impl ConsumerGroup {
         }
         hash.0.cast_signed()
     }
+}
+
+/// Every topic that somebody reads.
+fn sizes(read: &BTreeMap<Reads<'_>, BTreeMap<TopicId, i32>>) -> BTreeMap<TopicId, i32> {
+    read.values().flatten().map(|(topic, size)| (*topic, *size)).collect()
 }
 
 /// FNV-1a: the same on every machine.
