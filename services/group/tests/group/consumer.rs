@@ -271,3 +271,77 @@ fn a_pattern_is_resolved_outside_and_its_topics_are_shared_out() {
     let (id, _) = driver.cluster.topics["logs-1"];
     assert_eq!(answer.assignment, Some(Partitions::from([(id, vec![0, 1])])));
 }
+
+#[test]
+fn an_answer_that_is_lost_twice_is_forgiven_twice() {
+    let mut driver = driver();
+    let all = own(&driver, &[0, 1, 2, 3]);
+    join(&mut driver, "a");
+    join(&mut driver, "b");
+    let waits = beat("b", 2, Some(Partitions::new()));
+    ask(&mut driver, waits.clone()).expect("nothing is free");
+    let kept = ask(&mut driver, beat("a", 1, Some(all))).expect("asked").assignment.expect("less");
+    ask(&mut driver, beat("c", 0, Some(Partitions::new()))).expect("joined");
+
+    // b goes on to the third epoch, and hears of it only when it has said three times where it was.
+    for _ in 0..3 {
+        assert_eq!(ask(&mut driver, waits.clone()).map(|answer| answer.epoch), Ok(3));
+    }
+    ask(&mut driver, beat("a", 1, Some(kept))).expect("a heartbeat");
+}
+
+#[test]
+fn a_word_of_the_past_gives_nothing_up() {
+    let mut driver = driver();
+    let all = own(&driver, &[0, 1, 2, 3]);
+    join(&mut driver, "a");
+    join(&mut driver, "b");
+    let kept = ask(&mut driver, beat("a", 1, Some(all))).expect("asked").assignment.expect("less");
+    ask(&mut driver, beat("a", 1, Some(kept.clone()))).expect("given up");
+    let of_b =
+        ask(&mut driver, beat("b", 2, Some(Partitions::new()))).expect("free").assignment.expect("two");
+    // b leaves: a has everything again, in the third epoch.
+    ask(&mut driver, beat("b", -1, None)).expect("left");
+    assert_eq!(ask(&mut driver, beat("a", 2, Some(kept.clone()))).expect("all").epoch, 3);
+    join(&mut driver, "c");
+
+    // What a said before it got that arrives once more.
+    ask(&mut driver, beat("a", 2, Some(kept.clone()))).expect("forgiven");
+
+    let early = ask(&mut driver, beat("c", 4, Some(Partitions::new()))).expect("a heartbeat");
+    assert_eq!(early.assignment.unwrap_or_default(), Partitions::new(), "a owns {of_b:?} still");
+}
+
+#[test]
+fn what_was_asked_back_and_is_not_wanted_any_more_is_had_again_at_once() {
+    let mut driver = driver();
+    let all = own(&driver, &[0, 1, 2, 3]);
+    join(&mut driver, "a");
+    join(&mut driver, "b");
+    let kept = ask(&mut driver, beat("a", 1, Some(all.clone()))).expect("asked").assignment.expect("less");
+    ask(&mut driver, beat("b", -1, None)).expect("left");
+
+    let again = ask(&mut driver, beat("a", 1, Some(kept))).expect("a heartbeat");
+
+    assert_eq!((again.epoch, again.assignment), (3, Some(all)));
+}
+
+#[test]
+fn a_place_without_a_member_leaves_no_ghost_behind() {
+    let mut driver = driver();
+    join(&mut driver, "a");
+    ask(&mut driver, beat("a", -1, None)).expect("left");
+    join(&mut driver, "b");
+    let whole = driver.loaded();
+
+    // Compaction took a's own records, its removal too; of its place both are there still.
+    let of_member =
+        |kind: u8, (key, _): &&(Vec<u8>, Option<Vec<u8>>)| !(key[..2] == [0, kind] && key.ends_with(b"a"));
+    let mut thinned = aquifer_group::Loading::new();
+    for (at, (key, value)) in driver.log.iter().filter(|record| of_member(5, record)).enumerate() {
+        thinned.replay(Offset(at as i64), key, value.as_deref());
+    }
+    thinned.skip_to(whole.next());
+
+    assert_eq!(thinned.checkpoint(), whole.checkpoint());
+}

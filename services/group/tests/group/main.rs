@@ -4,6 +4,7 @@ mod assignors;
 mod classic;
 mod cluster;
 mod consumer;
+mod consumer_settings;
 mod consumer_walk;
 mod driver;
 mod embedded;

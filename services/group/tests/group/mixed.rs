@@ -337,3 +337,66 @@ fn an_administrator_removes_members_by_instance_or_id_whatever_they_speak() {
     assert_eq!(outcomes, [Ok(()), unknown.clone(), Ok(()), unknown, Err(Refusal::FencedInstance)]);
     assert_eq!(described(&mut driver).state, "Empty");
 }
+
+#[test]
+fn a_guest_has_the_session_it_asked_for() {
+    let mut driver = mixed_group(settings());
+    driver.advance(9_999);
+    assert_eq!(described(&mut driver).members.len(), 2);
+    driver.advance(1);
+    assert_eq!(described(&mut driver).members.len(), 1, "it asked for 10 s");
+}
+
+#[test]
+fn who_waits_in_a_classic_group_is_let_go_when_it_goes_over() {
+    let mut driver = classic_group(settings());
+    let waiting =
+        driver.send(GROUP, Request::Join(Join { fresh_id: MemberId::new("second"), ..classic("", &[]) }));
+    assert_eq!(driver.take(waiting), None, "the first one is awaited");
+
+    ask(&mut driver, modern("new", 0, Some(Partitions::new()))).expect("joined");
+
+    assert_eq!(driver.take(waiting), Some(Answer::Join(Err(Refusal::RebalanceInProgress))));
+    let members: Vec<String> =
+        described(&mut driver).members.iter().map(|member| member.id.to_string()).collect();
+    assert_eq!(members, ["new", "old"], "the second had no place yet");
+}
+
+#[test]
+fn what_a_member_had_before_its_last_assignment_is_not_given_to_others() {
+    let mut driver = classic_group(settings());
+    // It joins again with all it has, is assigned half of it, and never hears of that.
+    let again = driver.send(GROUP, Request::Join(classic("old", &[0, 1, 2, 3])));
+    assert!(matches!(driver.take(again), Some(Answer::Join(Ok(_)))));
+    let leads = Sync {
+        member: MemberId::new("old"),
+        instance: None,
+        generation: 2,
+        protocol_type: None,
+        protocol: None,
+        assignments: vec![(MemberId::new("old"), assignment(&named(&[0, 1])))],
+    };
+    driver.send(GROUP, Request::Sync(leads));
+
+    let came = ask(&mut driver, modern("new", 0, Some(Partitions::new()))).expect("joined");
+
+    assert_eq!((came.epoch, came.assignment), (3, Some(Partitions::new())), "old has it still");
+    join(&mut driver, classic("old", &[0, 1])).expect("joined");
+    let got = ask(&mut driver, modern("new", 3, Some(Partitions::new()))).expect("a heartbeat").assignment;
+    assert_eq!(got.expect("its share").values().map(Vec::len).sum::<usize>(), 2);
+}
+
+#[test]
+fn a_guest_that_has_not_heard_of_what_others_got_must_lose_it_first() {
+    let mut driver = mixed_group(settings());
+    let of_new = described(&mut driver)
+        .members
+        .iter()
+        .find(|member| member.id.as_str() == "new")
+        .map(|new| new.assigned[0].2[0]);
+
+    let stale = join(&mut driver, classic("old", &[of_new.expect("a partition")]));
+
+    assert_eq!(stale, Err(Refusal::UnknownMember));
+    assert_eq!(described(&mut driver).members.len(), 1);
+}

@@ -438,8 +438,10 @@ impl Walk {
             (driver.ask(GROUP, Request::ConsumerDescribe), driver.ask(GROUP, Request::Describe))
         };
         let before = seen(&mut self.driver);
+        let bytes = self.driver.shard.bytes();
         self.driver.restart_by(|driver| driver.loaded_thinned(&mut self.random));
         assert_eq!(seen(&mut self.driver), before);
+        assert_eq!(self.driver.shard.bytes(), bytes, "the estimate has drifted");
     }
 }
 
