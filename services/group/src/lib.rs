@@ -14,6 +14,7 @@
 //!
 //! - `Step::patterns` are resolved by the caller, and told of with `Input::PatternResolved`. The caller has checked that a
 //!   pattern compiles before it hands the heartbeat in.
+//! - `Input::TopicsChanged` follows changes of the metadata, and `Topics::group` tells what is configured for one group.
 //! - A load may begin at a checkpoint: [`Loading::checkpoint`] of a `Loading` that took in committed records only, kept with
 //!   the log's name, and [`Loading::restore`].
 //!

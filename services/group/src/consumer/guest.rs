@@ -116,13 +116,14 @@ impl ConsumerGroup {
     /// What the guest is assigned, in its own words.
     pub(crate) fn sync_guest(&mut self, turn: &mut Turn<'_>, sync: &Sync) -> Result<Synced, Refusal> {
         let guest = self.guest(&sync.member, sync.instance.as_ref(), sync.generation)?;
-        let protocols = guest.said.classic.as_ref().map(|classic| &classic.protocols);
-        let (protocol, metadata) = protocols.and_then(|all| all.first()).ok_or(Refusal::UnknownMember)?;
-        if sync.protocol_type.as_ref().is_some_and(|said| **said != *PROTOCOL_TYPE)
-            || sync.protocol.as_ref().is_some_and(|said| said != protocol)
-        {
-            return Err(Refusal::InconsistentProtocol);
-        }
+        let mut protocols = guest.said.classic.iter().flat_map(|classic| &classic.protocols);
+        // Before the group went over, all of them had agreed on one that need not be the guest's first.
+        let chosen = match &sync.protocol {
+            Some(said) => protocols.find(|(name, _)| name == said),
+            None => protocols.next(),
+        };
+        let is_consumer = sync.protocol_type.as_ref().is_none_or(|said| **said == *PROTOCOL_TYPE);
+        let (protocol, metadata) = chosen.filter(|_| is_consumer).ok_or(Refusal::InconsistentProtocol)?;
         let version = Subscription::decode(metadata).map_or(0, |subscription| subscription.version);
         let assignment = encode_assignment(version, &by_name(turn.topics, &plain(&guest.current)));
         let synced =

@@ -238,6 +238,10 @@ fn merged(turn: &Turn<'_>, known: Option<&MemberValue>, beat: &ConsumerHeartbeat
     if beat.assignor.is_some() {
         said.assignor = beat.assignor.clone();
     }
+    // Who joins without asking for a session of its own has the group's.
+    if beat.epoch == 0 {
+        said.session_timeout_ms = None;
+    }
     if let Some(asked) = beat.session_timeout_ms {
         let allowed = consumer.own_session_timeout_min_ms
             ..=consumer.own_session_timeout_max_ms.max(consumer.own_session_timeout_min_ms);

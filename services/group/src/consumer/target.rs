@@ -1,6 +1,6 @@
 //! What everyone is to have: computed anew when members, subscriptions or topics have changed.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use aquifer_types::TopicId;
@@ -47,6 +47,9 @@ impl ConsumerGroup {
 
     /// Targets are computed for many changes at once, but the first one without delay: nobody has anything before it.
     pub(super) fn assign_if_due(&mut self, turn: &mut Turn<'_>) {
+        if self.epoch == self.target_epoch {
+            return;
+        }
         let due = self.assignment_due(turn);
         if due <= turn.now.elapsed_ms {
             self.assign(turn);
@@ -126,13 +129,16 @@ impl ConsumerGroup {
     /// A number that differs when the subscribed topics, their partitions or racks do.
     pub(super) fn hash(&self, topics: &dyn Topics) -> i64 {
         let mut hash = Fnv(0xcbf2_9ce4_8422_2325);
+        let mut racks = Vec::new();
         for (id, size) in sizes(&self.read(topics)) {
             hash.add(id.0.as_bytes());
             hash.add(&size.to_be_bytes());
             for partition in 0..size {
-                let mut racks = Vec::new();
+                racks.clear();
                 topics.racks(id, partition, &mut racks);
-                for rack in racks.into_iter().collect::<BTreeSet<_>>() {
+                racks.sort_unstable();
+                racks.dedup();
+                for rack in &racks {
                     hash.add(rack.as_bytes());
                     hash.add(&[0]);
                 }

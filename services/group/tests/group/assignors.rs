@@ -141,6 +141,34 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(96))]
 
     #[test]
+    fn racks_cost_no_balance_and_no_moves(
+        size in 1i32..30, before in prop::collection::vec(0usize..4, 1..8), after in prop::collection::vec(0usize..4, 1..8),
+    ) {
+        let (cluster, sizes) = cluster(&[size]);
+        let topics: BTreeSet<TopicId> = sizes.keys().copied().collect();
+        let with_racks = |at: &[usize], held: &BTreeMap<MemberId, Partitions>| {
+            let mut members = members(at.len(), &topics);
+            for ((id, candidate), at) in members.iter_mut().zip(at) {
+                candidate.rack = ["rack-a", "rack-b", "rack-c"].get(*at).map(|rack| (*rack).into());
+                candidate.held = held.get(id).cloned().unwrap_or_default();
+            }
+            members
+        };
+        let first = Assignor::Uniform.assign(&with_racks(&before, &BTreeMap::new()), &sizes, &cluster);
+        let second = Assignor::Uniform.assign(&with_racks(&after, &first), &sizes, &cluster);
+        let third = Assignor::Uniform.assign(&with_racks(&after, &second), &sizes, &cluster);
+
+        prop_assert_eq!(&second, &third, "nothing is left to be moved");
+        for assignment in [&first, &second] {
+            covers_once(assignment, &sizes);
+            let (size, count) = (size as usize, assignment.len());
+            for partitions in assignment.values() {
+                prop_assert!((size / count..=size.div_ceil(count)).contains(&load(partitions)));
+            }
+        }
+    }
+
+    #[test]
     fn range_is_even_topic_by_topic_keeps_what_it_may_and_assigns_like_topics_alike(
         sizes in prop::collection::vec(1i32..12, 1..5), before in 1usize..7, after in 1usize..7,
     ) {

@@ -163,6 +163,17 @@ fn a_session_of_ones_own_survives_a_restart_and_others_end_as_always() {
 }
 
 #[test]
+fn who_joins_again_without_asking_has_no_session_of_its_own() {
+    let mut driver = driver();
+    let long =
+        ConsumerHeartbeat { session_timeout_ms: Some(60_000), ..beat("a", 0, Some(Partitions::new())) };
+    assert_eq!(ask(&mut driver, long).expect("joined").session_timeout_ms, Some(60_000));
+    assert_eq!(ask(&mut driver, beat("a", 1, None)).expect("alive").session_timeout_ms, Some(60_000));
+
+    assert_eq!(join(&mut driver, "a").session_timeout_ms, None);
+}
+
+#[test]
 fn a_static_member_keeps_its_place_while_it_is_away() {
     let mut driver = driver();
     let with = |member: &str, epoch: i32| ConsumerHeartbeat {

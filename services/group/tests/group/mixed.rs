@@ -257,6 +257,32 @@ fn guests_are_told_what_classic_members_are_told() {
 }
 
 #[test]
+fn a_guest_syncs_under_any_protocol_it_speaks_and_no_other() {
+    let mut driver = mixed_group(settings());
+    let metadata = subscription(&["t".into()], &Named::new());
+    let two = vec![("range".into(), metadata.clone()), ("sticky".into(), metadata)];
+    let joined = join(&mut driver, Join { protocols: two, ..classic("old", &[]) }).expect("joined");
+    let mut sync = |protocol: &str| {
+        let sync = Sync {
+            member: MemberId::new("old"),
+            instance: None,
+            generation: joined.generation,
+            protocol_type: Some("consumer".into()),
+            protocol: Some(protocol.into()),
+            assignments: Vec::new(),
+        };
+        match driver.ask(GROUP, Request::Sync(sync)) {
+            Answer::Sync(outcome) => outcome.map(|synced| synced.protocol),
+            other => panic!("{other:?}"),
+        }
+    };
+
+    assert_eq!(sync("sticky"), Ok(Some("sticky".into())));
+    assert_eq!(sync("range"), Ok(Some("range".into())));
+    assert_eq!(sync("other"), Err(Refusal::InconsistentProtocol));
+}
+
+#[test]
 fn a_guest_that_does_not_join_again_or_never_asks_for_its_assignment_is_out() {
     let silent = |driver: &mut Driver| {
         for _ in 0..5 {
