@@ -179,6 +179,15 @@ impl Driver {
         self.restart_by(Driver::loaded)
     }
 
+    /// The same by the log, a thinned log, or a checkpoint and a log.
+    pub fn restart_somehow(&mut self, random: &mut Random) -> Vec<Ticket> {
+        match random.below(3) {
+            0 => self.restart(),
+            1 => self.restart_by(|driver| driver.loaded_thinned(random)),
+            _ => self.restart_by(|driver| driver.loaded_by_checkpoint(random)),
+        }
+    }
+
     /// Dies, and comes back with what `load` makes of the log.
     pub fn restart_by(&mut self, load: impl FnOnce(&Driver) -> Loading) -> Vec<Ticket> {
         self.log.truncate(self.committed);

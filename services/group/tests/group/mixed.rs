@@ -11,6 +11,7 @@ use aquifer_types::Offset;
 use crate::cluster::{Cluster, name};
 use crate::driver::{Driver, at_once};
 use crate::embedded::{Named, assignment, read_assignment, subscription};
+use crate::golden::embedded;
 
 const GROUP: &str = "group";
 
@@ -425,4 +426,51 @@ fn a_guest_that_has_not_heard_of_what_others_got_must_lose_it_first() {
 
     assert_eq!(stale, Err(Refusal::UnknownMember));
     assert_eq!(described(&mut driver).members.len(), 1);
+}
+
+#[test]
+fn guests_are_understood_and_answered_in_kafkas_bytes_of_their_version() {
+    for (version, said, assigned) in embedded() {
+        let mut driver = Driver::new(Cluster::with(&[("t", 3), ("u", 0)]), settings());
+        ask(&mut driver, modern("new", 0, Some(Partitions::new()))).expect("joined");
+        let (id, _) = driver.cluster.topics["t"];
+        let guest = |member: &str, said: &[u8]| Join {
+            protocols: vec![("range".into(), said.into())],
+            ..classic(member, &[])
+        };
+        // It may claim to own something only once it is known.
+        let nothing = subscription(&["t".into(), "u".into()], &Named::new());
+        let joined = join(&mut driver, guest("", &nothing)).expect("joined");
+        let few = ConsumerHeartbeat { owned: Some(Partitions::new()), ..modern("new", -1, None) };
+        ask(&mut driver, few).expect("left");
+        // The group has gone back; the next member of the consumer protocol finds what the leader assigned.
+        assert_eq!(beat(&mut driver, "fresh", joined.generation), Err(Refusal::RebalanceInProgress));
+        let again = join(&mut driver, guest("fresh", &said)).expect("joined");
+        let leads = Sync {
+            member: MemberId::new("fresh"),
+            instance: None,
+            generation: again.generation,
+            protocol_type: None,
+            protocol: None,
+            assignments: vec![(MemberId::new("fresh"), assigned.clone().into())],
+        };
+        assert!(matches!(driver.ask(GROUP, Request::Sync(leads)), Answer::Sync(Ok(_))));
+        ask(&mut driver, modern("new", 0, Some(Partitions::new()))).expect("joined");
+
+        let group = described(&mut driver);
+        let old = group.members.iter().find(|member| member.id.as_str() == "fresh").expect("the guest");
+        assert_eq!((old.assigned[0].0, &old.assigned[0].2), (id, &vec![0, 2]), "version {version}");
+        assert_eq!(old.said.topics, ["t".into(), "u".into()]);
+        assert_eq!(old.said.rack.as_deref(), (version >= 3).then_some("rack-b"));
+        let sync = Sync {
+            member: MemberId::new("fresh"),
+            instance: None,
+            generation: again.generation,
+            protocol_type: None,
+            protocol: None,
+            assignments: Vec::new(),
+        };
+        let Answer::Sync(Ok(synced)) = driver.ask(GROUP, Request::Sync(sync)) else { panic!("refused") };
+        assert_eq!(&synced.assignment[..], assigned, "version {version}");
+    }
 }

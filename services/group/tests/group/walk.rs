@@ -248,7 +248,7 @@ impl Walk {
     }
 
     fn restart(&mut self) {
-        let mut lost: Vec<Ticket> = self.driver.restart();
+        let mut lost: Vec<Ticket> = self.driver.restart_somehow(&mut self.random);
         lost.sort_unstable();
         lost.dedup();
         let asked: Vec<Ticket> =

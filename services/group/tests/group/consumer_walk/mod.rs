@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use aquifer_group::{
     Answer, ConsumerDescribed, ConsumerHeartbeat, GroupConfig, Input, InstanceId, Leaver, MemberId, Refusal,
-    Request, Settings, Ticket,
+    Request, Settings,
 };
 use aquifer_types::{TopicId, TopicName};
 
@@ -260,12 +260,7 @@ impl Walk {
     }
 
     fn restart(&mut self) {
-        let random = &mut self.random;
-        let lost: Vec<Ticket> = match random.below(3) {
-            0 => self.driver.restart(),
-            1 => self.driver.restart_by(|driver| driver.loaded_thinned(random)),
-            _ => self.driver.restart_by(|driver| driver.loaded_by_checkpoint(random)),
-        };
+        let lost = self.driver.restart_somehow(&mut self.random);
         for client in &mut self.clients {
             if client.asked.take_if(|(ticket, _)| lost.contains(ticket)).is_some() {
                 client.has_changed = true;
