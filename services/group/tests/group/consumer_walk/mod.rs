@@ -7,10 +7,10 @@ mod client;
 use std::collections::{BTreeMap, BTreeSet};
 
 use aquifer_group::{
-    Answer, ConsumerDescribed, ConsumerHeartbeat, GroupConfig, Input, InstanceId, Leaver, MemberId, Refusal,
-    Request, Settings,
+    Answer, Commit, CommitPartition, ConsumerDescribed, ConsumerHeartbeat, FetchOffsets, GroupConfig, Input,
+    InstanceId, Leaver, MemberId, Refusal, Request, Settings, Ticket,
 };
-use aquifer_types::{TopicId, TopicName};
+use aquifer_types::{Offset, TopicId, TopicName};
 
 use crate::cluster::{Cluster, name};
 use crate::driver::Driver;
@@ -28,11 +28,25 @@ struct Walk {
     classic: Speaks,
     /// Heartbeats that may be on their way still.
     late: Vec<(usize, ConsumerHeartbeat)>,
+    /// Commits that may be on their way still, and those that were sent.
+    late_commits: Vec<(Committed, Commit)>,
+    commits: BTreeMap<Ticket, Committed>,
+    /// The last offset that a partition's readers were told is kept, and who had sent it.
+    kept: BTreeMap<(TopicId, i32), (usize, i64)>,
     /// Whether answers get lost.
     is_troubled: bool,
     drawn: u64,
+    kept_count: u64,
     answered: u64,
     synced: u64,
+}
+
+/// An offset that a client has committed.
+#[derive(Clone, Copy, Debug)]
+struct Committed {
+    at: usize,
+    pair: (TopicId, i32),
+    offset: i64,
 }
 
 impl Walk {
@@ -65,8 +79,12 @@ impl Walk {
             clients,
             classic,
             late: Vec::new(),
+            late_commits: Vec::new(),
+            commits: BTreeMap::new(),
+            kept: BTreeMap::new(),
             is_troubled: true,
             drawn: 0,
+            kept_count: 0,
             answered: 0,
             synced: 0,
         }
@@ -75,7 +93,8 @@ impl Walk {
     fn step(&mut self) {
         let at = self.random.below(CLIENTS);
         match self.random.below(100) {
-            0..=51 => self.go_on(at),
+            0..=45 => self.go_on(at),
+            46..=51 => self.commit_offset(at),
             52..=74 => {
                 let from = self.driver.committed;
                 let more = self.random.below(self.driver.log.len() - from + 1);
@@ -102,7 +121,10 @@ impl Walk {
                     self.restart();
                 }
             }
-            97 => self.be_late(),
+            97 => {
+                self.be_late();
+                self.commit_late();
+            }
             98 => self.change_mind(at),
             _ => self.driver.commit_all(),
         }
@@ -171,6 +193,74 @@ impl Walk {
         if beat.epoch > 0 && beat.epoch < client.epoch && client.member.as_ref() == Some(&beat.member) {
             self.driver.send(GROUP, Request::ConsumerHeartbeat(beat));
         }
+    }
+
+    /// Commits one of the partitions that the client owns, now or later.
+    fn commit_offset(&mut self, at: usize) {
+        let ids = ids(&self.driver.cluster);
+        let client = &self.clients[at];
+        let is_assigned = client.speaks == Speaks::Modern || client.owned_in == client.epoch;
+        let owned: Vec<_> =
+            client.owned.iter().filter(|(topic, _)| ids.values().any(|id| id == topic)).copied().collect();
+        let (Some(member), 1.., true, false) =
+            (client.member.clone(), client.epoch, is_assigned, owned.is_empty() || client.asleep)
+        else {
+            return;
+        };
+        let (topic, partition) = owned[self.random.below(owned.len())];
+        let named =
+            ids.iter().find(|(_, id)| **id == topic).map(|(name, _)| name.clone()).expect("it exists");
+        self.drawn += 1;
+        let offset = self.drawn.cast_signed();
+        let part =
+            CommitPartition { partition, offset: Offset(offset), leader_epoch: -1, metadata: "".into() };
+        let commit = Commit {
+            member,
+            instance: client.instance.clone(),
+            generation: client.epoch,
+            knows_epochs: true,
+            retention_ms: None,
+            topics: vec![(name(&named), vec![part])],
+        };
+        let committed = Committed { at, pair: (topic, partition), offset };
+        if self.random.one_in(4) {
+            self.late_commits.push((committed, commit));
+        } else {
+            let ticket = self.driver.send(GROUP, Request::Commit(commit));
+            self.commits.insert(ticket, committed);
+        }
+    }
+
+    /// A commit comes late: its client has gone on to another epoch, or is gone.
+    fn commit_late(&mut self) {
+        if self.late_commits.is_empty() {
+            return;
+        }
+        let at = self.random.below(self.late_commits.len());
+        let (committed, commit) = self.late_commits.swap_remove(at);
+        let client = &self.clients[committed.at];
+        let has_gone_on = client.epoch != commit.generation || client.member.as_ref() != Some(&commit.member);
+        let exists = ids(&self.driver.cluster).values().any(|id| *id == committed.pair.0);
+        if has_gone_on && exists {
+            let ticket = self.driver.send(GROUP, Request::Commit(commit));
+            self.commits.insert(ticket, committed);
+        }
+    }
+
+    /// I7: what one member has committed no other takes back.
+    fn hear_commit(&mut self, committed: &Committed, answer: &Answer) {
+        let Answer::Commit(Ok(topics)) = answer else { return };
+        if topics[0].1[0].1.is_err() {
+            return;
+        }
+        self.kept_count += 1;
+        let kept = self.kept.entry(committed.pair).or_insert((committed.at, committed.offset));
+        assert!(
+            kept.0 == committed.at || kept.1 <= committed.offset,
+            "I7: {committed:?} was kept after {kept:?}: {}",
+            self.clients.iter().map(Client::brief).collect::<String>()
+        );
+        *kept = (committed.at, committed.offset);
     }
 
     fn leave(&mut self, at: usize, epoch: i32) {
@@ -270,6 +360,10 @@ impl Walk {
 
     fn hear(&mut self) {
         while let Some((ticket, answer)) = self.driver.answers.pop_first() {
+            if let Some(committed) = self.commits.remove(&ticket) {
+                self.hear_commit(&committed, &answer);
+                continue;
+            }
             let waits =
                 |client: &&mut Client| client.asked.as_ref().is_some_and(|(asked, _)| *asked == ticket);
             let Some(client) = self.clients.iter_mut().find(waits) else { continue };
@@ -414,6 +508,7 @@ impl Walk {
                 read.extend((0..*size).map(|partition| (*id, partition)));
             }
         }
+        self.offsets_are_kept();
         let described = self.described();
         let members = described.as_ref().map(short).unwrap_or_default();
         assert_eq!(owned, read.into_iter().collect::<Vec<_>>(), "{}{members}", self.brief());
@@ -426,6 +521,29 @@ impl Walk {
         }
         self.nobody_owns_what_another_does();
         self.restart_changes_nothing();
+    }
+
+    fn offsets_are_kept(&mut self) {
+        let all = FetchOffsets { member: None, epoch: -1, topics: None };
+        let Answer::FetchOffsets(Ok(fetched)) = self.driver.ask(GROUP, Request::FetchOffsets(all)) else {
+            panic!("no offsets")
+        };
+        for (topic, partitions) in fetched {
+            let Some((id, _)) = self.driver.cluster.topics.get(topic.as_str()) else { continue };
+            for found in partitions {
+                let kept = self.kept.get(&(*id, found.partition));
+                assert!(kept.is_none_or(|kept| found.offset.0 >= kept.1), "I7: {topic} {found:?} {kept:?}");
+            }
+        }
+        let ids = ids(&self.driver.cluster);
+        for (topic, partition) in self.kept.keys().filter(|(topic, _)| ids.values().any(|id| id == topic)) {
+            let (named, _) = ids.iter().find(|(_, id)| *id == topic).expect("it exists");
+            let wanted = Some(vec![(name(named), vec![*partition])]);
+            let fetch = FetchOffsets { member: None, epoch: -1, topics: wanted };
+            let ticket = self.driver.send(GROUP, Request::FetchOffsets(fetch));
+            let Some(Answer::FetchOffsets(Ok(found))) = self.driver.take(ticket) else { panic!("no answer") };
+            assert!(found[0].1[0].offset.0 >= 0, "I7: the offset of {named} {partition} is lost");
+        }
     }
 
     fn restart_changes_nothing(&mut self) {
@@ -465,7 +583,7 @@ const STEPS: usize = 2_000;
 #[test]
 fn consumer_groups_keep_every_promise() {
     let walks = walks(15, 500);
-    let (mut answered, mut synced) = (0, 0);
+    let (mut answered, mut synced, mut kept) = (0, 0, 0);
     for seed in 0..walks {
         let mut walk = Walk::new(seed);
         for _ in 0..STEPS {
@@ -474,7 +592,9 @@ fn consumer_groups_keep_every_promise() {
         walk.settle();
         answered += walk.answered;
         synced += walk.synced;
+        kept += walk.kept_count;
     }
     // A walk that is refused everything proves nothing.
-    assert!(answered > walks * 100 && synced > walks * 20, "{answered} heartbeats, {synced} syncs");
+    let is_enough = answered > walks * 100 && synced > walks * 20 && kept > walks * 10;
+    assert!(is_enough, "{answered} heartbeats, {synced} syncs, {kept} commits");
 }
