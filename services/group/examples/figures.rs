@@ -155,17 +155,17 @@ fn members(count: usize) -> Vec<String> {
     (0..count).map(|at| format!("member-{at:04}-0123456789abcdef01234567")).collect()
 }
 
-fn memory() {
-    let mut driver = Driver::new(Cluster::new(1, 1_000));
-    let members = members(4);
+fn memory(groups: usize, members: &[String], partitions: i32) {
+    let mut driver = Driver::new(Cluster::new(1, partitions));
     let before = held();
-    for group in 0..1_000 {
-        driver.settle(&format!("group-{group}"), &members);
+    for group in 0..groups {
+        driver.settle(&format!("group-{group}"), members);
     }
     let mib = (held() - before) as f64 / f64::from(1 << 20);
     let estimated = driver.shard.bytes() as f64 / f64::from(1 << 20);
+    let count = members.len();
     println!(
-        "1,000 groups of 4 members, each group reading 1,000 partitions: {mib:.1} MiB, estimated {estimated:.1}"
+        "{groups} groups of {count}, each group reading {partitions}: {mib:.1} MiB, estimated {estimated:.1}"
     );
 }
 
@@ -235,7 +235,9 @@ fn replay() {
 }
 
 fn main() {
-    memory();
+    memory(1_000, &members(4), 1_000);
+    memory(20_000, &members(1), 1);
+    memory(1_000, &members(30), 30);
     leave(100, 1, 1_000);
     leave(100, 1_000, 1);
     leave(100, 100, 100);

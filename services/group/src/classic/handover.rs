@@ -105,7 +105,7 @@ impl ClassicGroup {
                 is_new: false,
                 session_ends: turn.in_timeout(classic.session_timeout_ms),
             };
-            self.members.insert(id, member);
+            self.members.insert(id, Box::new(member));
         }
         self.protocol = self.vote();
         self.state_since = turn.now.wall;

@@ -21,7 +21,8 @@ pub(crate) struct ConsumerGroup {
     pub(super) metadata_hash: i64,
     pub(super) target_epoch: i32,
     pub(super) assigned_at: TimestampMs,
-    pub(super) members: BTreeMap<MemberId, Member>,
+    /// Boxed, because a map makes room for several where most groups have few.
+    pub(super) members: BTreeMap<MemberId, Box<Member>>,
     pub(super) statics: BTreeMap<InstanceId, MemberId>,
     pub(super) targets: BTreeMap<MemberId, Partitions>,
     pub(super) patterns: BTreeMap<Arc<str>, PatternValue>,

@@ -219,7 +219,7 @@ impl ConsumerGroup {
         {
             return Err(Refusal::FencedInstance);
         }
-        self.members.get(id).ok_or(Refusal::UnknownMember)
+        self.members.get(id).map(|member| &**member).ok_or(Refusal::UnknownMember)
     }
 
     fn extend_session(&mut self, turn: &mut Turn<'_>, id: &MemberId) {

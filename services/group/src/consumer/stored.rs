@@ -58,7 +58,7 @@ impl ConsumerGroup {
             None => {
                 let current = self.strays.remove(&id).unwrap_or_default();
                 self.owners.hold(&current);
-                Member { current, ..Member::default() }
+                Box::new(Member { current, ..Member::default() })
             }
         };
         member.said = value;
@@ -81,7 +81,7 @@ impl ConsumerGroup {
     }
 
     /// Takes a member out of all books but that of who holds what.
-    fn leave_out(&mut self, id: &MemberId) -> Option<Member> {
+    fn leave_out(&mut self, id: &MemberId) -> Option<Box<Member>> {
         let member = self.members.remove(id)?;
         if let Some(instance) = &member.said.instance
             && self.statics.get(instance) == Some(id)

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use aquifer_types::TopicName;
 
-use super::group::{ConsumerGroup, Member};
+use super::group::ConsumerGroup;
 use crate::names::MemberId;
 use crate::record::{GroupRecord, PatternValue};
 use crate::turn::Turn;
@@ -17,7 +17,7 @@ impl ConsumerGroup {
         let late: Vec<MemberId> = late.map(|(id, _)| id.clone()).collect();
         self.remove(turn, &late);
         self.assign_if_due(turn);
-        let deadlines = self.members.values().map(Member::deadline);
+        let deadlines = self.members.values().map(|member| member.deadline());
         turn.wake_by(deadlines.min().unwrap_or(u64::MAX));
     }
 

@@ -189,6 +189,16 @@ proptest! {
                 assignment.get(id).and_then(|held| held.get(topic)).cloned().unwrap_or_default()
             };
             let least = *size as usize / after;
+            let kept = |id: &MemberId| {
+                let got = of(&second, id);
+                of(&first, id).iter().filter(|partition| got.contains(partition)).count()
+            };
+            // As many as can be keep one more than the rest.
+            let mut loads: Vec<usize> = then.keys().map(|id| of(&first, id).len()).collect();
+            loads.sort_unstable_by_key(|load| std::cmp::Reverse(*load));
+            let larger = *size as usize % after;
+            let most = loads.iter().enumerate().map(|(at, load)| *load.min(&(least + usize::from(at < larger))));
+            prop_assert_eq!(then.keys().map(kept).sum::<usize>(), most.sum::<usize>());
             for id in then.keys() {
                 let (held, got) = (of(&first, id), of(&second, id));
                 prop_assert!((least..=(*size as usize).div_ceil(after)).contains(&got.len()));

@@ -338,6 +338,38 @@ fn what_was_asked_back_and_is_not_wanted_any_more_is_had_again_at_once() {
 }
 
 #[test]
+fn what_a_member_took_over_long_ago_is_held_after_a_compaction() {
+    let mut driver = driver();
+    let all = own(&driver, &[0, 1, 2, 3]);
+    join(&mut driver, "a");
+    join(&mut driver, "b");
+    let kept = ask(&mut driver, beat("a", 1, Some(all))).expect("asked").assignment.expect("less");
+    ask(&mut driver, beat("a", 1, Some(kept.clone()))).expect("given up");
+    let of_b =
+        ask(&mut driver, beat("b", 2, Some(Partitions::new()))).expect("free").assignment.expect("two");
+    driver.cluster.grow("t");
+    ask(&mut driver, beat("a", 2, Some(kept))).expect("a heartbeat");
+
+    // Of a's places the first one is left, where it held everything, and the last one.
+    let is_place_of_a = |key: &[u8]| key[..2] == [0, 8] && key.ends_with(b"a");
+    let places: Vec<usize> = (0..driver.log.len()).filter(|at| is_place_of_a(&driver.log[*at].0)).collect();
+    driver.restart_by(|driver| {
+        let mut thinned = aquifer_group::Loading::new();
+        for (at, (key, value)) in driver.log.iter().enumerate() {
+            if !places[1..places.len() - 1].contains(&at) {
+                thinned.replay(Offset(at as i64), key, value.as_deref());
+            }
+        }
+        thinned
+    });
+    let free = join(&mut driver, "c").assignment.expect("what is free");
+
+    let (id, _) = driver.cluster.topics["t"];
+    let free = free.get(&id).cloned().unwrap_or_default();
+    assert!(free.iter().all(|partition| !of_b[&id].contains(partition)), "b owns {of_b:?}, c got {free:?}");
+}
+
+#[test]
 fn a_place_without_a_member_leaves_no_ghost_behind() {
     let mut driver = driver();
     join(&mut driver, "a");

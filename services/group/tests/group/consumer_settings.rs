@@ -128,6 +128,7 @@ fn changed_topics_are_noticed_without_a_heartbeat_and_only_where_they_are_read()
     driver.cluster.grow("other");
     driver.handle(Input::TopicsChanged(vec![name("other")]));
     driver.advance(1);
+    ask(&mut driver, beat("a", 1, None)).expect("alive");
     assert_eq!(epochs(&mut driver), (1, 1));
     driver.cluster.grow("t");
     driver.handle(Input::TopicsChanged(vec![name("t")]));
