@@ -11,6 +11,9 @@ use crate::offsets::{Expiry, Offsets};
 use crate::record::{ClassicValue, GroupRecord};
 use crate::turn::Turn;
 
+/// What any group is estimated to take, whatever is in it.
+const GROUP_BYTES: usize = 700;
+
 #[derive(Clone, Debug)]
 pub(crate) struct Group {
     pub(crate) id: GroupId,
@@ -176,7 +179,7 @@ impl Group {
     }
 
     pub(crate) fn bytes(&self) -> usize {
-        256 + 2 * self.id.as_str().len() + self.state_bytes + self.offsets.bytes()
+        GROUP_BYTES + 2 * self.id.as_str().len() + self.state_bytes + self.offsets.bytes()
     }
 
     pub(crate) fn measure(&mut self) {

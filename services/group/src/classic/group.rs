@@ -180,6 +180,7 @@ impl ClassicGroup {
     /// What it is estimated to take.
     pub(crate) fn bytes(&self) -> usize {
         let members: usize = self.members.values().map(|member| member.bytes()).sum();
-        members + self.pending.len() * 128
+        let room = if self.members.is_empty() { 0 } else { 300 };
+        room + members + self.pending.len() * 128
     }
 }

@@ -12,7 +12,10 @@ use crate::names::{GroupId, InstanceId, MemberId};
 use crate::record::{CurrentValue, MemberState, MemberValue, Partitions, PatternValue};
 
 /// What a member is estimated to take beside its names and partitions.
-const MEMBER_BYTES: usize = 600;
+const MEMBER_BYTES: usize = 700;
+
+/// What a group is estimated to take beside its members: mostly maps that have room for more than is in them.
+const GROUP_BYTES: usize = 1_450;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct ConsumerGroup {
@@ -88,9 +91,8 @@ impl Member {
         let names: usize = said.topics.iter().map(|topic| topic.len() + 32).sum();
         let protocols = said.classic.iter().flat_map(|classic| &classic.protocols);
         let protocols: usize = protocols.map(|(name, metadata)| 64 + name.len() + metadata.len()).sum();
-        let held =
-            [&self.current.assigned, &self.current.revoking].into_iter().flat_map(|held| held.values());
-        MEMBER_BYTES + names + protocols + held.map(|pairs| 64 + 8 * pairs.len()).sum::<usize>()
+        let held = held_bytes(&self.current.assigned) + held_bytes(&self.current.revoking);
+        MEMBER_BYTES + names + protocols + held
     }
 }
 
@@ -190,8 +192,14 @@ impl ConsumerGroup {
 
     /// What it is estimated to take.
     pub(crate) fn bytes(&self) -> usize {
-        self.bytes
+        GROUP_BYTES + self.bytes
     }
+}
+
+/// What partitions by topic are estimated to take.
+pub(super) fn held_bytes<T>(topics: &BTreeMap<TopicId, Vec<T>>) -> usize {
+    let room = if topics.is_empty() { 0 } else { 400 };
+    room + topics.values().map(|held| 48 + std::mem::size_of::<T>() * held.len()).sum::<usize>()
 }
 
 /// A member's partitions without their epochs.

@@ -1,7 +1,7 @@
 //! A consumer group's records: taken in by one and the same code when they are written and after a restart.
 
 use crate::consumer::ConsumerGroup;
-use crate::consumer::group::Member;
+use crate::consumer::group::{Member, held_bytes};
 use crate::consumer::owners::Owners;
 use crate::names::MemberId;
 use crate::record::{
@@ -121,12 +121,12 @@ impl ConsumerGroup {
     }
 
     fn apply_target(&mut self, member: MemberId, value: Option<Partitions>) {
-        let more = value.as_ref().map_or(0, target_bytes);
+        let more = value.as_ref().map_or(0, held_bytes);
         let before = match value {
             Some(target) => self.targets.insert(member, target),
             None => self.targets.remove(&member),
         };
-        self.resize(before.as_ref().map_or(0, target_bytes), more);
+        self.resize(before.as_ref().map_or(0, held_bytes), more);
     }
 
     fn resize(&mut self, less: usize, more: usize) {
@@ -176,10 +176,6 @@ impl ConsumerGroup {
         }
         records
     }
-}
-
-fn target_bytes(target: &Partitions) -> usize {
-    target.values().map(|held| 64 + 4 * held.len()).sum()
 }
 
 fn pattern_bytes(pattern: &PatternValue) -> usize {
