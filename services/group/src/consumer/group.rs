@@ -199,7 +199,7 @@ impl ConsumerGroup {
 /// What partitions by topic are estimated to take.
 pub(super) fn held_bytes<T>(topics: &BTreeMap<TopicId, Vec<T>>) -> usize {
     let room = if topics.is_empty() { 0 } else { 400 };
-    room + topics.values().map(|held| 48 + std::mem::size_of::<T>() * held.len()).sum::<usize>()
+    room + topics.values().map(|held| 48 + size_of::<T>() * held.len()).sum::<usize>()
 }
 
 /// A member's partitions without their epochs.
