@@ -45,7 +45,7 @@ impl ConsumerGroup {
         }
     }
 
-    /// Targets are computed for many changes at once, but the first one without delay: nobody has anything before it.
+    /// Targets are computed for many changes at once, but without delay where nobody is to have anything yet.
     pub(super) fn assign_if_due(&mut self, turn: &mut Turn<'_>) {
         if self.epoch == self.target_epoch {
             return;
@@ -63,7 +63,7 @@ impl ConsumerGroup {
         let interval = u64::try_from(turn.consumer(&self.id).assignment_interval_ms).unwrap_or(0);
         match self.assigned_elapsed {
             _ if self.epoch == self.target_epoch => u64::MAX,
-            Some(at) if self.target_epoch > 0 => at.saturating_add(interval),
+            Some(at) if self.targets.values().any(|target| !target.is_empty()) => at.saturating_add(interval),
             _ => 0,
         }
     }
