@@ -229,3 +229,19 @@ fn range_assigns_a_topic_that_comes_later_like_the_one_it_is_joined_with() {
     let held: Vec<Vec<i32>> = assignment.into_values().flat_map(Partitions::into_values).collect();
     assert_eq!(held, [[1, 2], [1, 2], [0, 3], [0, 3]]);
 }
+
+#[test]
+fn range_leaves_one_more_to_whoever_has_it() {
+    let (cluster, sizes) = cluster(&[3]);
+    let topics: BTreeSet<TopicId> = sizes.keys().copied().collect();
+    let topic = *topics.first().expect("a topic");
+    let mut members = members(2, &topics);
+    for (candidate, held) in members.values_mut().zip([vec![0], vec![1, 2]]) {
+        candidate.held = Partitions::from([(topic, held)]);
+    }
+
+    let assignment = Assignor::Range.assign(&members, &sizes, &cluster);
+
+    let held: Vec<Vec<i32>> = assignment.into_values().flat_map(Partitions::into_values).collect();
+    assert_eq!(held, [vec![0], vec![1, 2]]);
+}

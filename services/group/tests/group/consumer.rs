@@ -389,3 +389,20 @@ fn a_place_without_a_member_leaves_no_ghost_behind() {
 
     assert_eq!(thinned.checkpoint(), whole.checkpoint());
 }
+
+#[test]
+fn a_place_is_found_again_though_its_members_record_lies_further_on() {
+    let mut driver = driver();
+    join(&mut driver, "a");
+    let moved = ConsumerHeartbeat { client_host: "/127.0.0.2".into(), ..beat("a", 1, None) };
+    ask(&mut driver, moved).expect("a heartbeat");
+    let whole = driver.loaded();
+
+    let first = driver.log.iter().position(|(key, _)| key[..2] == [0, 5]).expect("the member's record");
+    let mut thinned = aquifer_group::Loading::new();
+    for (at, (key, value)) in driver.log.iter().enumerate().filter(|(at, _)| *at != first) {
+        thinned.replay(Offset(at as i64), key, value.as_deref());
+    }
+
+    assert_eq!(thinned.checkpoint(), whole.checkpoint());
+}
