@@ -6,6 +6,9 @@ use std::process::{Child, Command, Output, Stdio};
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::Duration;
 
+use aquifer_client::{Client, ClientSettings, ConnectionSettings, NewTopic, TcpConnector};
+use aquifer_runtime::Runtime;
+
 /// A running node, killed when dropped.
 pub(crate) struct Node {
     child: Child,
@@ -153,6 +156,26 @@ impl Drop for Node {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// Creates a topic with our own client.
+pub(crate) fn create_topic(bootstrap: &str, topic: &str, partitions: i32, configs: &[(&str, &str)]) {
+    let topic = NewTopic {
+        name: topic.to_owned(),
+        partitions: Some(partitions),
+        configs: configs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
+        ..NewTopic::default()
+    };
+    let settings = ClientSettings {
+        bootstrap: vec![bootstrap.parse().expect("an address")],
+        connection: ConnectionSettings::default(),
+        retry_for: Duration::from_secs(30),
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    runtime.block_on(async {
+        let client = Client::new(Runtime::real(), std::sync::Arc::new(TcpConnector), settings);
+        client.create_topic(&topic).await.expect("the topic is created");
+    });
 }
 
 /// Runs a tool with text on its standard input; returns what it printed.

@@ -9,18 +9,19 @@ use super::Capability;
 use super::client::Record;
 use super::produce::repetitive;
 use super::scene::{Scene, refused, same};
+use super::table::Column;
 use crate::harness::{pause, run_ok, skip_without};
 
 const OFFSET_OUT_OF_RANGE: i64 = 1;
 
 pub(super) const CAPABILITIES: &[Capability] = &[
-    ("beginning and end offsets", ends),
-    ("seek to an offset", seek),
-    ("timestamps, seek by time", by_time),
-    ("out of range: an error where no reset is set", |scene| out_of_range(scene, "none")),
-    ("out of range: reset to the earliest", |scene| out_of_range(scene, "earliest")),
-    ("out of range: reset to the latest", reset_to_latest),
-    ("read while another writes", follow),
+    (Column::Consume, "beginning and end offsets", ends),
+    (Column::Consume, "seek to an offset", seek),
+    (Column::TimeSeek, "timestamps, seek by time", by_time),
+    (Column::Consume, "out of range: an error where no reset is set", |scene| out_of_range(scene, "none")),
+    (Column::Consume, "out of range: reset to the earliest", |scene| out_of_range(scene, "earliest")),
+    (Column::Consume, "out of range: reset to the latest", reset_to_latest),
+    (Column::Consume, "read while another writes", follow),
 ];
 
 fn ends(scene: &mut Scene) -> Result<()> {

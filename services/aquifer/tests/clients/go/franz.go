@@ -75,7 +75,6 @@ func (f franz) produce(ctx context.Context, r request) (any, error) {
 		kgo.ProducerBatchCompression(franzCodecs[r.Codec]),
 		kgo.RecordPartitioner(kgo.ManualPartitioner()),
 		kgo.ProducerBatchMaxBytes(batch),
-		kgo.RecordDeliveryTimeout(10 * time.Second),
 		kgo.UnknownTopicRetries(1),
 		kgo.AllowAutoTopicCreation(),
 	}

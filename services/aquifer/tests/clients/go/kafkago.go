@@ -271,11 +271,14 @@ func (s segmentio) createPartitions(ctx context.Context, r request) (any, error)
 }
 
 func (s segmentio) partitions(ctx context.Context, r request) (any, error) {
-	answer, err := s.client.Metadata(ctx, &kafka.MetadataRequest{Topics: []string{r.Topic}})
+	// What Client.Metadata answers may be seconds old.
+	connection, err := kafka.DialContext(ctx, "tcp", s.bootstrap)
 	if err != nil {
 		return nil, err
 	}
-	return object{"partitions": len(answer.Topics[0].Partitions)}, answer.Topics[0].Error
+	defer connection.Close()
+	partitions, err := connection.ReadPartitions(r.Topic)
+	return object{"partitions": len(partitions)}, err
 }
 
 func (s segmentio) describeConfigs(ctx context.Context, r request) (any, error) {

@@ -12,6 +12,7 @@ const kafka = new Kafka({
   retry: { retries: 2, initialRetryTime: 100 },
 })
 const admin = kafka.admin()
+const members = new Map()
 
 class Absent extends Error {}
 
@@ -34,6 +35,37 @@ const message = (partition) => (record) => ({
   headers: Object.fromEntries(record.headers ?? []),
   ...(record.timestamp === undefined ? {} : { timestamp: String(record.timestamp) }),
 })
+
+// A consumer in a group, which reads and commits by itself.
+async function join({ member, group, topic, protocol, instance }) {
+  if (protocol === 'consumer') throw new Absent('kafkajs has the classic protocol only')
+  if (instance !== undefined) throw new Absent('kafkajs has no static members')
+  const joining = { partitions: [], assignments: 0, records: [] }
+  joining.consumer = kafka.consumer({
+    groupId: group,
+    sessionTimeout: 10000,
+    heartbeatInterval: 500,
+    maxWaitTimeInMs: 200,
+    retry: { retries: 10, initialRetryTime: 100 },
+  })
+  joining.consumer.on(joining.consumer.events.GROUP_JOIN, ({ payload }) => {
+    joining.assignments += 1
+    joining.partitions = (payload.memberAssignment[topic] ?? []).sort((a, b) => a - b)
+  })
+  joining.consumer.on(joining.consumer.events.CRASH, ({ payload }) => (joining.failure = String(payload.error)))
+  await joining.consumer.connect()
+  await joining.consumer.subscribe({ topics: [topic], fromBeginning: true })
+  await joining.consumer.run({
+    autoCommit: false,
+    async eachMessage({ topic, partition, message }) {
+      const next = String(Number(message.offset) + 1)
+      await joining.consumer.commitOffsets([{ topic, partition, offset: next }])
+      joining.records.push([partition, Number(message.offset)])
+    },
+  })
+  members.set(member, joining)
+  return {}
+}
 
 const operations = {
   async version() {
@@ -63,6 +95,18 @@ const operations = {
   },
   async read() {
     throw new Absent('kafkajs reads in groups only')
+  },
+  join,
+  async poll({ member }) {
+    const { partitions, assignments, records, failure } = members.get(member)
+    members.get(member).records = []
+    return { partitions, assignments, records, failure }
+  },
+  async leave({ member }) {
+    const { consumer } = members.get(member)
+    members.delete(member)
+    await consumer.disconnect()
+    return {}
   },
   async ends({ topic, partition = 0 }) {
     const found = (await admin.fetchTopicOffsets(topic)).find((one) => one.partition === partition)

@@ -1,6 +1,7 @@
 // @platformatic/kafka as ../README.md asks for it.
 
 import { randomUUID } from 'node:crypto'
+import { readFileSync } from 'node:fs'
 import readline from 'node:readline'
 import {
   Admin,
@@ -9,7 +10,6 @@ import {
   IncrementalAlterConfigOperationTypes,
   ListOffsetTimestamps,
   Producer,
-  version,
 } from '@platformatic/kafka'
 
 const common = { clientId: 'driver', bootstrapBrokers: [process.argv[2]], retries: 2, retryDelay: 100, timeout: 10000 }
@@ -55,7 +55,8 @@ async function join({ member, group, topic, protocol, instance }) {
 
 const operations = {
   async version() {
-    return { version }
+    const description = new URL('./node_modules/@platformatic/kafka/package.json', import.meta.url)
+    return { version: JSON.parse(readFileSync(description)).version }
   },
   async produce({ topic, partition = 0, codec = 'none', idempotent = false, batch_bytes, records }) {
     const producer = new Producer({ ...common, autocreateTopics: true })
