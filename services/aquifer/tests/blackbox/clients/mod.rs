@@ -27,7 +27,7 @@ use crate::harness::{Node, data_dir, skip_without};
 /// What is asked of a client: its column and name on the report card, and who judges it.
 type Capability = (Column, &'static str, fn(&mut Scene) -> anyhow::Result<()>);
 
-/// Does for clients what they cannot do themselves: creates topics for kcat, reads for kafkajs.
+/// Does for kcat what it cannot do itself: creates topics.
 const STAND_IN: &str = "confluent-kafka";
 
 /// A client, the folder of its driver, and the tools that it is installed and run with.
@@ -52,9 +52,15 @@ const CLIENTS: [Kind; 11] = [
 ];
 
 fn capabilities() -> impl Iterator<Item = Capability> {
-    [produce::CAPABILITIES, read::CAPABILITIES, admin::CAPABILITIES, refuse::CAPABILITIES]
-        .concat()
-        .into_iter()
+    [
+        produce::CAPABILITIES,
+        read::CAPABILITIES,
+        group::CAPABILITIES,
+        admin::CAPABILITIES,
+        refuse::CAPABILITIES,
+    ]
+    .concat()
+    .into_iter()
 }
 
 /// Starts a client; `None` where it is not to be had.
@@ -71,7 +77,7 @@ fn judge(name: &'static str) {
     let data = data_dir();
     let node = Node::server(data.path());
     let Some(client) = start(name, &node.kafka) else { return };
-    let stand_in = if matches!(name, "kcat" | "kafkajs" | "@platformatic/kafka") {
+    let stand_in = if name == "kcat" {
         let Some(stand_in) = start(STAND_IN, &node.kafka) else { return };
         Some(stand_in)
     } else {

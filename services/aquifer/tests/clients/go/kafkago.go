@@ -68,6 +68,8 @@ func (s segmentio) produce(ctx context.Context, r request) (any, error) {
 		BatchTimeout:           10 * time.Millisecond,
 		MaxAttempts:            3,
 		AllowAutoTopicCreation: true,
+		// What the shared one knows of topics may be seconds old.
+		Transport: &kafka.Transport{},
 		Completion: func(messages []kafka.Message, err error) {
 			mutex.Lock()
 			defer mutex.Unlock()

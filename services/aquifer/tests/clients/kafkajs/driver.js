@@ -1,5 +1,6 @@
-// kafkajs as ../README.md asks for it. It reads in groups only, so what it wrote is read back by another client.
+// kafkajs as ../README.md asks for it.
 
+const { randomUUID } = require('node:crypto')
 const readline = require('node:readline')
 const { CompressionCodecs, CompressionTypes, ConfigResourceTypes, Kafka, logLevel } = require('kafkajs')
 
@@ -67,6 +68,16 @@ async function join({ member, group, topic, protocol, instance }) {
   return {}
 }
 
+const text = (data) => (data === null || data === undefined ? null : data.toString())
+
+const record = ({ offset, timestamp, key, value, headers }) => ({
+  offset: Number(offset),
+  timestamp: Number(timestamp),
+  key: text(key),
+  value: text(value),
+  headers: Object.entries(headers ?? {}).flatMap(([name, values]) => [values].flat().map((one) => [name, text(one)])),
+})
+
 const operations = {
   async version() {
     return { version: require('kafkajs/package.json').version }
@@ -93,8 +104,31 @@ const operations = {
       return {}
     })
   },
-  async read() {
-    throw new Absent('kafkajs reads in groups only')
+  async read({ topic, partition = 0, from, count, reset = 'none', timeout_ms }) {
+    if (reset === 'none' && from > (await operations.ends({ topic, partition })).end) {
+      throw new Absent('kafkajs always resets')
+    }
+    // Reading from an offset is a group of one, too.
+    const reader = kafka.consumer({ groupId: randomUUID(), maxWaitTimeInMs: 200, maxBytesPerPartition: 50 << 20 })
+    const records = []
+    await reader.connect()
+    try {
+      await reader.subscribe({ topics: [topic], fromBeginning: reset !== 'latest' })
+      await new Promise((resolve, reject) => {
+        setTimeout(resolve, timeout_ms).unref()
+        reader.on(reader.events.CRASH, ({ payload }) => reject(payload.error))
+        const eachMessage = async ({ partition: of, message }) => {
+          if (of !== partition || records.length === count) return
+          records.push(record(message))
+          if (records.length === count) resolve()
+        }
+        reader.run({ autoCommit: false, eachMessage }).catch(reject)
+        reader.seek({ topic, partition, offset: String(from) })
+      })
+    } finally {
+      await reader.disconnect()
+    }
+    return { records }
   },
   join,
   async poll({ member }) {

@@ -179,6 +179,8 @@ async function offset(topic, partition, timestamp) {
 function codeOf(error) {
   if (error === undefined || error === null) return null
   if (Number.isInteger(error.apiCode) && error.apiCode > 0) return error.apiCode
+  // Of the broker's code for this it tells words only.
+  if (String(error.message).startsWith('Unknown topic ')) return 3
   for (const inner of [error.cause, ...(error.errors ?? [])]) {
     const code = codeOf(inner)
     if (code !== null) return code
