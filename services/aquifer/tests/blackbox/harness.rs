@@ -53,12 +53,7 @@ impl Node {
         Node::begin(command, ports).ready()
     }
 
-    /// Starts `aquifer server`, which creates no topics by itself.
-    pub(crate) fn server(data_dir: &Path) -> Node {
-        Node::begin_server(data_dir, Ports::free(), "").ready()
-    }
-
-    /// The same with more configuration, and while it is still starting.
+    /// Starts `aquifer server`, which creates no topics by itself, with more configuration; it is still starting.
     pub(crate) fn begin_server(data_dir: &Path, ports: Ports, more: &str) -> Node {
         let config = format!(
             "node_id = 0\ndata_dir = {:?}\nbootstrap = true\nhttp = \"127.0.0.1:{}\"\n\

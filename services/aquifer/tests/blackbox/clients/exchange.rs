@@ -5,10 +5,11 @@ use serde_json::{Value, json};
 use super::client::{Client, Record, Refusal};
 use super::produce::repetitive;
 use super::scene::same;
-use super::{CLIENTS, start};
-use crate::harness::{Node, create_topic, data_dir};
+use super::{CLIENTS, PROMPT, start};
+use crate::harness::{Node, Ports, create_topic, data_dir};
 
-const CODECS: [&str; 5] = ["none", "gzip", "snappy", "lz4", "zstd"];
+/// Together in a topic each: those that every client has, and those that kafkajs has not.
+const CODECS: [&[&str]; 2] = [&["none", "gzip", "snappy"], &["lz4", "zstd"]];
 /// Records of each codec.
 const RECORDS: usize = 60;
 
@@ -27,9 +28,9 @@ fn ask(client: &mut dyn Client, request: &Value) -> Option<Value> {
     }
 }
 
-fn write(writer: &mut dyn Client, topic: String) -> Written {
+fn write(writer: &mut dyn Client, topic: String, codecs: &[&'static str]) -> Written {
     let mut written = Written { topic, codecs: Vec::new(), records: Vec::new() };
-    for codec in CODECS {
+    for codec in codecs {
         let records = repetitive(RECORDS);
         let request = json!({ "op": "produce", "topic": written.topic, "codec": codec, "records": records });
         if ask(writer, &request).is_some() {
@@ -55,7 +56,7 @@ fn read_all(name: &str, reader: &mut dyn Client, topics: &[Written]) {
 #[test]
 fn every_client_reads_what_any_client_wrote() {
     let data = data_dir();
-    let node = Node::server(data.path());
+    let node = Node::begin_server(data.path(), Ports::free(), PROMPT).ready();
     let mut clients: Vec<(&str, Box<dyn Client>)> = Vec::new();
     for kind in CLIENTS {
         let Some(client) = start(kind.name, &node.kafka) else { return };
@@ -63,12 +64,16 @@ fn every_client_reads_what_any_client_wrote() {
     }
     let mut topics = Vec::new();
     for (at, (name, client)) in clients.iter_mut().enumerate() {
-        let topic = format!("written-{at}");
-        create_topic(&node.kafka, &topic, 1, &[]);
-        let written = write(&mut **client, topic);
-        // kafkajs has three codecs, the others have all five.
-        assert_eq!(written.codecs.len(), if *name == "kafkajs" { 3 } else { 5 }, "{name}");
-        topics.push(written);
+        for (part, codecs) in CODECS.iter().enumerate() {
+            let topic = format!("written-{at}-{part}");
+            create_topic(&node.kafka, &topic, 1, &[]);
+            let written = write(&mut **client, topic, codecs);
+            let has_them = *name != "kafkajs" || part == 0;
+            assert_eq!(written.codecs, if has_them { codecs } else { &[][..] }, "{name}");
+            if has_them {
+                topics.push(written);
+            }
+        }
     }
 
     for (name, client) in &mut clients {

@@ -22,7 +22,7 @@ use kcat::Kcat;
 use scene::Scene;
 use table::Column;
 
-use crate::harness::{Node, data_dir, skip_without};
+use crate::harness::{Node, Ports, data_dir, skip_without};
 
 /// What is asked of a client: its column and name on the report card, and who judges it.
 type Capability = (Column, &'static str, fn(&mut Scene) -> anyhow::Result<()>);
@@ -51,6 +51,9 @@ const CLIENTS: [Kind; 11] = [
     Kind { name: "java", folder: "java", tools: &["java", "javac", "mvn"] },
 ];
 
+/// Configuration for groups that nobody is waited for: not the first members, and not the next heartbeat.
+const PROMPT: &str = "[groups]\ninitial_rebalance_delay = \"0s\"\nconsumer_heartbeat_interval = \"1s\"\n";
+
 fn capabilities() -> impl Iterator<Item = Capability> {
     [
         produce::CAPABILITIES,
@@ -75,7 +78,7 @@ fn start(name: &str, bootstrap: &str) -> Option<Box<dyn Client>> {
 
 fn judge(name: &'static str) {
     let data = data_dir();
-    let node = Node::server(data.path());
+    let node = Node::begin_server(data.path(), Ports::free(), PROMPT).ready();
     let Some(client) = start(name, &node.kafka) else { return };
     let stand_in = if name == "kcat" {
         let Some(stand_in) = start(STAND_IN, &node.kafka) else { return };

@@ -6,7 +6,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"os"
 	"runtime/debug"
 	"time"
@@ -94,7 +93,7 @@ func main() {
 func answer(client client, asked request) object {
 	operation, found := client.operations[asked.Op]
 	if !found {
-		return object{"absent": fmt.Sprintf("%s has no such call", client.module)}
+		return object{"absent": "the client has no such call"}
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), limit+time.Duration(asked.TimeoutMs)*time.Millisecond)
 	defer cancel()

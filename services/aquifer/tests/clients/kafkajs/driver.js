@@ -116,7 +116,10 @@ const operations = {
       await reader.subscribe({ topics: [topic], fromBeginning: reset !== 'latest' })
       await new Promise((resolve, reject) => {
         setTimeout(resolve, timeout_ms).unref()
-        reader.on(reader.events.CRASH, ({ payload }) => reject(payload.error))
+        reader.on(reader.events.CRASH, ({ payload: { error } }) => {
+          const unknown = error.name === 'KafkaJSNotImplemented'
+          reject(unknown ? new Absent(`${error.message} in kafkajs`) : error)
+        })
         const eachMessage = async ({ partition: of, message }) => {
           if (of !== partition || records.length === count) return
           records.push(record(message))

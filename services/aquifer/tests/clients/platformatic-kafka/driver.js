@@ -32,15 +32,12 @@ const consumer = (more) =>
 
 // A consumer in a group, which reads and commits by itself.
 async function join({ member, group, topic, protocol, instance }) {
-  const joining = { partitions: [], assignments: 0, records: [] }
+  const joining = { assignments: 0, records: [] }
   const static_ = instance === undefined ? {} : { groupInstanceId: instance }
   const classic = { sessionTimeout: 10000, rebalanceTimeout: 20000, heartbeatInterval: 500 }
   const kind = protocol === 'consumer' ? { groupProtocol: 'consumer' } : classic
   joining.consumer = new Consumer({ ...common, groupId: group, autocommit: false, maxWaitTime: 200, ...kind, ...static_ })
-  joining.consumer.on('consumer:group:join', ({ assignments }) => {
-    joining.assignments += 1
-    joining.partitions = (assignments ?? []).flatMap((one) => one.partitions).sort((a, b) => a - b)
-  })
+  joining.consumer.on('consumer:group:join', () => (joining.assignments += 1))
   const stream = await joining.consumer.consume({ topics: [topic], mode: 'committed', fallbackMode: 'earliest' })
   joining.running = (async () => {
     for await (const message of stream) {
@@ -120,8 +117,9 @@ const operations = {
   },
   join,
   async poll({ member }) {
-    const { partitions, assignments, records, failure } = members.get(member)
+    const { consumer, assignments, records, failure } = members.get(member)
     members.get(member).records = []
+    const partitions = (consumer.assignments ?? []).flatMap((one) => one.partitions)
     return { partitions, assignments, records, failure }
   },
   async leave({ member }) {
