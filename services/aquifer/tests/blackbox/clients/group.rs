@@ -112,7 +112,9 @@ impl Reading {
             }
             pause();
         }
-        bail!("{what} never came: {} records of {}, {:?}", self.readers.len(), self.produced, self.members)
+        let failures: Vec<&String> = self.members.values().filter_map(|told| told.failure.as_ref()).collect();
+        let (read, members) = (self.readers.len(), &self.members);
+        bail!("{what} never came: {read} records were read, {members:?}, failures {failures:?}")
     }
 }
 
