@@ -61,6 +61,7 @@ fn by_time(scene: &mut Scene) -> Result<()> {
     }
     same(&scene.read("timed", 0, 0, records.len())?, &records, 0)?;
 
+    let stored = scene.stored("timed")?;
     let mut offset_at = |timestamp| -> Result<Value> {
         let request = json!({ "op": "offset_for_time", "topic": "timed", "timestamp": timestamp });
         Ok(scene.ask(&request)?["offset"].clone())
@@ -69,7 +70,7 @@ fn by_time(scene: &mut Scene) -> Result<()> {
         [(0, 0), (FIRST, 0), (FIRST + 1, 1), (FIRST + 7000, 7), (FIRST + 20_000, 20), (FIRST + 48_500, 49)]
     {
         let told = offset_at(timestamp)?;
-        ensure!(told == json!(offset), "{told} was told for {timestamp}, {offset} it is");
+        ensure!(told == json!(offset), "{told} was told for {timestamp}, {offset} it is; {stored:?}");
     }
     // Where nothing is that young, clients say so or tell the end.
     let told = offset_at(FIRST + 50_000)?;
