@@ -3,9 +3,9 @@
 use serde_json::{Value, json};
 
 use super::client::{Client, Refusal};
-use super::install::cache;
 use super::known::fault;
 use super::table::{Column, Outcome, Row};
+use crate::install::cache;
 
 pub(super) struct Card {
     client: &'static str,

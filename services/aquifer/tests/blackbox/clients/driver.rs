@@ -9,7 +9,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::client::{Client, Refusal};
-use super::install;
+use crate::install;
 
 /// Longer than any client's own limits: who takes longer hangs.
 const ANSWER_LIMIT: Duration = Duration::from_secs(60);

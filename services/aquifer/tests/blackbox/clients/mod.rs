@@ -6,7 +6,6 @@ mod client;
 mod driver;
 mod exchange;
 mod group;
-mod install;
 mod kcat;
 mod known;
 mod produce;
@@ -23,6 +22,7 @@ use scene::Scene;
 use table::Column;
 
 use crate::harness::{Node, Ports, data_dir, skip_without};
+use crate::install;
 
 /// What is asked of a client: its column and name on the report card, and who judges it.
 type Capability = (Column, &'static str, fn(&mut Scene) -> anyhow::Result<()>);
@@ -51,8 +51,9 @@ const CLIENTS: [Kind; 11] = [
     Kind { name: "java", folder: "java", tools: &["java", "javac", "mvn"] },
 ];
 
-/// Configuration for groups that nobody is waited for: not the first members, and not the next heartbeat.
-const PROMPT: &str = "[groups]\ninitial_rebalance_delay = \"0s\"\nconsumer_heartbeat_interval = \"1s\"\n";
+/// Configuration for groups that are quick. Not at once: leaders of some clients divide what they do not know yet, and
+/// stay with it.
+const PROMPT: &str = "[groups]\ninitial_rebalance_delay = \"250ms\"\nconsumer_heartbeat_interval = \"1s\"\n";
 
 fn capabilities() -> impl Iterator<Item = Capability> {
     [

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use super::CLIENTS;
-use super::install::cache;
+use crate::install::cache;
 
 const BEGIN: &str = "<!-- report card: written by the tests, AQUIFER_BLESS=1 rewrites it -->\n";
 const END: &str = "<!-- end of the report card -->\n";
