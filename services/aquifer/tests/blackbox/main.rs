@@ -3,6 +3,7 @@
 mod clients;
 mod compaction;
 mod disk_full;
+mod examples;
 mod harness;
 mod hostile;
 mod install;

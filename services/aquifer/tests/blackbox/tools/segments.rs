@@ -44,13 +44,17 @@ fn apache_kafkas_tools_read_segments_and_committed_offsets() {
     let data = data_dir();
     let node = Node::start(data.path());
     create_topic(&node.kafka, "dumped", 1, &[]);
-    run_ok("kcat", &["-b", &node.kafka, "-P", "-t", "dumped", "-K:", "-z", "zstd"], "k1:first\nk2:second\n");
-    let reader = ["-b", &node.kafka, "-G", GROUP, "dumped", "-c", "2", "-X", "auto.offset.reset=earliest"];
+    run_ok(
+        "kcat",
+        &["-b", &node.kafka, "-P", "-t", "dumped", "-K:", "-z", "zstd"],
+        &format!("k1:{}\n", "long ".repeat(50)),
+    );
+    let reader = ["-b", &node.kafka, "-G", GROUP, "dumped", "-c", "1", "-X", "auto.offset.reset=earliest"];
     run_ok("kcat", &reader, "");
 
     let tools = Tools::of(&jars, &node);
     for (formatter, words) in [
-        ("OffsetsMessageFormatter", [r#""topic":"dumped","partition":0"#, r#""offset":2"#]),
+        ("OffsetsMessageFormatter", [r#""topic":"dumped","partition":0"#, r#""offset":1"#]),
         ("GroupMetadataMessageFormatter", [r#""protocolType":"consumer""#, r#""protocol":"range""#]),
     ] {
         let class = format!("org.apache.kafka.tools.consumer.{formatter}");
@@ -78,6 +82,6 @@ fn apache_kafkas_tools_read_segments_and_committed_offsets() {
         all += &printed;
         all += &dump(&jars, &segment, &["--offsets-decoder"]).1;
     }
-    tells(&all, &["key: k1 payload: first", "compresscodec: zstd"]);
-    tells(&all, &[r#""group":"committed","topic":"dumped","partition":0"#, r#""offset":2,"#]);
+    tells(&all, &["key: k1 payload: long long", "compresscodec: zstd"]);
+    tells(&all, &[r#""group":"committed","topic":"dumped","partition":0"#, r#""offset":1,"#]);
 }
