@@ -3,10 +3,12 @@
 mod clients;
 mod compaction;
 mod disk_full;
+mod ecosystem;
 mod examples;
 mod harness;
 mod hostile;
 mod install;
+mod jars;
 mod kills;
 mod mounted;
 mod offline;

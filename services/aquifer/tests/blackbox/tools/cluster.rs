@@ -1,8 +1,9 @@
 //! The cluster: `kafka-metadata-quorum`, `kafka-features`, `kafka-cluster`, `kafka-broker-api-versions`, and the tools for
 //! what is not there.
 
-use super::{Jars, Tools, tells};
+use super::{Tools, tells};
 use crate::harness::{Node, data_dir};
+use crate::jars::Jars;
 
 #[test]
 fn the_cluster_is_described_to_apache_kafkas_tools() {

@@ -1,44 +1,18 @@
 //! Groups: `kafka-consumer-groups`, `kafka-groups`, and the console consumer as a member.
 
-use std::process::{Child, Command, Stdio};
-
-use super::{Jars, Tools, tells};
+use super::{Tools, tells};
 use crate::harness::{Node, Ports, create_topic, data_dir, pause, run_ok, skip_without};
+use crate::jars::{Jars, Program};
 
 const GROUPS: &str = "org.apache.kafka.tools.consumer.group.ConsumerGroupCommand";
 const CONSUMER: &str = "org.apache.kafka.tools.consumer.ConsoleConsumer";
 const PROMPT: &str = "[groups]\ninitial_rebalance_delay = \"0s\"\n";
 
 /// A console consumer that reads on.
-struct Reader(Child);
-
-impl Reader {
-    fn start(jars: &Jars, node: &Node, group: &str, protocol: &str) -> Reader {
-        let protocol = format!("group.protocol={protocol}");
-        let child = Command::new("java")
-            .args(jars.java())
-            .args([CONSUMER, "--bootstrap-server", &node.kafka, "--topic", "read", "--group", group])
-            .args(["--from-beginning", "--command-property", &protocol])
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("java starts");
-        Reader(child)
-    }
-
-    fn end(mut self) {
-        let pid = self.0.id().to_string();
-        run_ok("kill", &["-TERM", &pid], "");
-        self.0.wait().expect("it ran");
-    }
-}
-
-impl Drop for Reader {
-    fn drop(&mut self) {
-        // Already gone where it was ended.
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
+fn reader(jars: &Jars, node: &Node, group: &str, protocol: &str) -> Program {
+    let protocol = format!("group.protocol={protocol}");
+    let from = ["--bootstrap-server", &node.kafka, "--topic", "read", "--from-beginning"];
+    jars.start(CONSUMER, &[&from[..], &["--group", group, "--command-property", &protocol]].concat())
 }
 
 fn wait_for(tools: &Tools<'_>, arguments: &[&str], words: &str) -> String {
@@ -67,7 +41,7 @@ fn groups_are_administered_with_apache_kafkas_tools() {
     let tools = Tools::of(&jars, &node);
 
     for (group, protocol) in [("old", "classic"), ("new", "consumer")] {
-        let reader = Reader::start(&jars, &node, group, protocol);
+        let reader = reader(&jars, &node, group, protocol);
         let described =
             wait_for(&tools, &["--describe", "--group", group], " 50              50              0 ");
         tells(&described, &["read", "console-consumer"]);

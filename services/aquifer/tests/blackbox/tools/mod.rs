@@ -5,39 +5,8 @@ mod groups;
 mod segments;
 mod topics;
 
-use std::path::PathBuf;
-
-use crate::harness::{Node, run};
-use crate::install::installed;
-
-/// The jars of Apache Kafka, as the tests run them.
-pub(crate) struct Jars {
-    home: PathBuf,
-}
-
-impl Jars {
-    /// `None` where they are not to be had.
-    pub(crate) fn installed() -> Option<Jars> {
-        installed("kafka", &["java", "mvn"]).map(|home| Jars { home })
-    }
-
-    /// What precedes a class and its arguments on java's command line. These programs are short or small.
-    pub(crate) fn java(&self) -> Vec<String> {
-        let jars = format!("{}/lib/*", self.home.display());
-        let level = "-Dorg.slf4j.simpleLogger.defaultLogLevel=error";
-        let words = ["-Xmx512M", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", level, "-cp", &jars];
-        words.map(str::to_owned).into()
-    }
-
-    /// Runs a class to its end: whether it ended well, and all that it printed.
-    fn run(&self, class: &str, arguments: &[&str], input: &str) -> (bool, String) {
-        let java = self.java();
-        let words: Vec<&str> = java.iter().map(String::as_str).chain([class]).collect();
-        let output = run("java", &[&words, arguments].concat(), input);
-        let printed = [output.stdout, output.stderr].concat();
-        (output.status.success(), String::from_utf8_lossy(&printed).into_owned())
-    }
-}
+use crate::harness::Node;
+use crate::jars::Jars;
 
 /// The tools that are told a broker.
 struct Tools<'a> {

@@ -2,8 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{Jars, Tools, tells};
+use super::{Tools, tells};
 use crate::harness::{Node, create_topic, data_dir, run_ok, skip_without};
+use crate::jars::Jars;
 
 const GROUP: &str = "committed";
 

@@ -1,8 +1,9 @@
 //! Topics, configs, records: `kafka-topics`, `kafka-configs`, `kafka-get-offsets`, `kafka-delete-records`, `kafka-log-dirs`,
 //! the console producer and consumer, the performance tools.
 
-use super::{Jars, Tools, tells};
+use super::{Tools, tells};
 use crate::harness::{Node, data_dir};
+use crate::jars::Jars;
 
 const TOPICS: &str = "org.apache.kafka.tools.TopicCommand";
 const CONFIGS: &str = "kafka.admin.ConfigCommand";
