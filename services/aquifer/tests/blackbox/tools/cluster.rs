@@ -23,6 +23,8 @@ fn the_cluster_is_described_to_apache_kafkas_tools() {
     tells(&features, &["FinalizedVersionLevel"]);
     let versions = tools.does("org.apache.kafka.tools.BrokerApiVersionsCommand", &[]);
     tells(&versions, &["Produce(0): 0 to 13 [usable: 13]", "ConsumerGroupHeartbeat(68): "]);
+    let reassign = "org.apache.kafka.tools.reassign.ReassignPartitionsCommand";
+    tells(&tools.does(reassign, &["--list"]), &["No partition reassignments found."]);
     let cluster = "org.apache.kafka.tools.ClusterTool";
     for (operation, words) in [("cluster-id", "Cluster ID: "), ("list-endpoints", "unfenced")] {
         let (well, printed) = jars.run(cluster, &[operation, "--bootstrap-server", &node.kafka], "");
@@ -37,8 +39,6 @@ fn what_is_not_there_is_refused_in_words() {
     let node = Node::start(data.path());
     let tools = Tools::of(&jars, &node);
 
-    let reassign = "org.apache.kafka.tools.reassign.ReassignPartitionsCommand";
-    tools.refuses(reassign, &["--list"], "does not support LIST_PARTITION_REASSIGNMENTS");
     tools.refuses(
         "org.apache.kafka.tools.TransactionsCommand",
         &["list"],
