@@ -5,7 +5,7 @@ use std::net::TcpStream;
 use std::path::Path;
 
 use super::{PROMPT, properties};
-use crate::harness::{Node, Ports, data_dir, free_port};
+use crate::harness::{Node, Ports, create_topic, data_dir, free_port};
 use crate::jars::{Jars, Program};
 
 /// What a worker is told in either mode.
@@ -79,6 +79,7 @@ fn a_distributed_worker_goes_on_after_it_and_the_broker_were_killed() {
     let Some(jars) = Jars::installed() else { return };
     let (data, folder, ports) = (data_dir(), data_dir(), Ports::free());
     let node = Node::begin_server(data.path(), ports, PROMPT).ready();
+    create_topic(&node.kafka, "lines", 1, &[]);
     let (input, output) = (folder.path().join("input"), folder.path().join("output"));
     let rest = format!("127.0.0.1:{}", free_port());
     let listener = format!("http://{rest}");
