@@ -61,7 +61,8 @@ fn by_time(scene: &mut Scene) -> Result<()> {
     )?;
     // In batches of its own each, and all in one: the index leads to a batch, its records to the offset.
     for (at, part) in [(0, &records[..20]), (20, &records[20..21]), (21, &records[21..])] {
-        scene.produce(json!({ "topic": "timed" }), part, at)?;
+        let told = scene.ask_either(&json!({ "op": "produce", "topic": "timed", "records": part }))?;
+        ensure!(told["offsets"][0] == at, "{told} was told, not {at} and on");
     }
     same(&scene.read("timed", 0, 0, records.len())?, &records, 0)?;
 

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"os"
 	"runtime/debug"
+	"strings"
 	"time"
 )
 
@@ -93,7 +94,7 @@ func main() {
 func answer(client client, asked request) object {
 	operation, found := client.operations[asked.Op]
 	if !found {
-		return object{"absent": "the client has no such call"}
+		return object{"absent": "no call to " + strings.ReplaceAll(asked.Op, "_", " ")}
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), limit+time.Duration(asked.TimeoutMs)*time.Millisecond)
 	defer cancel()

@@ -1,7 +1,9 @@
 //! Administering topics.
 
 use futures_executor::block_on;
-use rdkafka::admin::{AdminClient, AdminOptions, AlterConfig, NewPartitions, NewTopic, ResourceSpecifier, TopicReplication};
+use rdkafka::admin::{
+    AdminClient, AdminOptions, AlterConfig, NewPartitions, NewTopic, ResourceSpecifier, TopicReplication,
+};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::config::ClientConfig;
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
@@ -21,10 +23,11 @@ pub fn create_topic(config: &ClientConfig, r: &Value) -> Answer {
     let partitions = r["partitions"].as_i64().unwrap_or(1) as i32;
     let none = Map::new();
     let configs = r["configs"].as_object().unwrap_or(&none);
-    let new = configs.iter().fold(
-        NewTopic::new(topic(r), partitions, TopicReplication::Fixed(1)),
-        |new, (name, value)| new.set(name, value.as_str().unwrap_or_default()),
-    );
+    let new = configs
+        .iter()
+        .fold(NewTopic::new(topic(r), partitions, TopicReplication::Fixed(1)), |new, (name, value)| {
+            new.set(name, value.as_str().unwrap_or_default())
+        });
     let outcome = block_on(admin(config)?.create_topics([&new], &AdminOptions::new()))?;
     first(outcome).map_err(|(_, code)| Failure::from(code))
 }
@@ -39,7 +42,12 @@ pub fn describe_configs(config: &ClientConfig, r: &Value) -> Answer {
     let resource = ResourceSpecifier::Topic(topic(r));
     let outcome = block_on(admin(config)?.describe_configs([&resource], &AdminOptions::new()))?;
     let described = outcome.into_iter().next().expect("an outcome for each")?;
-    Ok(described.entries.into_iter().map(|entry| (entry.name, Value::from(entry.value))).collect::<Map<_, _>>().into())
+    Ok(described
+        .entries
+        .into_iter()
+        .map(|entry| (entry.name, Value::from(entry.value)))
+        .collect::<Map<_, _>>()
+        .into())
 }
 
 pub fn alter_config(config: &ClientConfig, r: &Value) -> Answer {

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 pub type Answer = Result<Value, Failure>;
 
 pub enum Failure {
-    Absent(&'static str),
+    Absent(String),
     Kafka(KafkaError),
     Code(RDKafkaErrorCode),
 }
@@ -31,7 +31,9 @@ pub fn json(answer: Answer) -> Value {
             let code = error.rdkafka_error_code().and_then(broker_code);
             json!({ "error": { "code": code, "message": error.to_string() } })
         }
-        Err(Failure::Code(code)) => json!({ "error": { "code": broker_code(code), "message": code.to_string() } }),
+        Err(Failure::Code(code)) => {
+            json!({ "error": { "code": broker_code(code), "message": code.to_string() } })
+        }
     }
 }
 

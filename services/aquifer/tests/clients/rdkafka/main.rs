@@ -55,7 +55,7 @@ impl Driver {
                 drop(self.members.remove(&r["member"].to_string()));
                 Ok(json!({}))
             }
-            _ => Err(Failure::Absent("the rdkafka crate has no such call")),
+            other => Err(Failure::Absent(format!("no call to {}", other.replace('_', " ")))),
         }
     }
 }
