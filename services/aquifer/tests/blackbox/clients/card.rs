@@ -7,7 +7,7 @@ use super::known::fault;
 use super::table::{Column, Outcome, Row};
 use crate::install::cache;
 
-pub(super) struct Card {
+pub(crate) struct Card {
     client: &'static str,
     version: String,
     /// Who did what the client cannot do.
@@ -25,12 +25,15 @@ struct Entry {
 impl Card {
     pub(super) fn of(name: &'static str, client: &mut dyn Client, stand_in: Option<&'static str>) -> Card {
         let version = client.ask(&json!({ "op": "version" })).expect("a client knows its version");
-        let version = version["version"].as_str().unwrap_or_default().to_owned();
-        Card { client: name, version, stand_in, entries: Vec::new(), red: Vec::new() }
+        Card { stand_in, ..Card::empty(name, version["version"].as_str().unwrap_or_default()) }
+    }
+
+    pub(crate) fn empty(client: &'static str, version: &str) -> Card {
+        Card { client, version: version.to_owned(), stand_in: None, entries: Vec::new(), red: Vec::new() }
     }
 
     /// Notes how a capability came out. What the client does not have is neither good nor bad.
-    pub(super) fn enter(&mut self, column: Column, capability: &'static str, outcome: &anyhow::Result<()>) {
+    pub(crate) fn enter(&mut self, column: Column, capability: &'static str, outcome: &anyhow::Result<()>) {
         let fault = fault(self.client, capability);
         let outcome = match outcome {
             Ok(()) => Outcome::Good,
@@ -52,7 +55,7 @@ impl Card {
     }
 
     /// Writes the card down, good or bad, then fails if anything on it is red or the README says otherwise.
-    pub(super) fn keep(self) {
+    pub(crate) fn keep(self) {
         let folder = cache().join("report-card");
         std::fs::create_dir_all(&folder).expect("a folder for cards");
         let entries: Vec<Value> = self.entries.iter().map(Entry::json).collect();
@@ -63,7 +66,7 @@ impl Card {
             "capabilities": entries,
         });
         let text = serde_json::to_string_pretty(&card).expect("plain JSON");
-        let file = format!("{}.json", self.client.trim_start_matches('@').replace('/', "-"));
+        let file = format!("{}.json", self.client.trim_start_matches('@').replace(['/', ' '], "-"));
         std::fs::write(folder.join(file), text + "\n").expect("the card is written");
         assert!(self.red.is_empty(), "{} {}:\n{}", self.client, self.version, self.red.join("\n"));
         let outcomes = self.entries.iter().map(|entry| (entry.column, &entry.outcome));

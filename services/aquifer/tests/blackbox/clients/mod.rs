@@ -1,7 +1,7 @@
 //! Kafka's clients against the real binary: every capability asked of each of them alike.
 
 mod admin;
-mod card;
+pub(crate) mod card;
 mod client;
 mod driver;
 mod exchange;
@@ -12,7 +12,7 @@ mod produce;
 mod read;
 mod refuse;
 mod scene;
-mod table;
+pub(crate) mod table;
 
 use card::Card;
 use client::Client;

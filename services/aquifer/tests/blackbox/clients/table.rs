@@ -5,13 +5,14 @@ use std::path::{Path, PathBuf};
 
 use super::CLIENTS;
 use crate::install::cache;
+use crate::tools::TOOLS;
 
 const BEGIN: &str = "<!-- report card: written by the tests, AQUIFER_BLESS=1 rewrites it -->\n";
 const END: &str = "<!-- end of the report card -->\n";
 
 /// What capabilities have in common on the report card.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Column {
+pub(crate) enum Column {
     Produce,
     Consume,
     Classic,
@@ -119,11 +120,11 @@ impl Row {
     }
 
     fn put_into(&self, section: &str) -> String {
-        let rows = CLIENTS.iter().filter_map(|kind| {
-            if kind.name == self.client { Some(self.cells.as_str()) } else { row_of(section, kind.name) }
+        let rows = names().filter_map(|name| {
+            if name == self.client { Some(self.cells.as_str()) } else { row_of(section, name) }
         });
-        let reasons = CLIENTS.iter().filter_map(|kind| {
-            if kind.name == self.client { self.reasons.as_deref() } else { reasons_of(section, kind.name) }
+        let reasons = names().filter_map(|name| {
+            if name == self.client { self.reasons.as_deref() } else { reasons_of(section, name) }
         });
         let (rows, reasons): (Vec<&str>, Vec<&str>) = (rows.collect(), reasons.collect());
         format!("{}{}\n\n{}\n", heading(), rows.join("\n"), reasons.join("\n"))
@@ -142,6 +143,11 @@ fn cell(outcomes: &[&Outcome]) -> String {
     } else {
         format!("{good} of {}", outcomes.len())
     }
+}
+
+/// Whoever has a row, in order.
+fn names() -> impl Iterator<Item = &'static str> {
+    CLIENTS.iter().map(|kind| kind.name).chain([TOOLS])
 }
 
 fn heading() -> String {
@@ -175,6 +181,6 @@ fn the_report_card_has_a_row_for_every_client_and_no_other() {
     assert!(section.starts_with(&heading()), "another heading than {}", heading());
 
     let rows: Vec<&str> = section.lines().skip(2).take_while(|line| !line.is_empty()).collect();
-    let expected: Vec<Option<&str>> = CLIENTS.iter().map(|kind| row_of(section, kind.name)).collect();
+    let expected: Vec<Option<&str>> = names().map(|name| row_of(section, name)).collect();
     assert_eq!(rows.into_iter().map(Some).collect::<Vec<_>>(), expected);
 }

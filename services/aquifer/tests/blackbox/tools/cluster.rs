@@ -5,18 +5,12 @@ use super::{Tools, tells};
 use crate::harness::{Node, data_dir};
 use crate::jars::Jars;
 
-#[test]
-fn the_cluster_is_described_to_apache_kafkas_tools() {
-    let Some(jars) = Jars::installed() else { return };
-    let data = data_dir();
-    let node = Node::start(data.path());
-    let tools = Tools::of(&jars, &node);
-
+pub(super) fn cluster(tools: &Tools<'_>) {
     let quorum = "org.apache.kafka.tools.MetadataQuorumCommand";
     let status = tools.does(quorum, &["describe", "--status"]);
     tells(
         &status,
-        &["LeaderId:               0", "MaxFollowerLag:         0", "CurrentVoters:", &node.kafka],
+        &["LeaderId:               0", "MaxFollowerLag:         0", "CurrentVoters:", &tools.bootstrap],
     );
     tells(&tools.does(quorum, &["describe", "--replication"]), &["Leader"]);
     let features = tools.does("org.apache.kafka.tools.FeatureCommand", &["describe"]);
@@ -27,7 +21,8 @@ fn the_cluster_is_described_to_apache_kafkas_tools() {
     tells(&tools.does(reassign, &["--list"]), &["No partition reassignments found."]);
     let cluster = "org.apache.kafka.tools.ClusterTool";
     for (operation, words) in [("cluster-id", "Cluster ID: "), ("list-endpoints", "unfenced")] {
-        let (well, printed) = jars.run(cluster, &[operation, "--bootstrap-server", &node.kafka], "");
+        let (well, printed) =
+            tools.jars.run(cluster, &[operation, "--bootstrap-server", &tools.bootstrap], "");
         assert!(well && printed.contains(words), "{printed}");
     }
 }

@@ -1,75 +1,98 @@
-//! Groups: `kafka-consumer-groups`, `kafka-groups`, and the console consumer as a member.
+//! Groups: `kafka-consumer-groups`, `kafka-groups`, and console consumers as members.
 
+use std::collections::BTreeMap;
+
+use super::console::CONSUMER;
 use super::{Tools, tells};
-use crate::harness::{Node, Ports, create_topic, data_dir, pause, run_ok, skip_without};
-use crate::jars::{Jars, Program};
+use crate::harness::{create_topic, pause, run_ok};
+use crate::jars::Program;
 
 const GROUPS: &str = "org.apache.kafka.tools.consumer.group.ConsumerGroupCommand";
-const CONSUMER: &str = "org.apache.kafka.tools.consumer.ConsoleConsumer";
-const PROMPT: &str = "[groups]\ninitial_rebalance_delay = \"0s\"\n";
 
 /// A console consumer that reads on.
-fn reader(jars: &Jars, node: &Node, group: &str, protocol: &str) -> Program {
-    let protocol = format!("group.protocol={protocol}");
-    let from = ["--bootstrap-server", &node.kafka, "--topic", "read", "--from-beginning"];
-    jars.start(CONSUMER, &[&from[..], &["--group", group, "--command-property", &protocol]].concat())
+fn reader(tools: &Tools<'_>, topic: &str, group: &str, property: &str) -> Program {
+    let from = ["--bootstrap-server", &tools.bootstrap, "--topic", topic, "--from-beginning"];
+    let group = ["--group", group, "--command-property", property];
+    tools.jars.start(CONSUMER, &[&from[..], &group].concat())
 }
 
-fn wait_for(tools: &Tools<'_>, arguments: &[&str], words: &str) -> String {
+/// Asks the tool again until it tells what is waited for.
+fn wait_for<T>(tools: &Tools<'_>, arguments: &[&str], found: impl Fn(&str) -> Option<T>) -> T {
     let mut printed = String::new();
-    for _ in 0..30 {
+    for _ in 0..40 {
         printed = tools.run(GROUPS, arguments, "").1;
-        if printed.contains(words) {
-            return printed;
+        if let Some(found) = found(&printed) {
+            return found;
         }
         pause();
     }
-    panic!("{arguments:?} never told {words:?}: {printed}");
+    panic!("{arguments:?} never told what was waited for: {printed}");
 }
 
-#[test]
-fn groups_are_administered_with_apache_kafkas_tools() {
-    if skip_without("kcat") {
-        return;
-    }
-    let Some(jars) = Jars::installed() else { return };
-    let data = data_dir();
-    let node = Node::begin_server(data.path(), Ports::free(), PROMPT).ready();
-    create_topic(&node.kafka, "read", 1, &[]);
+pub(super) fn group(tools: &Tools<'_>, protocol: &str) {
+    let (topic, group) = (format!("read-{protocol}"), format!("{protocol}-readers"));
+    create_topic(&tools.bootstrap, &topic, 1, &[]);
     let lines: String = (0..50).map(|n| format!("{n}\n")).collect();
-    run_ok("kcat", &["-b", &node.kafka, "-P", "-t", "read", "-p", "0"], &lines);
-    let tools = Tools::of(&jars, &node);
+    run_ok("kcat", &["-b", &tools.bootstrap, "-P", "-t", &topic, "-p", "0"], &lines);
+    let describe = ["--describe", "--group", &group];
+    let state = ["--describe", "--group", &group, "--state"];
+    let reset = ["--reset-offsets", "--group", &group, "--topic", &topic, "--to-offset", "7"];
+    let says = |words: &'static str| move |printed: &str| printed.contains(words).then_some(());
 
-    for (group, protocol) in [("old", "classic"), ("new", "consumer")] {
-        let reader = reader(&jars, &node, group, protocol);
-        let described =
-            wait_for(&tools, &["--describe", "--group", group], " 50              50              0 ");
-        tells(&described, &["read", "console-consumer"]);
-        let members = tools.does(GROUPS, &["--describe", "--group", group, "--members", "--verbose"]);
-        tells(&members, &["console-consumer", "read"]);
-        tells(&tools.does(GROUPS, &["--describe", "--group", group, "--state"]), &["Stable"]);
-        let reset = ["--reset-offsets", "--group", group, "--topic", "read", "--to-offset", "7"];
-        tools.refuses(
-            GROUPS,
-            &[&reset[..], &["--execute"]].concat(),
-            "is inactive, but the current state is Stable",
-        );
-        tools.refuses(GROUPS, &["--delete", "--group", group], "GroupNotEmptyException");
-        reader.end();
+    let reader = reader(tools, &topic, &group, &format!("group.protocol={protocol}"));
+    wait_for(tools, &describe, says(" 50              50              0 "));
+    let members = tools.does(GROUPS, &[&describe[..], &["--members", "--verbose"]].concat());
+    tells(&members, &["console-consumer", &topic]);
+    tells(&tools.does(GROUPS, &state), &["Stable"]);
+    let refusal = "is inactive, but the current state is Stable";
+    tools.refuses(GROUPS, &[&reset[..], &["--execute"]].concat(), refusal);
+    tools.refuses(GROUPS, &["--delete", "--group", &group], "GroupNotEmptyException");
+    reader.end();
 
-        wait_for(&tools, &["--describe", "--group", group, "--state"], "Empty");
-        tells(&tools.does(GROUPS, &[&reset[..], &["--dry-run"]].concat()), &["NEW-OFFSET", " 7"]);
-        let described = tools.does(GROUPS, &["--describe", "--group", group]);
-        tells(&described, &[" 50              50              0 "]);
-        tools.does(GROUPS, &[&reset[..], &["--execute"]].concat());
-        let described = tools.does(GROUPS, &["--describe", "--group", group]);
-        tells(&described, &[" 7               50              43 "]);
-    }
+    wait_for(tools, &state, says("Empty"));
+    tells(&tools.does(GROUPS, &[&reset[..], &["--dry-run"]].concat()), &["NEW-OFFSET", " 7"]);
+    tells(&tools.does(GROUPS, &describe), &[" 50              50              0 "]);
+    tools.does(GROUPS, &[&reset[..], &["--execute"]].concat());
+    tells(&tools.does(GROUPS, &describe), &[" 7               50              43 "]);
+    tells(&tools.does(GROUPS, &["--list", "--state"]), &[&group, "Empty"]);
+    let kind = if protocol == "classic" { "Classic" } else { "Consumer" };
+    tells(&tools.does("org.apache.kafka.tools.GroupsCommand", &["--list"]), &[&group, kind]);
+    let deleted = tools.does(GROUPS, &["--delete-offsets", "--group", &group, "--topic", &topic]);
+    tells(&deleted, &["Successful"]);
+    tools.does(GROUPS, &[&reset[..], &["--execute"]].concat());
+    tools.does(GROUPS, &["--delete", "--group", &group]);
+    assert!(!tools.does(GROUPS, &["--list"]).contains(&group));
+}
 
-    tells(&tools.does(GROUPS, &["--list", "--state"]), &["old", "new", "Empty"]);
-    let listed = tools.does("org.apache.kafka.tools.GroupsCommand", &["--list"]);
-    tells(&listed, &["Classic", "Consumer"]);
-    tells(&tools.does(GROUPS, &["--delete-offsets", "--group", "new", "--topic", "read"]), &["Successful"]);
-    tools.does(GROUPS, &["--delete", "--group", "old"]);
-    assert!(!tools.does(GROUPS, &["--list"]).contains("old"));
+/// Member id and assignment of each static member, once two have one partition each.
+fn static_members(printed: &str) -> Option<BTreeMap<String, (String, String)>> {
+    let members: BTreeMap<String, (String, String)> = printed
+        .lines()
+        .filter_map(|line| {
+            let words: Vec<&str> = line.split_whitespace().collect();
+            let instance = words.iter().find(|word| matches!(**word, "left" | "right"))?;
+            let assigned = words.iter().find(|word| word.starts_with("fixed"))?;
+            Some(((*instance).to_owned(), ((*words.get(1)?).to_owned(), (*assigned).to_owned())))
+        })
+        .collect();
+    (members.len() == 2).then_some(members)
+}
+
+pub(super) fn static_member(tools: &Tools<'_>) {
+    create_topic(&tools.bootstrap, "fixed", 2, &[]);
+    let start =
+        |instance: &str| reader(tools, "fixed", "fixed-readers", &format!("group.instance.id={instance}"));
+    let describe = ["--describe", "--group", "fixed-readers", "--members", "--verbose"];
+    let (_left, right) = (start("left"), start("right"));
+    let before = wait_for(tools, &describe, static_members);
+
+    // Killed: nobody is told that it left.
+    drop(right);
+    let _right = start("right");
+    let after = wait_for(tools, &describe, |printed| {
+        static_members(printed).filter(|after| after["right"].0 != before["right"].0)
+    });
+
+    assert_eq!(after["left"], before["left"]);
+    assert_eq!(after["right"].1, before["right"].1);
 }

@@ -1,23 +1,14 @@
 //! Topics, configs, records: `kafka-topics`, `kafka-configs`, `kafka-get-offsets`, `kafka-delete-records`, `kafka-log-dirs`,
-//! the console producer and consumer, the performance tools.
+//! the performance tools.
 
 use super::{Tools, tells};
-use crate::harness::{Node, data_dir};
-use crate::jars::Jars;
+use crate::harness::data_dir;
 
-const TOPICS: &str = "org.apache.kafka.tools.TopicCommand";
+pub(super) const TOPICS: &str = "org.apache.kafka.tools.TopicCommand";
 const CONFIGS: &str = "kafka.admin.ConfigCommand";
-const OFFSETS: &str = "org.apache.kafka.tools.GetOffsetShell";
-const PRODUCER: &str = "org.apache.kafka.tools.ConsoleProducer";
-const CONSUMER: &str = "org.apache.kafka.tools.consumer.ConsoleConsumer";
+pub(super) const OFFSETS: &str = "org.apache.kafka.tools.GetOffsetShell";
 
-#[test]
-fn topics_are_administered_with_apache_kafkas_tools() {
-    let Some(jars) = Jars::installed() else { return };
-    let data = data_dir();
-    let node = Node::start(data.path());
-    let tools = Tools::of(&jars, &node);
-
+pub(super) fn topics_and_configs(tools: &Tools<'_>) {
     tools.does(
         TOPICS,
         &["--create", "--topic", "made", "--partitions", "2", "--config", "retention.ms=1000000"],
@@ -39,39 +30,14 @@ fn topics_are_administered_with_apache_kafkas_tools() {
     let described = tools.does(CONFIGS, &[&of_broker[..], &["--describe", "--all"]].concat());
     tells(&described, &["advertised.listeners=PLAINTEXT://127.0.0.1"]);
 
-    let lines: String = (1..=20).map(|n| format!("key{n}:value{n}\n")).collect();
-    let keyed =
-        ["--topic", "made", "--reader-property", "parse.key=true", "--reader-property", "key.separator=:"];
-    tools.does_with(PRODUCER, &keyed, &lines);
-    let read = tools.does(
-        CONSUMER,
-        &[
-            "--topic",
-            "made",
-            "--from-beginning",
-            "--max-messages",
-            "20",
-            "--formatter-property",
-            "print.key=true",
-        ],
-    );
-    tells(&read, &["key1\tvalue1\n", "key20\tvalue20\n", "Processed a total of 20 messages"]);
-    let ends: i64 = offsets(&tools.does(OFFSETS, &["--topic", "made"])).iter().sum();
-    assert_eq!(ends, 20);
-
     tools.does(TOPICS, &["--delete", "--topic", "made"]);
     assert!(!tools.does(TOPICS, &["--list"]).contains("made"));
 }
 
-#[test]
-fn records_are_deleted_measured_and_found_with_apache_kafkas_tools() {
-    let Some(jars) = Jars::installed() else { return };
-    let data = data_dir();
-    let node = Node::start(data.path());
-    let tools = Tools::of(&jars, &node);
-    let bootstrap = format!("bootstrap.servers={}", node.kafka);
+pub(super) fn records(tools: &Tools<'_>) {
+    let bootstrap = format!("bootstrap.servers={}", tools.bootstrap);
     let plan = ["--topic", "measured", "--num-records", "500", "--record-size", "100", "--throughput", "-1"];
-    let (well, printed) = jars.run(
+    let (well, printed) = tools.jars.run(
         "org.apache.kafka.tools.ProducerPerformance",
         &[&plan[..], &["--command-property", &bootstrap]].concat(),
         "",
@@ -81,7 +47,8 @@ fn records_are_deleted_measured_and_found_with_apache_kafkas_tools() {
         .does("org.apache.kafka.tools.ConsumerPerformance", &["--topic", "measured", "--num-records", "500"]);
     tells(&printed, &[", 500, "]);
 
-    let before = data.path().join("before.json");
+    let folder = data_dir();
+    let before = folder.path().join("before.json");
     std::fs::write(
         &before,
         r#"{"version":1,"partitions":[{"topic":"measured","partition":0,"offset":123}]}"#,
@@ -100,6 +67,6 @@ fn records_are_deleted_measured_and_found_with_apache_kafkas_tools() {
 }
 
 /// The offsets of lines like `topic:partition:offset`.
-fn offsets(printed: &str) -> Vec<i64> {
+pub(super) fn offsets(printed: &str) -> Vec<i64> {
     printed.lines().filter_map(|line| line.rsplit(':').next()?.parse().ok()).collect()
 }
