@@ -75,48 +75,53 @@ fn a_standalone_worker_copies_a_file_through_a_topic() {
 }
 
 #[test]
-fn a_distributed_worker_goes_on_after_it_and_the_broker_were_killed() {
+fn distributed_workers_go_on_after_the_broker_and_one_of_them_were_killed() {
     let Some(jars) = Jars::installed() else { return };
     let (data, folder, ports) = (data_dir(), data_dir(), Ports::free());
     let node = Node::begin_server(data.path(), ports, PROMPT).ready();
     create_topic(&node.kafka, "lines", 1, &[]);
     let (input, output) = (folder.path().join("input"), folder.path().join("output"));
-    let rest = format!("127.0.0.1:{}", free_port());
-    let listener = format!("http://{rest}");
-    let mut settings = worker(&node.kafka, &listener);
-    settings.extend([
-        ("group.id", "workers"),
-        ("config.storage.topic", "connect-configs"),
-        ("offset.storage.topic", "connect-offsets"),
-        ("status.storage.topic", "connect-status"),
-        ("config.storage.replication.factor", "1"),
-        ("offset.storage.replication.factor", "1"),
-        ("status.storage.replication.factor", "1"),
-        ("heartbeat.interval.ms", "1000"),
-        ("session.timeout.ms", "10000"),
-    ]);
-    let worker = properties(folder.path(), "worker.properties", &settings);
-    let start = || {
-        let arguments = [worker.to_str().expect("text")];
-        jars.start("org.apache.kafka.connect.cli.ConnectDistributed", &arguments)
+    let start = |rest: &str| {
+        let listener = format!("http://{rest}");
+        let mut settings = worker(&node.kafka, &listener);
+        settings.extend([
+            ("group.id", "workers"),
+            ("config.storage.topic", "connect-configs"),
+            ("offset.storage.topic", "connect-offsets"),
+            ("status.storage.topic", "connect-status"),
+            ("config.storage.replication.factor", "1"),
+            ("offset.storage.replication.factor", "1"),
+            ("status.storage.replication.factor", "1"),
+            ("heartbeat.interval.ms", "1000"),
+            ("session.timeout.ms", "6000"),
+            // What a lost worker did is given to others at once.
+            ("scheduled.rebalance.max.delay.ms", "0"),
+        ]);
+        let file = properties(folder.path(), &format!("{rest}.properties"), &settings);
+        jars.start("org.apache.kafka.connect.cli.ConnectDistributed", &[file.to_str().expect("text")])
     };
+    let [one, other] = [(); 2].map(|()| format!("127.0.0.1:{}", free_port()));
 
     append(&input, 0..50);
-    let mut running = start();
-    configure(&mut running, &rest, "source", "FileStreamSource", &input, "topic");
-    configure(&mut running, &rest, "sink", "FileStreamSink", &output, "topics");
-    running.wait("the first lines", || arrived(&output, 50).is_some());
+    let mut first = start(&one);
+    configure(&mut first, &one, "source", "FileStreamSource", &input, "topic");
+    configure(&mut first, &one, "sink", "FileStreamSink", &output, "topics");
+    first.wait("the first lines", || arrived(&output, 50).is_some());
 
-    node.kill();
+    // Only a member of the group answers for connectors.
+    let mut second = start(&other);
+    configure(&mut second, &other, "source", "FileStreamSource", &input, "topic");
     append(&input, 50..60);
+    second.wait("the lines with two workers", || arrived(&output, 60).is_some());
+    node.kill();
+    append(&input, 60..70);
     let node = Node::begin_server(data.path(), ports, PROMPT).ready();
-    running.wait("the lines after the broker was killed", || arrived(&output, 60).is_some());
+    second.wait("the lines after the broker was killed", || arrived(&output, 70).is_some());
 
-    drop(running);
-    append(&input, 60..80);
-    let mut running = start();
-    running.wait("the lines after the worker was killed", || arrived(&output, 80).is_some());
-    drop(running);
+    drop(first);
+    append(&input, 70..80);
+    second.wait("the lines after a worker was killed", || arrived(&output, 80).is_some());
+    drop(second);
     assert!(node.terminate().success());
 }
 

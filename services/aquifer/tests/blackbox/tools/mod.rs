@@ -21,10 +21,10 @@ const CAPABILITIES: [Capability; 12] = [
     (Column::Produce, "the console producer writes records with keys", console::produce),
     (Column::Consume, "the console consumer reads from an offset of a partition", console::consume),
     (Column::Classic, "a classic group is described, reset, deleted", |tools| {
-        groups::group(tools, "classic")
+        groups::group(tools, "classic");
     }),
     (Column::Consumer, "a KIP-848 group is described, reset, deleted", |tools| {
-        groups::group(tools, "consumer")
+        groups::group(tools, "consumer");
     }),
     (Column::Static, "a console consumer that restarts keeps its partition", groups::static_member),
     (Column::Idempotence, "the console producer has an id and an epoch", console::idempotence),
