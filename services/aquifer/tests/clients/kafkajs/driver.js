@@ -15,6 +15,9 @@ const kafka = new Kafka({
 const admin = kafka.admin()
 const members = new Map()
 
+// A coordinator may still be loading.
+const patient = { maxWaitTimeInMs: 200, retry: { retries: 10, initialRetryTime: 100 } }
+
 class Absent extends Error {}
 
 const codecs = { none: CompressionTypes.None, gzip: CompressionTypes.GZIP, snappy: CompressionTypes.Snappy }
@@ -43,11 +46,10 @@ async function join({ member, group, topic, protocol, instance }) {
   if (instance !== undefined) throw new Absent('kafkajs has no static members')
   const joining = { partitions: [], assignments: 0, records: [] }
   joining.consumer = kafka.consumer({
+    ...patient,
     groupId: group,
     sessionTimeout: 10000,
     heartbeatInterval: 500,
-    maxWaitTimeInMs: 200,
-    retry: { retries: 10, initialRetryTime: 100 },
   })
   joining.consumer.on(joining.consumer.events.GROUP_JOIN, ({ payload }) => {
     joining.assignments += 1
@@ -109,7 +111,7 @@ const operations = {
       throw new Absent('kafkajs always resets')
     }
     // Reading from an offset is a group of one, too.
-    const reader = kafka.consumer({ groupId: randomUUID(), maxWaitTimeInMs: 200, maxBytesPerPartition: 50 << 20 })
+    const reader = kafka.consumer({ ...patient, groupId: randomUUID(), maxBytesPerPartition: 50 << 20 })
     const records = []
     await reader.connect()
     try {

@@ -12,7 +12,8 @@ import {
   Producer,
 } from '@platformatic/kafka'
 
-const common = { clientId: 'driver', bootstrapBrokers: [process.argv[2]], retries: 2, retryDelay: 100, timeout: 10000 }
+// Patient enough for a coordinator that is still loading.
+const common = { clientId: 'driver', bootstrapBrokers: [process.argv[2]], retries: 10, retryDelay: 100, timeout: 10000 }
 const admin = new Admin(common)
 const members = new Map()
 
