@@ -53,7 +53,8 @@ const IMPURE: &[&str] =
 
 /// The names under `[dependencies]` of each crate's manifest.
 fn dependencies() -> BTreeMap<String, Vec<String>> {
-    let manifests = files("Cargo.toml").into_iter().filter(|file| !file.path.contains("/fuzz/"));
+    let beside = |path: &str| path.contains("/fuzz/") || path.contains("/tests/");
+    let manifests = files("Cargo.toml").into_iter().filter(|file| !beside(&file.path));
     let crates = manifests.filter_map(|file| {
         let folder = file.path.strip_suffix("/Cargo.toml")?.to_owned();
         let section = file.text.split("\n[dependencies]\n").nth(1).unwrap_or_default();

@@ -227,6 +227,7 @@ apis! {
     CreatePartitions = 37: CreatePartitionsRequest, CreatePartitionsResponse;
     DeleteGroups = 42: DeleteGroupsRequest, DeleteGroupsResponse;
     IncrementalAlterConfigs = 44: IncrementalAlterConfigsRequest, IncrementalAlterConfigsResponse;
+    ListPartitionReassignments = 46: ListPartitionReassignmentsRequest, ListPartitionReassignmentsResponse;
     OffsetDelete = 47: OffsetDeleteRequest, OffsetDeleteResponse;
     DescribeClientQuotas = 48: DescribeClientQuotasRequest, DescribeClientQuotasResponse;
     AlterClientQuotas = 49: AlterClientQuotasRequest, AlterClientQuotasResponse;

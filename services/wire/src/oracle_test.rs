@@ -87,6 +87,7 @@ compare! {
     CreatePartitionsRequest, CreatePartitionsResponse;
     DeleteGroupsRequest, DeleteGroupsResponse;
     IncrementalAlterConfigsRequest, IncrementalAlterConfigsResponse;
+    ListPartitionReassignmentsRequest, ListPartitionReassignmentsResponse;
     OffsetDeleteRequest, OffsetDeleteResponse;
     DescribeClientQuotasRequest, DescribeClientQuotasResponse;
     AlterClientQuotasRequest, AlterClientQuotasResponse;

@@ -1,16 +1,18 @@
 //! A compacted topic: the last value of every key stays at its offset, tombstones go in the end, kills notwithstanding.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
-use aquifer_client::{Client, ClientSettings, ConnectionSettings, NewTopic, TcpConnector};
-use aquifer_runtime::Runtime;
-
-use crate::harness::{Node, data_dir, pause, run_ok, skip_without};
+use crate::harness::{Node, create_topic, data_dir, pause, run_ok, skip_without};
 
 const TOPIC: &str = "latest";
 /// A key whose large values fill segments, so that those with the other keys are closed.
 const FILLER: &str = "filler";
+const CONFIGS: [(&str, &str); 4] = [
+    ("cleanup.policy", "compact"),
+    ("internal.segment.bytes", "20000"),
+    ("min.cleanable.dirty.ratio", "0.01"),
+    ("delete.retention.ms", "1"),
+];
 
 /// One record as kcat reads it; no value for a tombstone.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -110,31 +112,6 @@ fn metrics(node: &Node) -> String {
     text.lines().filter(|line| line.starts_with("aquifer_cleaning")).collect::<Vec<_>>().join("; ")
 }
 
-fn create_topic(node: &Node) {
-    let configs = [
-        ("cleanup.policy", "compact"),
-        ("internal.segment.bytes", "20000"),
-        ("min.cleanable.dirty.ratio", "0.01"),
-        ("delete.retention.ms", "1"),
-    ];
-    let topic = NewTopic {
-        name: TOPIC.to_owned(),
-        partitions: Some(1),
-        configs: configs.map(|(name, value)| (name.to_owned(), value.to_owned())).into(),
-        ..NewTopic::default()
-    };
-    let settings = ClientSettings {
-        bootstrap: vec![node.kafka.parse().expect("an address")],
-        connection: ConnectionSettings::default(),
-        retry_for: Duration::from_secs(30),
-    };
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");
-    runtime.block_on(async {
-        let client = Client::new(Runtime::real(), std::sync::Arc::new(TcpConnector), settings);
-        client.create_topic(&topic).await.expect("the topic is created");
-    });
-}
-
 fn is_clean(read: &[Read]) -> bool {
     let mut seen: BTreeMap<&str, usize> = BTreeMap::new();
     for record in read.iter().filter(|record| record.key != FILLER) {
@@ -150,7 +127,7 @@ fn the_last_value_of_every_key_stays_at_its_offset_and_tombstones_go() {
     }
     let data = data_dir();
     let mut node = Node::start(data.path());
-    create_topic(&node);
+    create_topic(&node.kafka, TOPIC, 1, &CONFIGS);
     let mut produced = Produced::default();
     for round in 0..4 {
         let value = |key: i32| Some(format!("round {round} of key {key} {}", "v".repeat(200)));

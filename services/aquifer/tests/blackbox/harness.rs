@@ -6,6 +6,9 @@ use std::process::{Child, Command, Output, Stdio};
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::Duration;
 
+use aquifer_client::{Client, ClientSettings, ConnectionSettings, NewTopic, TcpConnector};
+use aquifer_runtime::Runtime;
+
 /// A running node, killed when dropped.
 pub(crate) struct Node {
     child: Child,
@@ -50,12 +53,7 @@ impl Node {
         Node::begin(command, ports).ready()
     }
 
-    /// Starts `aquifer server`, which creates no topics by itself.
-    pub(crate) fn server(data_dir: &Path) -> Node {
-        Node::begin_server(data_dir, Ports::free(), "").ready()
-    }
-
-    /// The same with more configuration, and while it is still starting.
+    /// Starts `aquifer server`, which creates no topics by itself, with more configuration; it is still starting.
     pub(crate) fn begin_server(data_dir: &Path, ports: Ports, more: &str) -> Node {
         let config = format!(
             "node_id = 0\ndata_dir = {:?}\nbootstrap = true\nhttp = \"127.0.0.1:{}\"\n\
@@ -155,6 +153,26 @@ impl Drop for Node {
     }
 }
 
+/// Creates a topic with our own client.
+pub(crate) fn create_topic(bootstrap: &str, topic: &str, partitions: i32, configs: &[(&str, &str)]) {
+    let topic = NewTopic {
+        name: topic.to_owned(),
+        partitions: Some(partitions),
+        configs: configs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
+        ..NewTopic::default()
+    };
+    let settings = ClientSettings {
+        bootstrap: vec![bootstrap.parse().expect("an address")],
+        connection: ConnectionSettings::default(),
+        retry_for: Duration::from_secs(30),
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    runtime.block_on(async {
+        let client = Client::new(Runtime::real(), std::sync::Arc::new(TcpConnector), settings);
+        client.create_topic(&topic).await.expect("the topic is created");
+    });
+}
+
 /// Runs a tool with text on its standard input; returns what it printed.
 pub(crate) fn run(program: &str, arguments: &[&str], input: &str) -> Output {
     use std::io::Write as _;
@@ -223,7 +241,7 @@ pub(crate) fn sleep(duration: Duration) {
 }
 
 /// A port nobody listens on, below those that the system hands out to connections: a restarted node finds it free again.
-fn free_port() -> u16 {
+pub(crate) fn free_port() -> u16 {
     static NEXT: AtomicU16 = AtomicU16::new(0);
     let base = 12_000 + u16::try_from(std::process::id() % 10_000).expect("small");
     let candidates = (0..1000).map(|_| base + NEXT.fetch_add(1, Ordering::Relaxed) % 10_000);

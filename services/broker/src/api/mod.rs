@@ -114,6 +114,9 @@ fn administer(broker: Arc<Broker>, caller: Caller, body: RequestBody) -> Call {
         RequestBody::DescribeQuorum(request) => {
             now(&caller, &cluster::describe_quorum(&broker, version, request))
         }
+        RequestBody::ListPartitionReassignments(request) => {
+            now(&caller, &cluster::list_partition_reassignments(&broker.image(), request))
+        }
         RequestBody::DescribeLogDirs(request) => {
             later(caller, async move { cluster::describe_log_dirs(&broker, request).await })
         }

@@ -29,7 +29,7 @@ fn every_version_is_advertised_that_the_codec_has() {
         keys,
         [
             0, 1, 2, 3, 8, 9, 10, 11, 12, 13, 14, 15, 16, 18, 19, 20, 21, 22, 23, 29, 30, 31, 32, 33, 35, 37,
-            42, 44, 47, 48, 49, 50, 51, 55, 57, 60, 61, 68, 69, 74, 75, 20_002
+            42, 44, 46, 47, 48, 49, 50, 51, 55, 57, 60, 61, 68, 69, 74, 75, 20_002
         ],
         "what is advertised is served"
     );
@@ -174,6 +174,20 @@ fn the_cluster_in_every_version() {
             .to_vec(),
     });
     every_version(&mut client, |_| DescribeLogDirsRequest { topics: None });
+    let asked = |name: &'static str, partition_indexes: Vec<i32>| {
+        list_partition_reassignments_request::ListPartitionReassignmentsTopics {
+            name: text(name),
+            partition_indexes,
+        }
+    };
+    for topics in [None, Some(vec![asked("unknown", vec![0]), asked("t", vec![0, -1, 1000])])] {
+        for answer in every_version(&mut client, |_| ListPartitionReassignmentsRequest {
+            topics: topics.clone(),
+            ..ListPartitionReassignmentsRequest::default()
+        }) {
+            assert_eq!((answer.error_code, answer.topics.len()), (ErrorCode::NONE, 0), "nothing moves");
+        }
+    }
     for key_type in [0, 1] {
         every_version(&mut client, |version| FindCoordinatorRequest {
             key: if version < 4 { text("k") } else { Text::EMPTY },

@@ -122,7 +122,11 @@ fn questions_by_offset_time_and_epoch_are_answered_as_before() {
         assert!(found(11).is_some_and(|(offset, _)| offset > 40), "{:?}", found(11));
         let at = |time: TimestampMs| {
             let query = node.replica.at_time(time, Isolation::ReadUncommitted, None).expect("leads");
-            query.lookup.resolve(node.directory.files()).expect("it can be read").map(|range| range.next.0)
+            query
+                .lookup
+                .resolve(node.directory.files(), Offset::ZERO)
+                .expect("it can be read")
+                .map(|range| range.next.0)
         };
         assert_eq!(at(times[0]), Some(11), "the first record with that time or a later one");
         assert_eq!(at(times[9]), Some(11), "no record of the batch before is left");

@@ -264,16 +264,24 @@ impl Limit {
 }
 
 impl TimeLookup {
-    /// The first whole batch that may hold the record: its records still have to be decoded. May wait for the disk.
-    pub fn resolve(&self, files: &FilePool) -> Result<Option<Range>, ReadError> {
+    /// The first whole batch that holds offsets from `from` on and may hold the record: its records still have to be
+    /// decoded, and if none of them is meant, the search goes on after it. May wait for the disk.
+    pub fn resolve(&self, files: &FilePool, from: Offset) -> Result<Option<Range>, ReadError> {
         for segment in &self.segments {
             let file = files.open(&segment.file, false)?;
             let entries = match &segment.index {
                 Some(entries) => entries.clone(),
                 None => files.index(&segment.file)?,
             };
-            let floor = floor_by_time(&entries, self.time);
-            let mut position = floor.map_or(0, |entry| u64::from(entry.position));
+            let by_time = floor_by_time(&entries, self.time);
+            // So that a search past many batches reads none of them again and again.
+            let by_offset = floor_by_offset(&entries, relative(from, segment.summary.base));
+            let mut position = [by_time, by_offset]
+                .into_iter()
+                .flatten()
+                .map(|entry| u64::from(entry.position))
+                .max()
+                .unwrap_or(0);
             while position < segment.summary.bytes {
                 let header = header_at(segment.summary.base, &file, position)?;
                 if header.base_offset >= self.upto {
@@ -281,7 +289,8 @@ impl TimeLookup {
                 }
                 let len = header.total_bytes() as u64;
                 // What compaction emptied has a timestamp, but no record that bears it.
-                if header.count > 0 && header.max_timestamp >= self.time {
+                let may_hold = header.count > 0 && header.max_timestamp >= self.time;
+                if may_hold && header.end() > from {
                     return Ok(Some(Range { file, at: position, len, next: header.end() }));
                 }
                 position += len;

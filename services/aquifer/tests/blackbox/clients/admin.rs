@@ -6,6 +6,7 @@ use serde_json::json;
 use super::Capability;
 use super::produce::repetitive;
 use super::scene::{Scene, refused, same};
+use super::table::Column;
 
 const UNKNOWN_TOPIC: i64 = 3;
 const EXISTS: i64 = 36;
@@ -14,13 +15,13 @@ const INVALID_CONFIG: i64 = 40;
 const INVALID_TOPIC: i64 = 17;
 
 pub(super) const CAPABILITIES: &[Capability] = &[
-    ("create a topic", create),
-    ("what cannot be created is refused", create_refused),
-    ("create partitions", create_partitions),
-    ("describe and alter configs", configs),
-    ("delete records", delete_records),
-    ("delete a topic", delete_topic),
-    ("describe the cluster", describe_cluster),
+    (Column::Admin, "create a topic", create),
+    (Column::Admin, "what cannot be created is refused", create_refused),
+    (Column::Admin, "create partitions", create_partitions),
+    (Column::Admin, "describe and alter configs", configs),
+    (Column::Admin, "delete records", delete_records),
+    (Column::Admin, "delete a topic", delete_topic),
+    (Column::Admin, "describe the cluster", describe_cluster),
 ];
 
 fn create(scene: &mut Scene) -> Result<()> {

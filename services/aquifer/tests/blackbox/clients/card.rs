@@ -1,54 +1,91 @@
-//! `Card`: what a client could do, kept as JSON from which tables are made.
+//! `Card`: what a client could do, kept as JSON and as a row of the README's table.
 
 use serde_json::{Value, json};
 
 use super::client::{Client, Refusal};
-use super::install::cache;
+use super::known::fault;
+use super::table::{Column, Outcome, Row};
+use crate::install::cache;
 
-pub(super) struct Card {
+pub(crate) struct Card {
     client: &'static str,
     version: String,
     /// Who did what the client cannot do.
     stand_in: Option<&'static str>,
-    entries: Vec<Value>,
+    entries: Vec<Entry>,
     red: Vec<String>,
+}
+
+struct Entry {
+    column: Column,
+    capability: &'static str,
+    outcome: Outcome,
 }
 
 impl Card {
     pub(super) fn of(name: &'static str, client: &mut dyn Client, stand_in: Option<&'static str>) -> Card {
         let version = client.ask(&json!({ "op": "version" })).expect("a client knows its version");
-        let version = version["version"].as_str().unwrap_or_default().to_owned();
-        Card { client: name, version, stand_in, entries: Vec::new(), red: Vec::new() }
+        Card { stand_in, ..Card::empty(name, version["version"].as_str().unwrap_or_default()) }
+    }
+
+    pub(crate) fn empty(client: &'static str, version: &str) -> Card {
+        Card { client, version: version.to_owned(), stand_in: None, entries: Vec::new(), red: Vec::new() }
     }
 
     /// Notes how a capability came out. What the client does not have is neither good nor bad.
-    pub(super) fn enter(&mut self, capability: &str, outcome: &anyhow::Result<()>) {
-        let (result, reason) = match outcome {
-            Ok(()) => ("ok", None),
-            Err(error) => match error.downcast_ref::<Refusal>() {
-                Some(Refusal::Absent(why)) => ("absent", Some(why.clone())),
-                _ => ("red", Some(format!("{error:#}"))),
+    pub(crate) fn enter(&mut self, column: Column, capability: &'static str, outcome: &anyhow::Result<()>) {
+        let fault = fault(self.client, capability);
+        let outcome = match outcome {
+            Ok(()) => Outcome::Good,
+            Err(error) => match (error.downcast_ref::<Refusal>(), fault) {
+                (Some(Refusal::Absent(why)), _) => Outcome::Absent(why.clone()),
+                (_, Some(why)) => Outcome::Red(why.to_owned()),
+                (_, None) => Outcome::Red(format!("{error:#}")),
             },
         };
-        if let ("red", Some(reason)) = (result, &reason) {
-            self.red.push(format!("{capability}: {reason}"));
+        match &outcome {
+            Outcome::Red(reason) if fault.is_none() => self.red.push(format!("{capability}: {reason}")),
+            Outcome::Red(_) => {}
+            other if fault.is_some() => {
+                self.red.push(format!("{capability}: {other:?}, though known as the client's fault"));
+            }
+            _ => {}
         }
-        self.entries.push(json!({ "capability": capability, "result": result, "reason": reason }));
+        self.entries.push(Entry { column, capability, outcome });
     }
 
-    /// Writes the card down, good or bad, then fails if anything on it is red.
-    pub(super) fn keep(self) {
+    /// Writes the card down, good or bad, then fails if anything on it is red or the README says otherwise.
+    pub(crate) fn keep(self) {
         let folder = cache().join("report-card");
         std::fs::create_dir_all(&folder).expect("a folder for cards");
+        let entries: Vec<Value> = self.entries.iter().map(Entry::json).collect();
         let card = json!({
             "client": self.client,
             "version": self.version,
             "stand_in": self.stand_in,
-            "capabilities": self.entries,
+            "capabilities": entries,
         });
         let text = serde_json::to_string_pretty(&card).expect("plain JSON");
-        std::fs::write(folder.join(format!("{}.json", self.client)), text + "\n")
-            .expect("the card is written");
+        let file = format!("{}.json", self.client.trim_start_matches('@').replace(['/', ' '], "-"));
+        std::fs::write(folder.join(file), text + "\n").expect("the card is written");
         assert!(self.red.is_empty(), "{} {}:\n{}", self.client, self.version, self.red.join("\n"));
+        let outcomes = self.entries.iter().map(|entry| (entry.column, &entry.outcome));
+        Row::of(self.client, &self.version, outcomes).compare();
+    }
+}
+
+impl Entry {
+    fn json(&self) -> Value {
+        let (result, reason) = match &self.outcome {
+            Outcome::Good => ("ok", None),
+            Outcome::Absent(why) => ("absent", Some(why)),
+            Outcome::Red(why) => ("red", Some(why)),
+        };
+        json!({
+            "capability": self.capability,
+            "column": self.column.heading(),
+            "result": result,
+            "reason": reason,
+        })
     }
 }

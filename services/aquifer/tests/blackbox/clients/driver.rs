@@ -9,7 +9,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::client::{Client, Refusal};
-use super::install;
+use crate::install;
 
 /// Longer than any client's own limits: who takes longer hangs.
 const ANSWER_LIMIT: Duration = Duration::from_secs(60);
@@ -23,12 +23,12 @@ pub(super) struct Driver {
 }
 
 impl Driver {
-    /// Starts the driver of a client that is installed in `home`.
-    pub(super) fn start(client: &str, home: &Path, bootstrap: &str) -> Driver {
+    /// Starts the driver in `folder`, as it is installed in `home`, for one of its clients.
+    pub(super) fn start(folder: &str, home: &Path, bootstrap: &str, client: &str) -> Driver {
         let complaints = tempfile::NamedTempFile::new().expect("a file");
-        let mut child = Command::new(install::folder(client).join("run"))
+        let mut child = Command::new(install::folder(folder).join("run"))
             .arg(home)
-            .arg(bootstrap)
+            .args([bootstrap, client])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(complaints.reopen().expect("the file again"))

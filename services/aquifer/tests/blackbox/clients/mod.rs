@@ -1,61 +1,87 @@
 //! Kafka's clients against the real binary: every capability asked of each of them alike.
 
 mod admin;
-mod card;
+pub(crate) mod card;
 mod client;
 mod driver;
 mod exchange;
-mod install;
+mod group;
 mod kcat;
+mod known;
 mod produce;
 mod read;
 mod refuse;
 mod scene;
+pub(crate) mod table;
 
 use card::Card;
 use client::Client;
 use driver::Driver;
 use kcat::Kcat;
 use scene::Scene;
+use table::Column;
 
-use crate::harness::{Node, data_dir, skip_without};
+use crate::harness::{Node, Ports, data_dir, skip_without};
+use crate::install;
 
-/// What is asked of a client: a name for the report card, and who judges it.
-type Capability = (&'static str, fn(&mut Scene) -> anyhow::Result<()>);
+/// What is asked of a client: its column and name on the report card, and who judges it.
+type Capability = (Column, &'static str, fn(&mut Scene) -> anyhow::Result<()>);
 
-/// Does for clients what they cannot do themselves: creates topics for kcat, reads for kafkajs.
+/// Does for kcat what it cannot do itself: creates topics.
 const STAND_IN: &str = "confluent-kafka";
 
-/// Each client with the tools that it is installed and run with.
-const CLIENTS: [(&str, &[&str]); 5] = [
-    ("kcat", &["kcat"]),
-    (STAND_IN, &["python3"]),
-    ("kafka-python", &["python3"]),
-    ("kafkajs", &["node", "npm"]),
-    ("java", &["java", "javac", "mvn"]),
+/// A client, the folder of its driver, and the tools that it is installed and run with.
+struct Kind {
+    name: &'static str,
+    folder: &'static str,
+    tools: &'static [&'static str],
+}
+
+const CLIENTS: [Kind; 11] = [
+    Kind { name: "kcat", folder: "", tools: &["kcat"] },
+    Kind { name: STAND_IN, folder: STAND_IN, tools: &["python3"] },
+    Kind { name: "kafka-python", folder: "kafka-python", tools: &["python3"] },
+    Kind { name: "aiokafka", folder: "aiokafka", tools: &["python3"] },
+    Kind { name: "kafkajs", folder: "kafkajs", tools: &["node", "npm"] },
+    Kind { name: "@platformatic/kafka", folder: "platformatic-kafka", tools: &["npm"] },
+    Kind { name: "rdkafka", folder: "rdkafka", tools: &["cargo", "cc"] },
+    Kind { name: "franz-go", folder: "go", tools: &["go"] },
+    Kind { name: "sarama", folder: "go", tools: &["go"] },
+    Kind { name: "kafka-go", folder: "go", tools: &["go"] },
+    Kind { name: "java", folder: "java", tools: &["java", "javac", "mvn"] },
 ];
 
+/// Configuration for groups that are quick. Not at once: leaders of some clients divide what they do not know yet, and
+/// stay with it.
+const PROMPT: &str = "[groups]\ninitial_rebalance_delay = \"250ms\"\nconsumer_heartbeat_interval = \"1s\"\n";
+
 fn capabilities() -> impl Iterator<Item = Capability> {
-    [produce::CAPABILITIES, read::CAPABILITIES, admin::CAPABILITIES, refuse::CAPABILITIES]
-        .concat()
-        .into_iter()
+    [
+        produce::CAPABILITIES,
+        read::CAPABILITIES,
+        group::CAPABILITIES,
+        admin::CAPABILITIES,
+        refuse::CAPABILITIES,
+    ]
+    .concat()
+    .into_iter()
 }
 
 /// Starts a client; `None` where it is not to be had.
 fn start(name: &str, bootstrap: &str) -> Option<Box<dyn Client>> {
-    let (_, tools) = CLIENTS.iter().find(|(client, _)| *client == name).expect("one of ours");
+    let kind = CLIENTS.iter().find(|kind| kind.name == name).expect("one of ours");
     if name == "kcat" {
-        return (!skip_without("kcat")).then(|| Box::new(Kcat { bootstrap: bootstrap.to_owned() }) as _);
+        return (!skip_without("kcat")).then(|| Box::new(Kcat::new(bootstrap)) as _);
     }
-    let home = install::installed(name, tools)?;
-    Some(Box::new(Driver::start(name, &home, bootstrap)))
+    let home = install::installed(kind.folder, kind.tools)?;
+    Some(Box::new(Driver::start(kind.folder, &home, bootstrap, name)))
 }
 
 fn judge(name: &'static str) {
     let data = data_dir();
-    let node = Node::server(data.path());
+    let node = Node::begin_server(data.path(), Ports::free(), PROMPT).ready();
     let Some(client) = start(name, &node.kafka) else { return };
-    let stand_in = if matches!(name, "kcat" | "kafkajs") {
+    let stand_in = if name == "kcat" {
         let Some(stand_in) = start(STAND_IN, &node.kafka) else { return };
         Some(stand_in)
     } else {
@@ -64,8 +90,8 @@ fn judge(name: &'static str) {
     let mut scene = Scene { node, client, stand_in, name };
     let stood_in_by = scene.stand_in.as_ref().map(|_| STAND_IN);
     let mut card = Card::of(name, &mut *scene.client, stood_in_by);
-    for (capability, judge) in capabilities() {
-        card.enter(capability, &judge(&mut scene));
+    for (column, capability, judge) in capabilities() {
+        card.enter(column, capability, &judge(&mut scene));
         assert!(scene.node.is_ready(), "{capability} of {name} ended the node: {}", scene.node.log());
     }
     card.keep();
@@ -87,8 +113,38 @@ fn kafka_python_does_what_it_can() {
 }
 
 #[test]
+fn aiokafka_does_what_it_can() {
+    judge("aiokafka");
+}
+
+#[test]
 fn kafkajs_does_what_it_can() {
     judge("kafkajs");
+}
+
+#[test]
+fn platformatic_kafka_does_what_it_can() {
+    judge("@platformatic/kafka");
+}
+
+#[test]
+fn the_rdkafka_crate_does_what_it_can() {
+    judge("rdkafka");
+}
+
+#[test]
+fn franz_go_does_what_it_can() {
+    judge("franz-go");
+}
+
+#[test]
+fn sarama_does_what_it_can() {
+    judge("sarama");
+}
+
+#[test]
+fn kafka_go_does_what_it_can() {
+    judge("kafka-go");
 }
 
 #[test]

@@ -7,19 +7,20 @@ use serde_json::json;
 use super::Capability;
 use super::client::Record;
 use super::scene::{Scene, refused, same};
+use super::table::Column;
 
 pub(super) const CAPABILITIES: &[Capability] = &[
-    ("produce uncompressed", |scene| codec(scene, "none", Compression::None)),
-    ("produce gzip", |scene| codec(scene, "gzip", Compression::Gzip)),
-    ("produce snappy", |scene| codec(scene, "snappy", Compression::Snappy)),
-    ("produce lz4", |scene| codec(scene, "lz4", Compression::Lz4)),
-    ("produce zstd", |scene| codec(scene, "zstd", Compression::Zstd)),
-    ("idempotent producer", idempotent),
-    ("keys, null values, empty values", keys_and_nulls),
-    ("headers", headers),
-    ("a record of 900 KB", large),
-    ("a record over max.message.bytes is refused", too_large),
-    ("many partitions", many_partitions),
+    (Column::Produce, "produce uncompressed", |scene| codec(scene, "none", Compression::None)),
+    (Column::Codecs, "produce gzip", |scene| codec(scene, "gzip", Compression::Gzip)),
+    (Column::Codecs, "produce snappy", |scene| codec(scene, "snappy", Compression::Snappy)),
+    (Column::Codecs, "produce lz4", |scene| codec(scene, "lz4", Compression::Lz4)),
+    (Column::Codecs, "produce zstd", |scene| codec(scene, "zstd", Compression::Zstd)),
+    (Column::Idempotence, "idempotent producer", idempotent),
+    (Column::Produce, "keys, null values, empty values", keys_and_nulls),
+    (Column::Headers, "headers", headers),
+    (Column::Produce, "a record of 900 KB", large),
+    (Column::Produce, "a record over max.message.bytes is refused", too_large),
+    (Column::Produce, "many partitions", many_partitions),
 ];
 
 /// Records that compress well and differ.

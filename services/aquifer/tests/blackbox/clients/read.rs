@@ -9,18 +9,19 @@ use super::Capability;
 use super::client::Record;
 use super::produce::repetitive;
 use super::scene::{Scene, refused, same};
+use super::table::Column;
 use crate::harness::{pause, run_ok, skip_without};
 
 const OFFSET_OUT_OF_RANGE: i64 = 1;
 
 pub(super) const CAPABILITIES: &[Capability] = &[
-    ("beginning and end offsets", ends),
-    ("seek to an offset", seek),
-    ("timestamps, seek by time", by_time),
-    ("out of range: an error where no reset is set", |scene| out_of_range(scene, "none")),
-    ("out of range: reset to the earliest", |scene| out_of_range(scene, "earliest")),
-    ("out of range: reset to the latest", reset_to_latest),
-    ("read while another writes", follow),
+    (Column::Consume, "beginning and end offsets", ends),
+    (Column::Consume, "seek to an offset", seek),
+    (Column::TimeSeek, "timestamps, seek by time", by_time),
+    (Column::Consume, "out of range: an error where no reset is set", |scene| out_of_range(scene, "none")),
+    (Column::Consume, "out of range: reset to the earliest", |scene| out_of_range(scene, "earliest")),
+    (Column::Consume, "out of range: reset to the latest", reset_to_latest),
+    (Column::Consume, "read while another writes", follow),
 ];
 
 fn ends(scene: &mut Scene) -> Result<()> {
@@ -53,10 +54,15 @@ fn by_time(scene: &mut Scene) -> Result<()> {
     let records: Vec<Record> = (0..50)
         .map(|n| Record { timestamp: Some(FIRST + n * 1000), ..Record::new(format!("k{n}"), "timed") })
         .collect();
-    scene.create("timed", 1)?;
+    // Or retention would delete what is this old.
+    let configs = json!({ "retention.ms": "-1" });
+    scene.ask_either(
+        &json!({ "op": "create_topic", "topic": "timed", "partitions": 1, "configs": configs }),
+    )?;
     // In batches of its own each, and all in one: the index leads to a batch, its records to the offset.
     for (at, part) in [(0, &records[..20]), (20, &records[20..21]), (21, &records[21..])] {
-        scene.produce(json!({ "topic": "timed" }), part, at)?;
+        let told = scene.ask_either(&json!({ "op": "produce", "topic": "timed", "records": part }))?;
+        ensure!(told["offsets"][0] == at, "{told} was told, not {at} and on");
     }
     same(&scene.read("timed", 0, 0, records.len())?, &records, 0)?;
 

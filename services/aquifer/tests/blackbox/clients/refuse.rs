@@ -5,15 +5,16 @@ use serde_json::json;
 
 use super::client::Record;
 use super::scene::{Scene, failed, refused};
+use super::table::Column;
 use super::{Capability, start};
 use crate::harness::{Node, data_dir};
 
 const UNKNOWN_TOPIC: i64 = 3;
 
 pub(super) const CAPABILITIES: &[Capability] = &[
-    ("unknown topics are refused", unknown_topic),
-    ("topics appear by themselves where that is on", auto_creation),
-    ("transactions are refused", transactions),
+    (Column::Produce, "unknown topics are refused", unknown_topic),
+    (Column::Produce, "topics appear by themselves where that is on", auto_creation),
+    (Column::Produce, "transactions are refused", transactions),
 ];
 
 fn unknown_topic(scene: &mut Scene) -> Result<()> {

@@ -6,9 +6,10 @@ use aquifer_types::Uuid;
 use aquifer_wire::messages::list_offsets_request::{ListOffsetsPartition, ListOffsetsTopic};
 use aquifer_wire::messages::{FetchRequest, ListOffsetsRequest};
 use aquifer_wire::{ErrorCode, Text};
+use bytes::Bytes;
 
 use super::node::{Assaulted, GROWTH_MAX};
-use crate::wire::{delete, fetch};
+use crate::wire::{batch, delete, fetch, produce, produced, tampered};
 
 #[test]
 fn offsets_out_of_range_are_refused() {
@@ -24,6 +25,34 @@ fn offsets_out_of_range_are_refused() {
         let code = answer.responses[0].partitions[0].error_code;
         assert_eq!(code, ErrorCode::UNKNOWN_TOPIC_OR_PARTITION, "{partition}");
     }
+    assaulted.unharmed(GROWTH_MAX);
+}
+
+#[test]
+fn a_batch_that_lies_about_its_times_hides_no_later_record() {
+    const MAX_TIMESTAMP_AT: std::ops::Range<usize> = 35..43;
+    let mut assaulted = Assaulted::start();
+    let mut port = assaulted.port();
+    assaulted.create("dated", 1, &BTreeMap::new());
+    let time_of =
+        |batch: &Bytes| i64::from_be_bytes(batch[MAX_TIMESTAMP_AT].try_into().expect("eight bytes"));
+    let lie = batch(b"first");
+    let first = time_of(&lie);
+    let lie =
+        tampered(&lie, |bytes| bytes[MAX_TIMESTAMP_AT].copy_from_slice(&(first + 60_000).to_be_bytes()));
+    produced(&mut port, &produce("dated", 0, lie));
+    let mut later = batch(b"second");
+    while time_of(&later) <= first {
+        later = batch(b"second");
+    }
+    produced(&mut port, &produce("dated", 0, later.clone()));
+
+    let partition = ListOffsetsPartition { timestamp: time_of(&later), ..ListOffsetsPartition::default() };
+    let topic = ListOffsetsTopic { name: Text::from("dated"), partitions: vec![partition] };
+    let request = ListOffsetsRequest { replica_id: -1, topics: vec![topic], ..ListOffsetsRequest::default() };
+    let answer = port.call(7, &request);
+    let found = &answer.topics[0].partitions[0];
+    assert_eq!((found.error_code, found.offset, found.timestamp), (ErrorCode::NONE, 1, time_of(&later)));
     assaulted.unharmed(GROWTH_MAX);
 }
 

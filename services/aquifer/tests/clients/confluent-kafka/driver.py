@@ -2,6 +2,7 @@
 
 import json
 import sys
+import threading
 import time
 
 import confluent_kafka
@@ -20,6 +21,7 @@ BOOTSTRAP = {"bootstrap.servers": sys.argv[1], "log_level": 0}
 LIMIT = 20.0
 RESETS = {"earliest": "earliest", "latest": "latest", "none": "error"}
 admin = AdminClient(BOOTSTRAP)
+members = {}
 
 
 def text(data):
@@ -101,6 +103,70 @@ def read(r):
         return {"records": records}
     finally:
         reader.close()
+
+
+class Member(threading.Thread):
+    """A consumer in a group, which reads and commits by itself."""
+
+    def __init__(self, r):
+        super().__init__(daemon=True)
+        settings = {"group.id": r["group"], "auto.offset.reset": "earliest"}
+        if r["protocol"] == "consumer":
+            settings["group.protocol"] = "consumer"
+        else:
+            settings |= {"session.timeout.ms": 10_000, "heartbeat.interval.ms": 500}
+        if "instance" in r:
+            settings["group.instance.id"] = r["instance"]
+        self.assignments, self.partitions, self.records = 0, [], []
+        self.failure, self.ending = None, False
+        self.consumer = consumer(**settings)
+        self.consumer.subscribe([r["topic"]], on_assign=self.assigned, on_revoke=self.revoked, on_lost=self.revoked)
+
+    def assigned(self, _, told):
+        self.assignments += 1
+        self.partitions = sorted(self.partitions + [one.partition for one in told])
+
+    def revoked(self, _, told):
+        gone = {one.partition for one in told}
+        self.partitions = [one for one in self.partitions if one not in gone]
+
+    def run(self):
+        while not self.ending:
+            message = self.consumer.poll(0.1)
+            try:
+                if message is not None and message.error():
+                    raise KafkaException(message.error())
+                if message is not None:
+                    self.consumer.commit(message, asynchronous=False)
+                    self.records.append([message.partition(), message.offset()])
+            except KafkaException as raised:
+                self.failure = str(raised)
+        self.consumer.close()
+
+
+def join(r):
+    members[r["member"]] = Member(r)
+    members[r["member"]].start()
+    return {}
+
+
+def poll(r):
+    member = members[r["member"]]
+    count = len(member.records)
+    told, member.records[:count] = member.records[:count], []
+    return {
+        "partitions": member.partitions,
+        "assignments": member.assignments,
+        "records": told,
+        "failure": member.failure,
+    }
+
+
+def leave(r):
+    member = members.pop(r["member"])
+    member.ending = True
+    member.join()
+    return {}
 
 
 def ends(r):

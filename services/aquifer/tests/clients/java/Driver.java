@@ -9,10 +9,12 @@ import java.io.InputStreamReader;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.Collection;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.TreeSet;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.Future;
 import org.apache.kafka.clients.admin.Admin;
@@ -21,6 +23,7 @@ import org.apache.kafka.clients.admin.ConfigEntry;
 import org.apache.kafka.clients.admin.NewPartitions;
 import org.apache.kafka.clients.admin.NewTopic;
 import org.apache.kafka.clients.admin.RecordsToDelete;
+import org.apache.kafka.clients.consumer.ConsumerRebalanceListener;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.apache.kafka.clients.consumer.KafkaConsumer;
 import org.apache.kafka.clients.consumer.OffsetOutOfRangeException;
@@ -42,6 +45,7 @@ public final class Driver {
 
     private final String bootstrap;
     private final Admin admin;
+    private final Map<String, Member> members = new HashMap<>();
 
     private Driver(String bootstrap) {
         this.bootstrap = bootstrap;
@@ -91,6 +95,9 @@ public final class Driver {
             case "produce" -> produce(r);
             case "transaction" -> transaction(r);
             case "read" -> read(r);
+            case "join" -> join(r);
+            case "poll" -> members.get(r.get("member").asText()).poll();
+            case "leave" -> leave(r);
             case "ends" -> ends(r);
             case "offset_for_time" -> offsetForTime(r);
             case "create_topic" -> createTopic(r);
@@ -189,6 +196,95 @@ public final class Driver {
             headers.addArray().add(header.key()).add(value == null ? null : new String(value, StandardCharsets.UTF_8));
         }
         return json;
+    }
+
+    private JsonNode join(JsonNode r) {
+        Map<String, Object> settings = new HashMap<>();
+        settings.put("group.id", r.get("group").asText());
+        settings.put("auto.offset.reset", "earliest");
+        settings.put("group.protocol", r.get("protocol").asText());
+        if (r.get("protocol").asText().equals("classic")) {
+            settings.put("session.timeout.ms", 10_000);
+            settings.put("heartbeat.interval.ms", 500);
+        }
+        if (r.hasNonNull("instance")) {
+            settings.put("group.instance.id", r.get("instance").asText());
+        }
+        var member = new Member(consumer(settings), r.get("topic").asText());
+        member.start();
+        members.put(r.get("member").asText(), member);
+        return JSON.createObjectNode();
+    }
+
+    private JsonNode leave(JsonNode r) throws Exception {
+        members.remove(r.get("member").asText()).end();
+        return JSON.createObjectNode();
+    }
+
+    /** A consumer in a group, which reads and commits by itself. */
+    private static final class Member extends Thread implements ConsumerRebalanceListener {
+        private final KafkaConsumer<String, String> consumer;
+        private final String topic;
+        private final TreeSet<Integer> partitions = new TreeSet<>();
+        private int assignments = 0;
+        private ArrayNode records = JSON.createArrayNode();
+        private String failure = null;
+        private volatile boolean ending = false;
+
+        Member(KafkaConsumer<String, String> consumer, String topic) {
+            this.consumer = consumer;
+            this.topic = topic;
+        }
+
+        @Override
+        public synchronized void onPartitionsAssigned(Collection<TopicPartition> told) {
+            assignments++;
+            told.forEach(one -> partitions.add(one.partition()));
+        }
+
+        @Override
+        public synchronized void onPartitionsRevoked(Collection<TopicPartition> told) {
+            told.forEach(one -> partitions.remove(one.partition()));
+        }
+
+        @Override
+        public void run() {
+            try (consumer) {
+                consumer.subscribe(List.of(topic), this);
+                while (!ending) {
+                    var polled = consumer.poll(Duration.ofMillis(100));
+                    if (!polled.isEmpty()) {
+                        consumer.commitSync();
+                        committed(polled);
+                    }
+                }
+            } catch (Exception thrown) {
+                failed(thrown);
+            }
+        }
+
+        private synchronized void committed(Iterable<ConsumerRecord<String, String>> polled) {
+            polled.forEach(record -> records.addArray().add(record.partition()).add(record.offset()));
+        }
+
+        private synchronized void failed(Exception thrown) {
+            failure = thrown.toString();
+        }
+
+        synchronized ObjectNode poll() {
+            ObjectNode told = JSON.createObjectNode();
+            partitions.forEach(told.putArray("partitions")::add);
+            told.put("assignments", assignments);
+            told.set("records", records);
+            told.put("failure", failure);
+            records = JSON.createArrayNode();
+            return told;
+        }
+
+        void end() throws InterruptedException {
+            ending = true;
+            join();
+        }
     }
 
     private JsonNode ends(JsonNode r) {

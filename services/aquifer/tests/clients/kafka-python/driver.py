@@ -3,16 +3,22 @@
 import json
 import re
 import sys
+import threading
 import time
 
 import kafka
-from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
+from kafka import ConsumerRebalanceListener, KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.admin import ConfigResource, ConfigResourceType
-from kafka.errors import BrokerResponseError, for_code
+from kafka.errors import BrokerResponseError, KafkaError, for_code
 
 BOOTSTRAP = {"bootstrap_servers": sys.argv[1]}
 LIMIT = 20.0
 admin = KafkaAdminClient(**BOOTSTRAP)
+members = {}
+
+
+class Absent(Exception):
+    pass
 
 
 def text(data):
@@ -92,6 +98,70 @@ def read(r):
         return {"records": records}
     finally:
         reader.close()
+
+
+class Member(threading.Thread, ConsumerRebalanceListener):
+    """A consumer in a group, which reads and commits by itself."""
+
+    def __init__(self, r):
+        super().__init__(daemon=True)
+        settings = {} if "instance" not in r else {"group_instance_id": r["instance"]}
+        self.assignments, self.partitions, self.records = 0, [], []
+        self.failure, self.ending = None, False
+        self.consumer = consumer(
+            **settings,
+            group_id=r["group"],
+            auto_offset_reset="earliest",
+            session_timeout_ms=10_000,
+            heartbeat_interval_ms=500,
+        )
+        self.consumer.subscribe([r["topic"]], listener=self)
+
+    def on_partitions_assigned(self, assigned):
+        self.assignments += 1
+        self.partitions = sorted(self.partitions + [one.partition for one in assigned])
+
+    def on_partitions_revoked(self, revoked):
+        gone = {one.partition for one in revoked}
+        self.partitions = [one for one in self.partitions if one not in gone]
+
+    def run(self):
+        while not self.ending:
+            try:
+                polled = self.consumer.poll(timeout_ms=100)
+                if polled:
+                    self.consumer.commit()
+                    self.records += [[one.partition, one.offset] for batch in polled.values() for one in batch]
+            except KafkaError as raised:
+                self.failure = repr(raised)
+        self.consumer.close()
+
+
+def join(r):
+    if r["protocol"] == "consumer":
+        raise Absent("kafka-python has the classic protocol only")
+    members[r["member"]] = Member(r)
+    members[r["member"]].start()
+    return {}
+
+
+def poll(r):
+    member = members[r["member"]]
+    count = len(member.records)
+    told, member.records[:count] = member.records[:count], []
+    return {
+        "partitions": member.partitions,
+        "assignments": member.assignments,
+        "records": told,
+        "failure": member.failure,
+    }
+
+
+def leave(r):
+    member = members.pop(r["member"])
+    member.ending = True
+    member.join()
+    return {}
 
 
 def ends(r):
@@ -174,6 +244,8 @@ def version(_):
 def answer(request):
     try:
         return {"ok": globals()[request["op"]](request)}
+    except Absent as why:
+        return {"absent": str(why)}
     except BrokerResponseError as raised:
         return {"error": {"code": raised.errno, "message": str(raised)}}
     except Exception as raised:  # noqa: BLE001 - whatever it is, the test is told

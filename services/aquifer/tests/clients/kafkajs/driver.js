@@ -1,5 +1,6 @@
-// kafkajs as ../README.md asks for it. It reads in groups only, so what it wrote is read back by another client.
+// kafkajs as ../README.md asks for it.
 
+const { randomUUID } = require('node:crypto')
 const readline = require('node:readline')
 const { CompressionCodecs, CompressionTypes, ConfigResourceTypes, Kafka, logLevel } = require('kafkajs')
 
@@ -12,6 +13,10 @@ const kafka = new Kafka({
   retry: { retries: 2, initialRetryTime: 100 },
 })
 const admin = kafka.admin()
+const members = new Map()
+
+// A coordinator may still be loading.
+const patient = { maxWaitTimeInMs: 200, retry: { retries: 10, initialRetryTime: 100 } }
 
 class Absent extends Error {}
 
@@ -33,6 +38,46 @@ const message = (partition) => (record) => ({
   value: record.value ?? null,
   headers: Object.fromEntries(record.headers ?? []),
   ...(record.timestamp === undefined ? {} : { timestamp: String(record.timestamp) }),
+})
+
+// A consumer in a group, which reads and commits by itself.
+async function join({ member, group, topic, protocol, instance }) {
+  if (protocol === 'consumer') throw new Absent('kafkajs has the classic protocol only')
+  if (instance !== undefined) throw new Absent('kafkajs has no static members')
+  const joining = { partitions: [], assignments: 0, records: [] }
+  joining.consumer = kafka.consumer({
+    ...patient,
+    groupId: group,
+    sessionTimeout: 10000,
+    heartbeatInterval: 500,
+  })
+  joining.consumer.on(joining.consumer.events.GROUP_JOIN, ({ payload }) => {
+    joining.assignments += 1
+    joining.partitions = (payload.memberAssignment[topic] ?? []).sort((a, b) => a - b)
+  })
+  joining.consumer.on(joining.consumer.events.CRASH, ({ payload }) => (joining.failure = String(payload.error)))
+  await joining.consumer.connect()
+  await joining.consumer.subscribe({ topics: [topic], fromBeginning: true })
+  await joining.consumer.run({
+    autoCommit: false,
+    async eachMessage({ topic, partition, message }) {
+      const next = String(Number(message.offset) + 1)
+      await joining.consumer.commitOffsets([{ topic, partition, offset: next }])
+      joining.records.push([partition, Number(message.offset)])
+    },
+  })
+  members.set(member, joining)
+  return {}
+}
+
+const text = (data) => (data === null || data === undefined ? null : data.toString())
+
+const record = ({ offset, timestamp, key, value, headers }) => ({
+  offset: Number(offset),
+  timestamp: Number(timestamp),
+  key: text(key),
+  value: text(value),
+  headers: Object.entries(headers ?? {}).flatMap(([name, values]) => [values].flat().map((one) => [name, text(one)])),
 })
 
 const operations = {
@@ -61,8 +106,46 @@ const operations = {
       return {}
     })
   },
-  async read() {
-    throw new Absent('kafkajs reads in groups only')
+  async read({ topic, partition = 0, from, count, reset = 'none', timeout_ms }) {
+    if (reset === 'none' && from > (await operations.ends({ topic, partition })).end) {
+      throw new Absent('kafkajs always resets')
+    }
+    // Reading from an offset is a group of one, too.
+    const reader = kafka.consumer({ ...patient, groupId: randomUUID(), maxBytesPerPartition: 50 << 20 })
+    const records = []
+    await reader.connect()
+    try {
+      await reader.subscribe({ topics: [topic], fromBeginning: reset !== 'latest' })
+      await new Promise((resolve, reject) => {
+        setTimeout(resolve, timeout_ms).unref()
+        reader.on(reader.events.CRASH, ({ payload: { error } }) => {
+          const unknown = error.name === 'KafkaJSNotImplemented'
+          reject(unknown ? new Absent(`${error.message} in kafkajs`) : error)
+        })
+        const eachMessage = async ({ partition: of, message }) => {
+          if (of !== partition || records.length === count) return
+          records.push(record(message))
+          if (records.length === count) resolve()
+        }
+        reader.run({ autoCommit: false, eachMessage }).catch(reject)
+        reader.seek({ topic, partition, offset: String(from) })
+      })
+    } finally {
+      await reader.disconnect()
+    }
+    return { records }
+  },
+  join,
+  async poll({ member }) {
+    const { partitions, assignments, records, failure } = members.get(member)
+    members.get(member).records = []
+    return { partitions, assignments, records, failure }
+  },
+  async leave({ member }) {
+    const { consumer } = members.get(member)
+    members.delete(member)
+    await consumer.disconnect()
+    return {}
   },
   async ends({ topic, partition = 0 }) {
     const found = (await admin.fetchTopicOffsets(topic)).find((one) => one.partition === partition)

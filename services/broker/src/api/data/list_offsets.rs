@@ -148,7 +148,9 @@ async fn search_tier(
     let work = move || {
         let bytes = parts.concat();
         let batch = BatchView::parse(&bytes).ok()?;
-        let (offset, timestamp) = in_batch(&batch, (time, upto), Wanted::First)?;
+        // A batch may claim a time that none of its records has: whoever reads on from it meets the record that has.
+        let claimed = (batch.header.base_offset, batch.header.max_timestamp);
+        let (offset, timestamp) = in_batch(&batch, (time, upto), Wanted::First).unwrap_or(claimed);
         Some(FoundOffset { offset, timestamp, epoch: batch.header.epoch.0 })
     };
     broker.runtime.spawn_blocking("find-time", work).await.ok_or(ErrorCode::KAFKA_STORAGE_ERROR)
@@ -173,13 +175,18 @@ async fn search(
             tracing::error!(%error, "search by time failed");
             ErrorCode::KAFKA_STORAGE_ERROR
         };
-        let Some(range) = query.lookup.resolve(&files).map_err(|error| damaged(&error))? else {
-            return Ok(None);
-        };
-        let mut bytes = vec![0; usize::try_from(range.len).map_err(|error| damaged(&error))?];
-        range.file.read_exact_at(range.at, &mut bytes).map_err(|error| damaged(&error))?;
-        let batch = BatchView::parse(&bytes).map_err(|error| damaged(&error))?;
-        Ok(in_batch(&batch, (query.time, query.upto), wanted))
+        // A batch may claim a timestamp that none of its records has: then it is one of a later batch.
+        let mut from = Offset::ZERO;
+        while let Some(range) = query.lookup.resolve(&files, from).map_err(|error| damaged(&error))? {
+            let mut bytes = vec![0; usize::try_from(range.len).map_err(|error| damaged(&error))?];
+            range.file.read_exact_at(range.at, &mut bytes).map_err(|error| damaged(&error))?;
+            let batch = BatchView::parse(&bytes).map_err(|error| damaged(&error))?;
+            if let Some(found) = in_batch(&batch, (query.time, query.upto), wanted) {
+                return Ok(Some(found));
+            }
+            from = range.next;
+        }
+        Ok(None)
     };
     let _turn = broker.unpacking.acquire().await.expect("it is never closed");
     let found = broker.runtime.spawn_blocking("find-time", work).await;

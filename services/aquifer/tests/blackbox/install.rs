@@ -8,18 +8,18 @@ use std::process::Command;
 use crate::harness::{skip, skip_without};
 
 /// Where what tests need is kept between runs.
-pub(super) fn cache() -> PathBuf {
+pub(crate) fn cache() -> PathBuf {
     let chosen = std::env::var_os("AQUIFER_TEST_CACHE");
     chosen.map_or_else(|| PathBuf::from(env!("CARGO_TARGET_TMPDIR")), PathBuf::from)
 }
 
 /// The folder of a client's program and versions.
-pub(super) fn folder(client: &str) -> PathBuf {
+pub(crate) fn folder(client: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/clients").join(client)
 }
 
 /// Where the client is installed; `None` where it cannot be and the test may be skipped.
-pub(super) fn installed(client: &str, tools: &[&str]) -> Option<PathBuf> {
+pub(crate) fn installed(client: &str, tools: &[&str]) -> Option<PathBuf> {
     if tools.iter().any(|tool| skip_without(tool)) {
         return None;
     }

@@ -1,5 +1,10 @@
-//! `Kcat`: kcat (librdkafka) as a client, a process for each request.
+//! `Kcat`: kcat (librdkafka) as a client, a process for each request and each member of a group.
 
+mod member;
+
+use std::collections::BTreeMap;
+
+use member::Member;
 use serde_json::{Value, json};
 
 use super::client::{Client, Record, Refusal};
@@ -19,10 +24,15 @@ const CODES: [(&str, i64); 5] = [
 ];
 
 pub(super) struct Kcat {
-    pub(super) bootstrap: String,
+    bootstrap: String,
+    members: BTreeMap<String, Member>,
 }
 
 impl Kcat {
+    pub(super) fn new(bootstrap: &str) -> Kcat {
+        Kcat { bootstrap: bootstrap.to_owned(), members: BTreeMap::new() }
+    }
+
     fn run(&self, arguments: &[&str], input: &str) -> Result<String, Refusal> {
         let settings = ["-b", &self.bootstrap, "-X", "topic.metadata.propagation.max.ms=1000"];
         let output = run("kcat", &[&settings[..], arguments].concat(), input);
@@ -128,6 +138,19 @@ impl Client for Kcat {
                 Ok(json!({}))
             }
             "read" => self.read(request),
+            "join" => {
+                if request["protocol"] == "consumer" {
+                    return Err(Refusal::Absent("kcat's librdkafka is older than the protocol".to_owned()));
+                }
+                let member = Member::join(&self.bootstrap, request);
+                self.members.insert(request["member"].to_string(), member);
+                Ok(json!({}))
+            }
+            "poll" => Ok(self.members.get_mut(&request["member"].to_string()).expect("it joined").poll()),
+            "leave" => {
+                self.members.remove(&request["member"].to_string()).expect("it joined").leave();
+                Ok(json!({}))
+            }
             "ends" => {
                 let (beginning, end) = (self.offset(request, -2)?, self.offset(request, -1)?);
                 Ok(json!({ "beginning": beginning, "end": end }))

@@ -1,0 +1,79 @@
+//! The README's examples, executed as they stand there, but for the port.
+
+use std::path::Path;
+use std::process::Command;
+
+use crate::harness::{Node, data_dir, skip_without};
+use crate::install::installed;
+
+/// The fenced block below an example's marker, and its language.
+fn example(name: &str) -> (String, String) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../README.md");
+    let readme = std::fs::read_to_string(path).expect("the README");
+    let marker = format!("<!-- example: {name} -->\n```");
+    let (_, rest) = readme.split_once(&marker).expect("the README has this example");
+    let (language, rest) = rest.split_once('\n').expect("a block");
+    let (block, _) = rest.split_once("\n```\n").expect("the block ends");
+    (language.to_owned(), block.to_owned())
+}
+
+/// Runs an example in a folder of its own against a fresh development node; what it printed.
+fn run(name: &str, environment: &[(&str, &Path)]) -> String {
+    let (data, folder) = (data_dir(), data_dir());
+    let node = Node::start(data.path());
+    let (language, block) = example(name);
+    let block = block.replace("127.0.0.1:9092", &node.kafka);
+    assert!(block.contains(&node.kafka), "{name} talks to another node");
+    let mut command = Command::new("timeout");
+    command.arg("120");
+    match language.as_str() {
+        "sh" => command.args(["bash", "-euo", "pipefail", "-c", &block]),
+        "python" => command.args(["python3", "-c", &block]),
+        other => panic!("examples in {other} are not run"),
+    };
+    command.current_dir(folder.path()).envs(environment.iter().copied());
+    let output = command.output().expect("timeout runs");
+    let printed = String::from_utf8_lossy(&output.stdout).into_owned();
+    let complaints = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{name}: {}\n{printed}{complaints}", output.status);
+    printed
+}
+
+#[test]
+fn rsyslog_ships_logs() {
+    if skip_without("rsyslogd") || skip_without("kcat") {
+        return;
+    }
+    let printed = run("log shipping", &[]);
+    assert!(printed.contains("app checkout took 12 ms"), "{printed}");
+}
+
+#[test]
+fn metrics_go_through_a_pipe() {
+    if skip_without("kcat") {
+        return;
+    }
+    let printed = run("metrics", &[]);
+    let times: Vec<u64> = printed
+        .lines()
+        .filter_map(|line| line.split_once(" load ").and_then(|(time, _)| time.parse().ok()))
+        .collect();
+    assert!(times.len() == 3 && times.is_sorted(), "{printed}");
+}
+
+#[test]
+fn activity_is_read_on_where_the_group_stopped() {
+    if skip_without("kcat") {
+        return;
+    }
+    let printed = run("activity", &[]);
+    let expected = "ann {\"page\":\"/\"}\nbob {\"page\":\"/cart\"}\nann {\"page\":\"/pay\"}\n";
+    assert_eq!(printed, expected);
+}
+
+#[test]
+fn state_is_what_a_compacted_topic_says_last() {
+    let Some(home) = installed("kafka-python", &["python3"]) else { return };
+    let printed = run("event sourcing", &[("PYTHONPATH", &home.join("packages"))]);
+    assert_eq!(printed, "{'ann': '7'}\n");
+}
