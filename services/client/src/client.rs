@@ -20,6 +20,9 @@ use crate::error::ClientError;
 const BACKOFF_FIRST: Duration = Duration::from_millis(20);
 const BACKOFF_LIMIT: Duration = Duration::from_secs(1);
 
+/// A topic that was just created may be unknown to some brokers for a moment; one that is unknown so often is not there.
+const UNKNOWN_TOPIC_TRIES: u32 = 4;
+
 /// What a client holds to.
 #[derive(Clone, Debug)]
 pub struct ClientSettings {
@@ -127,6 +130,25 @@ impl Client {
         Ok(Topic::from(described))
     }
 
+    /// A topic, asked for again while brokers cannot say.
+    pub async fn topic_when_known(&self, name: &str) -> Result<Topic, ClientError> {
+        let mut retry = self.retry();
+        let mut unknown = 0;
+        loop {
+            let error = match self.topic(name).await {
+                Ok(topic) => return Ok(topic),
+                Err(error) => error,
+            };
+            if error.code() == Some(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION) {
+                unknown += 1;
+                if unknown == UNKNOWN_TOPIC_TRIES {
+                    return Err(error);
+                }
+            }
+            retry.after(error, Some(name)).await?;
+        }
+    }
+
     /// Who leads a partition; the topic is asked for again if nobody did when it was last seen.
     pub async fn leader(
         &self,
@@ -148,6 +170,17 @@ impl Client {
     /// Asks for the topic again when it is next needed.
     pub fn forget(&self, topic: &str) {
         self.cluster().forget(topic);
+    }
+
+    /// Takes in what a broker said of a partition's leader beside an error.
+    pub(crate) fn learn_leader<'a>(
+        &self,
+        topic: &str,
+        partition: PartitionIndex,
+        leader: Leader,
+        endpoints: impl Iterator<Item = (i32, &'a str, i32)>,
+    ) {
+        self.cluster().learn_leader(topic, partition, leader, endpoints);
     }
 
     #[must_use]

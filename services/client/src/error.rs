@@ -75,6 +75,9 @@ pub enum ClientError {
     NoLeader { topic: String, partition: i32 },
     #[error("the answer leaves out {0}")]
     Incomplete(&'static str),
+    /// One that several calls have in common.
+    #[error(transparent)]
+    Shared(Arc<ClientError>),
 }
 
 impl ClientError {
@@ -97,6 +100,28 @@ impl ClientError {
             | ClientError::UnknownBroker(_)
             | ClientError::NoLeader { .. } => true,
             ClientError::Incomplete(_) => false,
+            ClientError::Shared(error) => error.retriable(),
+        }
+    }
+
+    /// Whether what is known of leaders and brokers may be out of date.
+    pub(crate) fn hints_at_stale_metadata(&self) -> bool {
+        match self {
+            ClientError::Refused { code, .. } => matches!(
+                *code,
+                ErrorCode::NOT_LEADER_OR_FOLLOWER
+                    | ErrorCode::LEADER_NOT_AVAILABLE
+                    | ErrorCode::REPLICA_NOT_AVAILABLE
+                    | ErrorCode::UNKNOWN_TOPIC_OR_PARTITION
+                    | ErrorCode::UNKNOWN_TOPIC_ID
+                    | ErrorCode::INCONSISTENT_TOPIC_ID
+                    | ErrorCode::FENCED_LEADER_EPOCH
+                    | ErrorCode::UNKNOWN_LEADER_EPOCH
+                    | ErrorCode::KAFKA_STORAGE_ERROR
+            ),
+            ClientError::Shared(error) => error.hints_at_stale_metadata(),
+            ClientError::Incomplete(_) => false,
+            _ => true,
         }
     }
 
@@ -105,6 +130,7 @@ impl ClientError {
     pub fn code(&self) -> Option<ErrorCode> {
         match self {
             ClientError::Refused { code, .. } => Some(*code),
+            ClientError::Shared(error) => error.code(),
             _ => None,
         }
     }

@@ -20,6 +20,7 @@ mod link;
 mod offsets;
 mod pool;
 mod produce;
+mod producer;
 mod versions;
 
 #[cfg(test)]
@@ -42,4 +43,7 @@ pub use fetch_session::{FetchSession, FromPartition, SessionError, Wanted};
 pub use inbound::Frame;
 pub use offsets::OffsetAt;
 pub use produce::{Acks, Produced, ProducerIdentity};
+pub use producer::{
+    Delivered, Delivery, DeliveryError, Outgoing, Producer, ProducerSettings, SendError, partition_of_key,
+};
 pub use versions::Versions;

@@ -10,7 +10,7 @@ const ARROWS: &[(&str, &str)] = &[
     ("loadtest", "client record runtime types wire"),
     ("services/aquifer", "broker disk hotlog net node quorum record rest runtime types"),
     ("services/broker", "disk hotlog metadata net partition quorum record replica runtime types wire"),
-    ("services/client", "runtime types wire"),
+    ("services/client", "record runtime types wire"),
     ("services/group", "types"),
     ("services/metadata", "types"),
     ("services/net", "disk runtime"),
