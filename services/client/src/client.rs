@@ -76,15 +76,23 @@ impl Client {
 
     /// A connection to a broker that metadata names.
     pub async fn connection(&self, node: NodeId) -> Result<Connection, ClientError> {
-        let known = self.cluster().address(node).cloned();
-        let address = match known {
-            Some(address) => address,
-            None => {
-                self.refresh(&[]).await?;
-                self.cluster().address(node).cloned().ok_or(ClientError::UnknownBroker(node.0))?
-            }
-        };
+        let address = self.address(node).await?;
         self.connect(&address).await
+    }
+
+    async fn address(&self, node: NodeId) -> Result<Address, ClientError> {
+        let known = self.cluster().address(node).cloned();
+        if let Some(address) = known {
+            return Ok(address);
+        }
+        self.refresh(&[]).await?;
+        self.cluster().address(node).cloned().ok_or(ClientError::UnknownBroker(node.0))
+    }
+
+    /// A connection to a broker that nobody else uses, for requests that the broker sits on: answers come in order.
+    pub(crate) async fn dedicated(&self, node: NodeId) -> Result<Connection, ClientError> {
+        let address = self.address(node).await?;
+        self.open(&address).await
     }
 
     /// A connection to whichever broker answers first in order: known ones, then the bootstrap addresses.
@@ -209,9 +217,13 @@ impl Client {
         if let Some(open) = slot.as_ref().filter(|connection| connection.closed().is_none()) {
             return Ok(open.clone());
         }
-        let Shared { runtime, connector, settings, .. } = &*self.shared;
-        let opened = Connection::open(runtime, &**connector, address, &settings.connection).await?;
+        let opened = self.open(address).await?;
         Ok(slot.insert(opened).clone())
+    }
+
+    async fn open(&self, address: &Address) -> Result<Connection, ClientError> {
+        let Shared { runtime, connector, settings, .. } = &*self.shared;
+        Ok(Connection::open(runtime, &**connector, address, &settings.connection).await?)
     }
 
     fn cluster(&self) -> MutexGuard<'_, Cluster> {

@@ -193,6 +193,11 @@ impl Connection {
         &self.shared.address
     }
 
+    /// How long an answer may take where nothing else is said.
+    pub(crate) fn request_timeout(&self) -> Duration {
+        self.shared.settings.request_timeout
+    }
+
     /// Why the connection is of no more use, if it is not.
     #[must_use]
     pub fn closed(&self) -> Option<Closed> {

@@ -12,12 +12,14 @@ mod client;
 mod cluster;
 mod connection;
 mod connector;
+mod consumer;
 mod error;
 mod fetch;
 mod fetch_session;
 mod inbound;
 mod link;
 mod offsets;
+mod per_leader;
 mod pool;
 mod produce;
 mod producer;
@@ -37,11 +39,15 @@ pub use client::{Client, ClientSettings};
 pub use cluster::{Leader, Topic};
 pub use connection::{Connection, ConnectionSettings, HeadReply, Reply};
 pub use connector::{Connecting, Connector, Stream, TcpConnector};
+pub use consumer::{
+    Chunk, Consumer, ConsumerError, ConsumerSettings, Event, OutOfRange, ReadError, RecordReader, Start,
+};
 pub use error::{CallError, ClientError, Closed, ConnectError};
 pub use fetch::{FetchSettings, Fetched};
 pub use fetch_session::{FetchSession, FromPartition, SessionError, Wanted};
 pub use inbound::Frame;
-pub use offsets::OffsetAt;
+pub use offsets::{Listed, OffsetAt};
+pub use per_leader::Place;
 pub use produce::{Acks, Produced, ProducerIdentity};
 pub use producer::{
     Delivered, Delivery, DeliveryError, Outgoing, Producer, ProducerSettings, SendError, partition_of_key,
