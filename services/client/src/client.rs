@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use aquifer_runtime::{Monotonic, Runtime};
-use aquifer_types::{NodeId, PartitionIndex};
+use aquifer_types::{NodeId, PartitionIndex, TopicId};
 use aquifer_wire::messages::metadata_request::MetadataRequestTopic;
 use aquifer_wire::messages::{MetadataRequest, MetadataResponse};
 use aquifer_wire::{ErrorCode, Request, Text};
@@ -178,6 +178,31 @@ impl Client {
     /// Asks for the topic again when it is next needed.
     pub fn forget(&self, topic: &str) {
         self.cluster().forget(topic);
+    }
+
+    /// The names of topics by id; those that are gone are not in the answer.
+    pub(crate) async fn topic_names(&self, ids: &[TopicId]) -> Result<BTreeMap<TopicId, Text>, ClientError> {
+        if ids.is_empty() {
+            return Ok(BTreeMap::new());
+        }
+        let asked = ids.iter().map(|id| MetadataRequestTopic { topic_id: id.0, name: None });
+        let request = MetadataRequest {
+            topics: Some(asked.collect()),
+            allow_auto_topic_creation: false,
+            ..MetadataRequest::default()
+        };
+        let response = self.call_any(&request).await?;
+        ClientError::check(response.error_code, None)?;
+        self.cluster().learn(&response);
+        let known = response.topics.iter().filter(|topic| topic.error_code.is_none());
+        Ok(known
+            .filter_map(|topic| Some((TopicId(topic.topic_id), topic.name.as_ref()?.detached())))
+            .collect())
+    }
+
+    /// Takes in where brokers listen: id, host and port.
+    pub(crate) fn learn_brokers<'a>(&self, endpoints: impl IntoIterator<Item = (i32, &'a str, i32)>) {
+        self.cluster().learn_brokers(endpoints.into_iter());
     }
 
     /// Takes in what a broker said of a partition's leader beside an error.

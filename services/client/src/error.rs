@@ -125,6 +125,22 @@ impl ClientError {
         }
     }
 
+    /// Whether the topic or partition is not there, as far as the broker that was asked knows.
+    #[must_use]
+    pub fn is_unknown_topic(&self) -> bool {
+        self.code() == Some(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION)
+    }
+
+    /// Whether the broker does not answer requests of this kind at all.
+    #[must_use]
+    pub fn is_unsupported(&self) -> bool {
+        match self {
+            ClientError::Call(error) => matches!(error, CallError::Unsupported { .. }),
+            ClientError::Shared(error) => error.is_unsupported(),
+            _ => false,
+        }
+    }
+
     /// The error the broker named, if it is one.
     #[must_use]
     pub fn code(&self) -> Option<ErrorCode> {

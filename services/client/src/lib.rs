@@ -8,6 +8,7 @@
 mod address;
 mod admin;
 mod backoff;
+mod classic_assignment;
 mod client;
 mod cluster;
 mod connection;
@@ -33,7 +34,11 @@ mod client_test;
 mod connection_test;
 
 pub use address::{Address, InvalidAddress};
-pub use admin::{NewTopic, TopicConfig};
+pub use admin::{
+    Api, Broker, ClusterDescription, Committed, ConfigChange, ConfigEntry, ConfigSource, CreatedTopic,
+    Feature, GroupDescription, GroupKind, GroupListing, GroupMember, LogDir, LogDirReplica, NewOffset,
+    NewTopic, PartitionDescription, Quorum, QuorumReplica, Resource, TopicConfig, TopicDescription,
+};
 pub use backoff::Backoff;
 pub use client::{Client, ClientSettings};
 pub use cluster::{Leader, Topic};
