@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use aquifer_coordinator::Coordinator;
 use aquifer_disk::DirectoryLock;
 use aquifer_hotlog::format::CleanFile;
 use aquifer_hotlog::{Directory, Health};
@@ -30,6 +31,7 @@ pub struct Broker {
     pub(crate) quorum: Arc<Quorum>,
     pub(crate) directory: Directory,
     pub(crate) replicas: Replicas,
+    pub(crate) coordinator: Coordinator,
     pub(crate) producer_ids: ProducerIds,
     pub(crate) fetch_sessions: FetchSessions,
     /// Held by who may unpack a stored batch: a small one may unpack to very much.
@@ -80,6 +82,7 @@ impl Broker {
     /// Stops taking part: everything is flushed, and the directory is left so that nothing need be recovered.
     pub async fn close(&self) {
         self.stop.give();
+        self.coordinator.stop();
         let ends = || {
             let mut clean = CleanFile { broker_epoch: self.run.epoch, partitions: Vec::new() };
             let mut producers = Vec::new();

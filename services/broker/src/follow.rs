@@ -3,6 +3,7 @@
 use std::future::Future;
 use std::sync::Arc;
 
+use aquifer_coordinator::OFFSETS_TOPIC;
 use aquifer_hotlog::Recovered;
 use aquifer_metadata::{Delta, Image, Topic};
 use aquifer_partition::{Follow, Lead};
@@ -52,7 +53,10 @@ impl Broker {
                     self.take_roles(topic);
                 }
             }
-            Delta::TopicDeleted { id, .. } => self.delete_topic(*id),
+            Delta::TopicDeleted { id, name } => {
+                self.delete_topic(*id);
+                self.coordinator.topics_deleted(&[(name.clone(), *id)]);
+            }
             Delta::PartitionChanged(id) => {
                 if let Some(topic) = image.topic_by_id(id.topic) {
                     self.take_role(topic, id.partition);
@@ -135,7 +139,11 @@ impl Broker {
                 replicas,
                 tier_end: Offset::ZERO,
             });
+            if topic.name().as_str() == OFFSETS_TOPIC {
+                self.coordinator.lead(&replica, epoch);
+            }
         } else {
+            self.coordinator.resign(id);
             replica.follow(Follow { epoch, partition_epoch, leader: partition.leader() });
         }
     }

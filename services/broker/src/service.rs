@@ -6,7 +6,7 @@ use std::sync::Arc;
 use aquifer_net::{Call, Chunk, Connection, Outcome, Reply, Service};
 use aquifer_wire::messages::ApiVersionsResponse;
 use aquifer_wire::{
-    ApiKey, ErrorCode, Piece, RequestBody, RequestFrame, RequestPrefix, Response, encode_response,
+    ApiKey, ErrorCode, Piece, RequestBody, RequestFrame, RequestPrefix, Response, Text, encode_response,
 };
 use bytes::Bytes;
 
@@ -26,6 +26,8 @@ pub(crate) struct Caller {
     pub(crate) connection: Arc<Connection<Session>>,
     pub(crate) correlation_id: i32,
     pub(crate) version: i16,
+    /// What the client calls itself; it shares the request's memory.
+    pub(crate) client_id: Text,
 }
 
 impl Service for Port {
@@ -41,6 +43,7 @@ impl Service for Port {
                     connection: connection.clone(),
                     correlation_id: request.header.correlation_id,
                     version: request.header.api_version,
+                    client_id: request.header.client_id.clone().unwrap_or_default(),
                 };
                 match RequestBody::decode(request.key, caller.version, &request.body) {
                     Ok(body) => api::dispatch(&self.0, caller, body),

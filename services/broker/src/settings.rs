@@ -21,6 +21,8 @@ pub struct Settings {
     pub retention_interval: Duration,
     /// How often compacted topics are looked at.
     pub cleaning_interval: Duration,
+    /// How consumer groups are kept.
+    pub groups: aquifer_group::Settings,
     /// What one cleaning may take.
     pub cleaning: aquifer_hotlog::Limits,
 }
@@ -36,6 +38,7 @@ impl Default for Settings {
             fetch_sessions_max: 2_000,
             retention_interval: Duration::from_secs(60),
             cleaning_interval: Duration::from_secs(5),
+            groups: aquifer_group::Settings::default(),
             cleaning: aquifer_hotlog::Limits::default(),
         }
     }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
+use aquifer_coordinator::{Coordinator, Surroundings};
 use aquifer_disk::Disk;
 use aquifer_hotlog::format::{Layout, Meta};
 use aquifer_hotlog::{OpenError, Opened, Recovered};
@@ -30,6 +31,7 @@ const UNPACKING_MAX: usize = 4;
 #[derive(Debug)]
 pub struct Found {
     pub meta: Meta,
+    layout: Layout,
     opened: Opened,
     producers: RecoveredProducers,
 }
@@ -58,8 +60,8 @@ pub fn recover(
     runtime: &Runtime,
 ) -> Result<Found, OpenError> {
     let mut producers = RecoveredProducers::new(runtime.now().wall);
-    let opened = aquifer_hotlog::open(disk, layout, &meta, settings, runtime, &mut producers)?;
-    Ok(Found { meta, opened, producers })
+    let opened = aquifer_hotlog::open(disk, layout.clone(), &meta, settings, runtime, &mut producers)?;
+    Ok(Found { meta, layout, opened, producers })
 }
 
 impl Broker {
@@ -71,7 +73,7 @@ impl Broker {
         settings: Settings,
         runtime: &Runtime,
     ) -> Result<Arc<Broker>, StartError> {
-        let Found { meta, opened, mut producers } = found;
+        let Found { meta, layout, opened, mut producers } = found;
         let Opened { directory, partitions, clean_epoch, lock } = opened;
         let register = RegisterBroker {
             node: meta.node,
@@ -88,6 +90,17 @@ impl Broker {
         };
         let run = BrokerRun { node: meta.node, epoch };
         let image = quorum.image();
+        let coordinator = Coordinator::new(Surroundings {
+            runtime: runtime.clone(),
+            directory: directory.clone(),
+            checkpoints: layout.groups(),
+            image: {
+                let quorum = quorum.clone();
+                Arc::new(move || quorum.image())
+            },
+            settings: settings.groups.clone(),
+            counters: Arc::default(),
+        });
         let broker = Arc::new(Broker {
             run,
             cluster: image.cluster().ok_or(StartError::NoCluster)?,
@@ -99,6 +112,7 @@ impl Broker {
             quorum,
             directory,
             replicas: Replicas::default(),
+            coordinator,
             cleanings: Mutex::default(),
             producer_ids: ProducerIds::new(run),
             followed: watch::Sender::new(0),

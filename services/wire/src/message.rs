@@ -268,7 +268,10 @@ macro_rules! structure {
                 fn describe(version: i16, description: &mut String) {
                     description.push('{');
                     for tagged in [false, true] {
-                        $(if ($versions).contains(&version) && is_tagged!($($tag)?) == tagged {
+                        $(if ($versions).contains(&version)
+                            && is_tagged!($($tag)?) == tagged
+                            && $crate::message::is_kafkas([$($tag)?])
+                        {
                             let nullable = (null_versions!($($null_versions)?)).contains(&version);
                             $(description.push_str(stringify!($tag));)?
                             $crate::sample::describe_field::<$kind>(
@@ -286,6 +289,13 @@ macro_rules! structure {
             }
         };
     };
+}
+
+/// Whether a field's tag, if it has one, is among those that Kafka gives out; extensions of ours lie far above.
+#[cfg(test)]
+pub(crate) fn is_kafkas<const N: usize>(tag: [u32; N]) -> bool {
+    const OWN_FROM: u32 = 10_000;
+    tag.iter().all(|tag| *tag < OWN_FROM)
 }
 
 macro_rules! default {

@@ -4,6 +4,7 @@ pub(crate) mod cluster;
 pub(crate) mod configs;
 pub(crate) mod data;
 mod each_once;
+mod groups;
 mod operations;
 pub(crate) mod topics;
 
@@ -53,7 +54,30 @@ pub(crate) fn dispatch(broker: &Arc<Broker>, caller: Caller, body: RequestBody) 
             let caller_again = caller.clone();
             later(caller, async move { topics::metadata(&shared, &caller_again, request).await })
         }
-        other => administer(shared, caller, other),
+        other => coordinate(shared, caller, other),
+    }
+}
+
+/// APIs of consumer groups. What they ask reaches the group's shard in arrival order.
+fn coordinate(broker: Arc<Broker>, caller: Caller, body: RequestBody) -> Call {
+    match body {
+        RequestBody::OffsetCommit(request) => groups::offset_commit(&broker, caller, request),
+        RequestBody::OffsetFetch(request) => groups::offset_fetch(&broker, caller, request),
+        RequestBody::JoinGroup(request) => groups::join_group(&broker, caller, &request),
+        RequestBody::SyncGroup(request) => groups::sync_group(&broker, caller, &request),
+        RequestBody::Heartbeat(request) => groups::heartbeat(&broker, caller, &request),
+        RequestBody::LeaveGroup(request) => groups::leave_group(&broker, caller, &request),
+        RequestBody::ConsumerGroupHeartbeat(request) => {
+            groups::consumer_group_heartbeat(&broker, caller, &request)
+        }
+        RequestBody::ConsumerGroupDescribe(request) => {
+            groups::consumer_group_describe(&broker, caller, request)
+        }
+        RequestBody::DescribeGroups(request) => groups::describe_groups(&broker, caller, request),
+        RequestBody::ListGroups(request) => groups::list_groups(&broker, caller, &request),
+        RequestBody::DeleteGroups(request) => groups::delete_groups(&broker, caller, request),
+        RequestBody::OffsetDelete(request) => groups::offset_delete(&broker, caller, &request),
+        other => administer(broker, caller, other),
     }
 }
 
@@ -93,7 +117,11 @@ fn administer(broker: Arc<Broker>, caller: Caller, body: RequestBody) -> Call {
             later(caller, async move { cluster::describe_log_dirs(&broker, request).await })
         }
         RequestBody::FindCoordinator(request) => {
-            now(&caller, &cluster::find_coordinator(&broker, &caller, request))
+            if request.coordinator_keys.len() > groups::GROUPS_MAX {
+                return Call::Now(Outcome::Close);
+            }
+            let caller_again = caller.clone();
+            later(caller, async move { cluster::find_coordinator(&broker, &caller_again, request).await })
         }
         RequestBody::UpdateFeatures(request) => {
             later(caller, async move { cluster::update_features(&broker, version, request).await })

@@ -14,6 +14,8 @@ const IDEMPOTENT_WRITE: u32 = 12;
 /// Every operation on a topic.
 pub(crate) const TOPIC_OPERATIONS: i32 =
     bits(&[READ, WRITE, CREATE, DELETE, ALTER, DESCRIBE, DESCRIBE_CONFIGS, ALTER_CONFIGS]);
+/// Every operation on a group.
+pub(crate) const GROUP_OPERATIONS: i32 = bits(&[READ, DELETE, DESCRIBE, DESCRIBE_CONFIGS, ALTER_CONFIGS]);
 /// Every operation on the cluster.
 pub(crate) const CLUSTER_OPERATIONS: i32 =
     bits(&[CREATE, ALTER, DESCRIBE, CLUSTER_ACTION, DESCRIBE_CONFIGS, ALTER_CONFIGS, IDEMPOTENT_WRITE]);

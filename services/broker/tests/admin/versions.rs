@@ -27,7 +27,10 @@ fn every_version_is_advertised_that_the_codec_has() {
     let keys: Vec<i16> = answer.api_keys.iter().map(|told| told.api_key).collect();
     assert_eq!(
         keys,
-        [0, 1, 2, 3, 10, 18, 19, 20, 21, 22, 23, 32, 33, 35, 37, 44, 55, 57, 60, 61, 74, 75],
+        [
+            0, 1, 2, 3, 8, 9, 10, 11, 12, 13, 14, 15, 16, 18, 19, 20, 21, 22, 23, 32, 33, 35, 37, 42, 44, 47,
+            55, 57, 60, 61, 68, 69, 74, 75
+        ],
         "what is advertised is served"
     );
 }

@@ -19,6 +19,7 @@ message! {
         subscribed_topic_regex: Option<Text> [1..];
         server_assignor: Option<Text> [..];
         topic_partitions: Option<Vec<TopicPartitions>> [..];
+        session_timeout_ms: i32 [.., tag 16753] ignorable = -1;
     }
 
     TopicPartitions {

@@ -17,6 +17,7 @@ message! {
         member_epoch: i32 [..];
         heartbeat_interval_ms: i32 [..];
         assignment: Option<Assignment> [..];
+        session_timeout_ms: i32 [.., tag 16753] ignorable = -1;
     }
 
     Assignment {

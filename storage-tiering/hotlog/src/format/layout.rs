@@ -101,6 +101,12 @@ impl Layout {
         self.root.join("raft")
     }
 
+    /// Checkpoints of consumer groups.
+    #[must_use]
+    pub fn groups(&self) -> PathBuf {
+        self.root.join("groups")
+    }
+
     #[must_use]
     pub fn partitions(&self) -> PathBuf {
         self.root.join("partitions")

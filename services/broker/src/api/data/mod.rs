@@ -17,4 +17,5 @@ pub(crate) use fetch_session::FetchSessions;
 pub(crate) use init_producer_id::init_producer_id;
 pub(crate) use list_offsets::list_offsets;
 pub(crate) use offset_for_leader_epoch::offset_for_leader_epoch;
+pub(crate) use partition_ref::TopicRef;
 pub(crate) use produce::produce;

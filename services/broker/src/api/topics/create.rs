@@ -153,9 +153,13 @@ impl Broker {
         Ok(self.spread(image, 0, partitions, copies))
     }
 
-    /// The proposal for a topic that leaves everything to the cluster.
-    pub(crate) fn default_topic(&self, image: &Image, name: TopicName) -> Result<NewTopic, Refused> {
-        let partitions = usize::try_from(self.settings.default_partitions).unwrap_or(1);
+    /// The proposal for a topic that leaves everything but the number of partitions to the cluster.
+    pub(crate) fn default_topic(
+        &self,
+        image: &Image,
+        name: TopicName,
+        partitions: usize,
+    ) -> Result<NewTopic, Refused> {
         let copies = copies(image, None)?;
         Ok(NewTopic {
             name,

@@ -83,6 +83,7 @@ pub(crate) async fn metadata(
 /// Makes the topics that are named and missing. Who asked sees in the answer what became of each.
 async fn create_missing(broker: &Broker, asked: &[MetadataRequestTopic]) {
     let image = broker.image();
+    let partitions = usize::try_from(broker.settings.default_partitions).unwrap_or(1);
     let names: BTreeSet<&str> = asked.iter().filter_map(|asked| asked.name.as_deref()).collect();
     let missing: Vec<NewTopic> = names
         .into_iter()
@@ -90,7 +91,7 @@ async fn create_missing(broker: &Broker, asked: &[MetadataRequestTopic]) {
         .filter_map(|name| TopicName::new(name).ok())
         .filter(|name| !name.is_reserved())
         .take(CREATED_MAX)
-        .filter_map(|name| broker.default_topic(&image, name).ok())
+        .filter_map(|name| broker.default_topic(&image, name, partitions).ok())
         .collect();
     if missing.is_empty() {
         return;

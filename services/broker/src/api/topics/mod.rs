@@ -7,7 +7,7 @@ mod metadata;
 mod partitions;
 mod placement;
 
-pub(crate) use create::create_topics;
+pub(crate) use create::{create, create_topics};
 pub(crate) use delete::delete_topics;
 pub(crate) use describe_partitions::describe_topic_partitions;
 pub(crate) use metadata::metadata;

@@ -1,0 +1,66 @@
+//! `Asked`: a question to a shard on its way, and why there may be no answer.
+
+use aquifer_group::{Answer, GroupId, ListFilter, Request};
+use aquifer_types::{TopicId, TopicName};
+use std::sync::Arc;
+use tokio::sync::oneshot;
+
+/// Nobody here can answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Unavailable {
+    #[error("this broker does not coordinate the group; look its coordinator up again")]
+    NotHere,
+    #[error("the coordinator is loading the group; try again soon")]
+    Loading,
+    #[error("the coordinator cannot store anything at the moment; try again later")]
+    CannotStore,
+}
+
+pub(crate) type Outcome = Result<Answer, Unavailable>;
+
+/// What reaches the task of a partition.
+#[derive(Debug)]
+pub(crate) enum Message {
+    Request { group: GroupId, request: Request, answer: oneshot::Sender<Outcome> },
+    List { filter: ListFilter, answer: oneshot::Sender<Outcome> },
+    TopicsDeleted(Vec<(TopicName, TopicId)>),
+    PatternResolved { group: GroupId, pattern: Arc<str>, topics: Vec<Arc<str>>, version: i64 },
+}
+
+/// A question that was handed in.
+#[derive(Debug)]
+pub struct Asked(pub(crate) Result<oneshot::Receiver<Outcome>, Unavailable>);
+
+impl Asked {
+    /// The answer, once everything it rests on is committed.
+    pub async fn answer(self) -> Result<Answer, Unavailable> {
+        // The task drops what it does not answer.
+        self.0?.await.unwrap_or(Err(Unavailable::NotHere))
+    }
+}
+
+impl Message {
+    /// Whether the shard may want to store something because of it.
+    pub(crate) fn may_store(&self) -> bool {
+        let reads = |request: &Request| {
+            matches!(request, Request::FetchOffsets(_) | Request::Describe | Request::ConsumerDescribe)
+        };
+        match self {
+            Message::Request { request, .. } => !reads(request),
+            Message::List { .. } | Message::TopicsDeleted(_) => false,
+            Message::PatternResolved { .. } => true,
+        }
+    }
+
+    /// Answers without asking the shard; gives back what asks nothing and must not be lost.
+    pub(crate) fn refuse(self, why: Unavailable) -> Option<Message> {
+        match self {
+            Message::Request { answer, .. } | Message::List { answer, .. } => {
+                // Whoever asked may be gone.
+                let _ = answer.send(Err(why));
+                None
+            }
+            kept => Some(kept),
+        }
+    }
+}

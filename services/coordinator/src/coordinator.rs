@@ -1,0 +1,99 @@
+//! `Coordinator`: the partitions of `__consumer_offsets` that this broker leads, each with its task.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, RwLock};
+
+use aquifer_group::{GroupId, ListFilter, Request};
+use aquifer_replica::Replica;
+use aquifer_types::{LeaderEpoch, TopicId, TopicName, TopicPartition};
+use tokio::sync::{mpsc, oneshot};
+
+use crate::ask::{Asked, Message, Unavailable};
+use crate::serve::Server;
+use crate::surroundings::{Counters, Surroundings};
+
+/// All shards of a broker.
+#[derive(Debug)]
+pub struct Coordinator {
+    surroundings: Surroundings,
+    led: RwLock<BTreeMap<i32, Led>>,
+}
+
+/// A partition that is led; its task ends once the sender is dropped.
+#[derive(Debug)]
+struct Led {
+    topic: TopicId,
+    epoch: LeaderEpoch,
+    sender: mpsc::UnboundedSender<Message>,
+}
+
+impl Coordinator {
+    #[must_use]
+    pub fn new(surroundings: Surroundings) -> Coordinator {
+        Coordinator { surroundings, led: RwLock::default() }
+    }
+
+    #[must_use]
+    pub fn counters(&self) -> &Arc<Counters> {
+        &self.surroundings.counters
+    }
+
+    /// This broker leads a partition, in this epoch: its groups are loaded and served. Saying it again changes nothing.
+    pub fn lead(&self, replica: &Arc<Replica>, epoch: LeaderEpoch) {
+        let id = replica.id();
+        let mut led = self.led.write().expect("noting who leads does not panic");
+        let known = led.get(&id.partition.0);
+        if known.is_some_and(|known| known.topic == id.topic && known.epoch == epoch) {
+            return;
+        }
+        let (sender, messages) = mpsc::unbounded_channel();
+        let server = Server::new(self.surroundings.clone(), replica.clone(), messages, sender.downgrade());
+        self.surroundings.runtime.spawn("serve-groups", server.run());
+        led.insert(id.partition.0, Led { topic: id.topic, epoch, sender });
+    }
+
+    /// This broker leads the partition no longer.
+    pub fn resign(&self, id: TopicPartition) {
+        let mut led = self.led.write().expect("noting who leads does not panic");
+        if led.get(&id.partition.0).is_some_and(|known| known.topic == id.topic) {
+            led.remove(&id.partition.0);
+        }
+    }
+
+    /// Serves nobody any more; who waits is told to look the coordinator up again.
+    pub fn stop(&self) {
+        self.led.write().expect("noting who leads does not panic").clear();
+    }
+
+    /// Hands a request to the group's shard, in the partition where the group lives. Requests reach a shard in the order of
+    /// these calls.
+    #[must_use]
+    pub fn ask(&self, partition: i32, group: GroupId, request: Request) -> Asked {
+        let (answer, asked) = oneshot::channel();
+        let led = self.led.read().expect("noting who leads does not panic");
+        let Some(led) = led.get(&partition) else { return Asked(Err(Unavailable::NotHere)) };
+        let message = Message::Request { group, request, answer };
+        Asked(led.sender.send(message).map(|()| asked).map_err(|_ended| Unavailable::NotHere))
+    }
+
+    /// Asks every shard for its groups.
+    #[must_use]
+    pub fn list(&self, filter: &ListFilter) -> Vec<Asked> {
+        let led = self.led.read().expect("noting who leads does not panic");
+        let asked = led.values().map(|led| {
+            let (answer, asked) = oneshot::channel();
+            let message = Message::List { filter: filter.clone(), answer };
+            Asked(led.sender.send(message).map(|()| asked).map_err(|_ended| Unavailable::NotHere))
+        });
+        asked.collect()
+    }
+
+    /// These topics are gone: their offsets are removed from every group.
+    pub fn topics_deleted(&self, topics: &[(TopicName, TopicId)]) {
+        let led = self.led.read().expect("noting who leads does not panic");
+        for led in led.values() {
+            // A task that ended has nothing to remove from.
+            let _ = led.sender.send(Message::TopicsDeleted(topics.to_vec()));
+        }
+    }
+}
