@@ -17,6 +17,7 @@ mod consumer;
 mod error;
 mod fetch;
 mod fetch_session;
+mod group;
 mod inbound;
 mod link;
 mod offsets;
@@ -50,6 +51,7 @@ pub use consumer::{
 pub use error::{CallError, ClientError, Closed, ConnectError};
 pub use fetch::{FetchSettings, Fetched};
 pub use fetch_session::{FetchSession, FromPartition, SessionError, Wanted};
+pub use group::{Commit, CommitError, GroupConsumer, GroupSettings, Subscription};
 pub use inbound::Frame;
 pub use offsets::{Listed, OffsetAt};
 pub use per_leader::Place;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use aquifer_record::{Batches, batches};
-use aquifer_types::{Offset, PartitionIndex, ProducerId};
+use aquifer_types::{LeaderEpoch, Offset, PartitionIndex, ProducerId};
 use aquifer_wire::Text;
 use bytes::Bytes;
 use tokio::sync::OwnedSemaphorePermit;
@@ -18,6 +18,8 @@ pub struct Chunk {
     /// Where the partition is read next.
     pub end: Offset,
     pub high_watermark: Offset,
+    /// Of the last batch, as commits tell it.
+    pub(crate) last_epoch: Option<LeaderEpoch>,
     pub(crate) records: Bytes,
     /// Transactions whose records do not count, by producer and first offset; in the order of those.
     pub(crate) aborted: Vec<(ProducerId, Offset)>,

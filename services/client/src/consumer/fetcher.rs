@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aquifer_record::batches;
-use aquifer_types::{BatchEpoch, NodeId, Offset, ProducerId};
+use aquifer_types::{LeaderEpoch, NodeId, Offset, ProducerId};
 use aquifer_wire::messages::FetchResponse;
 use tokio::sync::{Notify, OwnedSemaphorePermit};
 
@@ -49,7 +49,7 @@ impl Fetcher {
                 continue;
             }
             let failed = match self.fetch().await {
-                Ok(response) => self.take(&response, held).await,
+                Ok(response) => self.take(&response, held),
                 Err(error) => self.lost(&error),
             };
             if failed {
@@ -101,7 +101,7 @@ impl Fetcher {
     }
 
     /// Hands out what came; `true` if the broker should be left alone for a while.
-    async fn take(&mut self, response: &FetchResponse, held: OwnedSemaphorePermit) -> bool {
+    fn take(&mut self, response: &FetchResponse, held: OwnedSemaphorePermit) -> bool {
         let brought = match self.session.take(response) {
             Ok(brought) => brought,
             Err(SessionError::Over(_)) => return false,
@@ -117,17 +117,17 @@ impl Fetcher {
             let place = (part.topic.clone(), part.partition);
             let Some((version, from)) = self.asked.get(&place).copied() else { continue };
             match part.result {
-                Ok(fetched) => self.hand_out(place, version, from, fetched, &held).await,
+                Ok(fetched) => self.hand_out(place, version, from, fetched, &held),
                 Err(ref error) => {
                     failed = true;
-                    self.refused(&place, version, error, &part).await;
+                    self.refused(&place, version, error, &part);
                 }
             }
         }
         failed
     }
 
-    async fn hand_out(
+    fn hand_out(
         &self,
         place: Place,
         version: u64,
@@ -146,15 +146,27 @@ impl Fetcher {
             if !self.shared.state().advance(&place, version, end, epoch) {
                 return;
             }
-            let chunk = chunk(&place, version, (from, end), fetched, held);
-            self.shared.send(Message::Chunk(chunk, epoch)).await;
+            let held = Arc::clone(held);
+            let aborted = sorted(fetched.aborted);
+            self.shared.send(Message::Chunk(Chunk {
+                topic: place.0.clone(),
+                partition: place.1,
+                from,
+                end,
+                high_watermark: fetched.high_watermark,
+                last_epoch: Some(LeaderEpoch(epoch.0)).filter(|epoch| epoch.0 >= 0),
+                records: fetched.records,
+                aborted,
+                version,
+                _held: held,
+            }));
         }
         if self.shared.state().reached_end(&place, version, high_watermark) {
-            self.shared.send(Message::End { place, version, offset: high_watermark }).await;
+            self.shared.send(Message::End { place, version, offset: high_watermark });
         }
     }
 
-    async fn refused(&self, place: &Place, version: u64, error: &ClientError, part: &FromPartition) {
+    fn refused(&self, place: &Place, version: u64, error: &ClientError, part: &FromPartition) {
         let trouble: Option<Trouble> = match error.code() {
             Some(code) => self.shared.state().refuse(place, version, code, part.leader),
             None => None,
@@ -163,7 +175,7 @@ impl Fetcher {
             self.shared.client.forget(&place.0);
         }
         if let Some(trouble) = trouble {
-            self.shared.tell(trouble).await;
+            self.shared.send(Message::Trouble(trouble));
         }
         self.shared.keeper.notify_one();
     }
@@ -185,26 +197,9 @@ impl Fetcher {
     }
 }
 
-fn chunk(
-    place: &Place,
-    version: u64,
-    (from, end): (Offset, Offset),
-    fetched: Fetched,
-    held: &Arc<OwnedSemaphorePermit>,
-) -> Chunk {
-    let mut aborted: Vec<(ProducerId, Offset)> = fetched.aborted;
+fn sorted(mut aborted: Vec<(ProducerId, Offset)>) -> Vec<(ProducerId, Offset)> {
     aborted.sort_unstable_by_key(|(_, first)| *first);
-    Chunk {
-        topic: place.0.clone(),
-        partition: place.1,
-        from,
-        end,
-        high_watermark: fetched.high_watermark,
-        records: fetched.records,
-        aborted,
-        version,
-        _held: Arc::clone(held),
-    }
+    aborted
 }
 
 /// Gives back what the answer did not take.
@@ -212,9 +207,4 @@ fn keep(mut held: OwnedSemaphorePermit, bytes: usize) -> OwnedSemaphorePermit {
     let surplus = held.num_permits().saturating_sub(bytes);
     drop(held.split(surplus));
     held
-}
-
-/// An epoch as consumers commit it.
-pub(crate) fn leader_epoch(epoch: BatchEpoch) -> Option<aquifer_types::LeaderEpoch> {
-    Some(aquifer_types::LeaderEpoch(epoch.0)).filter(|epoch| epoch.0 >= 0)
 }

@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use aquifer_types::{BatchEpoch, NodeId, Offset, PartitionIndex};
+use aquifer_types::{NodeId, Offset, PartitionIndex};
 use aquifer_wire::Text;
 use tokio::sync::{Notify, Semaphore, mpsc};
 
 use super::chunk::Chunk;
-use super::fetcher::{Fetcher, leader_epoch};
+use super::fetcher::Fetcher;
 use super::keeper::keep;
 use super::settings::ConsumerSettings;
 use super::start::Start;
@@ -17,13 +17,11 @@ use crate::client::Client;
 use crate::error::ClientError;
 use crate::per_leader::Place;
 
-/// Messages from fetchers that nobody has taken; their bytes are bounded by the buffer.
-const MESSAGES_MAX: usize = 1_024;
-
 /// Consumes the partitions it is assigned.
 pub struct Consumer {
     shared: Arc<Shared>,
-    messages: mpsc::Receiver<Message>,
+    /// Not bounded by number: chunks hold their share of the buffer, and the others are few.
+    messages: mpsc::UnboundedReceiver<Message>,
 }
 
 /// What a consumer's tasks have in common.
@@ -35,14 +33,22 @@ pub(crate) struct Shared {
     pub(crate) buffer_permits: u32,
     state: Mutex<State>,
     fetchers: Mutex<BTreeMap<NodeId, Arc<Notify>>>,
-    messages: mpsc::Sender<Message>,
+    messages: mpsc::UnboundedSender<Message>,
 }
 
 /// From a fetcher or the keeper to the consumer.
 pub(crate) enum Message {
-    Chunk(Chunk, BatchEpoch),
-    End { place: Place, version: u64, offset: Offset },
+    Chunk(Chunk),
+    End {
+        place: Place,
+        version: u64,
+        offset: Offset,
+    },
     Trouble(Trouble),
+    /// From a group's member.
+    Assigned(Vec<Place>),
+    Revoked(Vec<Place>),
+    Refused(Arc<ClientError>),
 }
 
 /// What a consumer comes upon.
@@ -55,6 +61,10 @@ pub enum Event {
         partition: PartitionIndex,
         offset: Offset,
     },
+    /// The group gave these to this member.
+    Assigned(Vec<Place>),
+    /// They are another's from here on, or nobody's.
+    Revoked(Vec<Place>),
 }
 
 /// A partition cannot be read on; the others go on, and so does this one once it is sought anew.
@@ -68,13 +78,16 @@ pub enum ConsumerError {
     Truncated { topic: Text, partition: PartitionIndex, offset: Offset, end: Offset },
     #[error("read partition {partition} of {topic}")]
     Failed { topic: Text, partition: PartitionIndex, source: Arc<ClientError> },
+    /// Nothing more comes.
+    #[error("the group does not take this member")]
+    Group { source: Arc<ClientError> },
 }
 
 impl Consumer {
     #[must_use]
     pub fn new(client: Client, settings: ConsumerSettings) -> Consumer {
         let runtime = client.runtime().clone();
-        let (sender, messages) = mpsc::channel(MESSAGES_MAX);
+        let (sender, messages) = mpsc::unbounded_channel();
         let permits = settings.buffer_bytes_max.min(Semaphore::MAX_PERMITS);
         let shared = Arc::new(Shared {
             client,
@@ -110,7 +123,7 @@ impl Consumer {
     #[must_use]
     pub fn positions(&self) -> BTreeMap<Place, Offset> {
         let state = self.shared.state();
-        state.consumed().map(|(place, _, offset, _)| (place.clone(), offset)).collect()
+        state.consumed().map(|(place, offset)| (place.clone(), offset)).collect()
     }
 
     /// What comes next, of whichever partition. May be cancelled.
@@ -121,10 +134,9 @@ impl Consumer {
                 return std::future::pending().await;
             };
             match message {
-                Message::Chunk(chunk, epoch) => {
+                Message::Chunk(chunk) => {
                     let place = (chunk.topic.clone(), chunk.partition);
-                    let epoch = leader_epoch(epoch);
-                    if self.shared.state().consume(&place, chunk.version, chunk.end, epoch) {
+                    if self.shared.state().consume(&place, chunk.version, chunk.end) {
                         return Ok(Event::Records(chunk));
                     }
                 }
@@ -135,8 +147,17 @@ impl Consumer {
                     }
                 }
                 Message::Trouble(trouble) => return Err(trouble.into()),
+                Message::Assigned(places) => return Ok(Event::Assigned(places)),
+                Message::Revoked(places) => return Ok(Event::Revoked(places)),
+                Message::Refused(source) => return Err(ConsumerError::Group { source }),
             }
         }
+    }
+}
+
+impl Consumer {
+    pub(crate) fn shared(&self) -> &Arc<Shared> {
+        &self.shared
     }
 }
 
@@ -184,13 +205,9 @@ impl Shared {
         fetchers.values().for_each(|woken| woken.notify_one());
     }
 
-    pub(crate) async fn send(&self, message: Message) {
+    pub(crate) fn send(&self, message: Message) {
         // A consumer that is gone wants nothing more.
-        let _ = self.messages.send(message).await;
-    }
-
-    pub(crate) async fn tell(&self, trouble: Trouble) {
-        self.send(Message::Trouble(trouble)).await;
+        let _ = self.messages.send(message);
     }
 }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::handle::Shared;
+use super::handle::{Message, Shared};
 use super::state::{Trouble, Unknowns};
 use crate::backoff::Backoff;
 use crate::error::ClientError;
@@ -45,13 +45,13 @@ async fn find_leaders(shared: &Shared, unknowns: &Unknowns) {
     for name in &unknowns.leaders {
         match shared.client.topic_when_known(name).await {
             Ok(known) => shared.state().learn(name, &known),
-            Err(error) => fail_topic(shared, name, error).await,
+            Err(error) => fail_topic(shared, name, error),
         }
     }
 }
 
 /// A topic that is not there, or not for us, ends the reading of its partitions.
-async fn fail_topic(shared: &Shared, name: &str, error: ClientError) {
+fn fail_topic(shared: &Shared, name: &str, error: ClientError) {
     let error = Arc::new(error);
     let troubles: Vec<Trouble> = {
         let mut state = shared.state();
@@ -59,7 +59,7 @@ async fn fail_topic(shared: &Shared, name: &str, error: ClientError) {
         places.iter().filter_map(|place| state.fail_any(place, Arc::clone(&error))).collect()
     };
     for trouble in troubles {
-        shared.tell(trouble).await;
+        shared.send(Message::Trouble(trouble));
     }
 }
 
@@ -76,7 +76,7 @@ async fn look_up(shared: &Shared, unknowns: &Unknowns) {
             Err(error) => shared.state().fail(place, *version, Arc::new(error)),
         };
         if let Some(trouble) = failed {
-            shared.tell(trouble).await;
+            shared.send(Message::Trouble(trouble));
         }
     }
 }
@@ -90,7 +90,7 @@ async fn check(shared: &Shared, unknowns: &Unknowns) {
             Err(error) => shared.state().fail(place, *version, Arc::new(error)),
         };
         if let Some(trouble) = trouble {
-            shared.tell(trouble).await;
+            shared.send(Message::Trouble(trouble));
         }
     }
 }

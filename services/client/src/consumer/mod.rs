@@ -22,3 +22,5 @@ pub use handle::{Consumer, ConsumerError, Event};
 pub use reader::{ReadError, RecordReader};
 pub use settings::{ConsumerSettings, OutOfRange};
 pub use start::Start;
+
+pub(crate) use handle::{Message, Shared};

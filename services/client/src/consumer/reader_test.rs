@@ -48,6 +48,7 @@ fn chunk(from: i64, batches: &[Vec<u8>], aborted: &[(i64, i64)]) -> Chunk {
         from: Offset(from),
         end: Offset(0),
         high_watermark: Offset(0),
+        last_epoch: None,
         records: Bytes::from(batches.concat()),
         aborted: aborted.iter().map(|(id, first)| (ProducerId(*id), Offset(*first))).collect(),
         version: 0,

@@ -32,8 +32,8 @@ struct Tracked {
     paused: bool,
     /// Of the last record fetched, to notice a log that was cut back.
     epoch: Option<LeaderEpoch>,
-    /// What whoever consumes has been given: the next offset, and the epoch of the record before.
-    consumed: Option<(Offset, Option<LeaderEpoch>)>,
+    /// The offset after what whoever consumes has been given.
+    consumed: Option<Offset>,
     /// The end it was last told of.
     told_end: Option<Offset>,
 }
@@ -79,7 +79,7 @@ impl State {
             other => At::Start(other),
         };
         let consumed = match start {
-            Start::Offset(offset) => Some((offset, None)),
+            Start::Offset(offset) => Some(offset),
             _ => None,
         };
         let tracked = self.partitions.entry(place).or_insert_with(|| Tracked {
@@ -166,7 +166,7 @@ impl State {
         match start.resolve(answer) {
             Ok(offset) => {
                 tracked.at = At::Reading(offset);
-                tracked.consumed = Some((offset, None));
+                tracked.consumed = Some(offset);
             }
             Err(next) => tracked.at = At::Start(next),
         }
@@ -283,15 +283,9 @@ impl State {
     }
 
     /// Notes that whoever consumes was given everything below `end`; `false` if a seek came between.
-    pub(crate) fn consume(
-        &mut self,
-        place: &Place,
-        version: u64,
-        end: Offset,
-        epoch: Option<LeaderEpoch>,
-    ) -> bool {
+    pub(crate) fn consume(&mut self, place: &Place, version: u64, end: Offset) -> bool {
         let Some(tracked) = self.current(place, version) else { return false };
-        tracked.consumed = Some((end, epoch));
+        tracked.consumed = Some(end);
         true
     }
 
@@ -300,11 +294,8 @@ impl State {
     }
 
     /// Where whoever consumes stands in each partition that has a place.
-    pub(crate) fn consumed(&self) -> impl Iterator<Item = (&Place, TopicId, Offset, Option<LeaderEpoch>)> {
-        self.partitions.iter().filter_map(|(place, tracked)| {
-            let (offset, epoch) = tracked.consumed?;
-            Some((place, tracked.topic, offset, epoch))
-        })
+    pub(crate) fn consumed(&self) -> impl Iterator<Item = (&Place, Offset)> {
+        self.partitions.iter().filter_map(|(place, tracked)| Some((place, tracked.consumed?)))
     }
 
     fn current(&mut self, place: &Place, version: u64) -> Option<&mut Tracked> {

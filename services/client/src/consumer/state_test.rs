@@ -89,9 +89,9 @@ fn what_was_fetched_before_a_seek_counts_for_nothing() {
     state.seek(place(), Start::Offset(Offset(3)));
 
     assert!(!state.advance(&place(), 0, Offset(20), BatchEpoch(3)));
-    assert!(!state.consume(&place(), 0, Offset(20), None));
+    assert!(!state.consume(&place(), 0, Offset(20)));
     assert_eq!(fetched_from(&state, 1), Some(3));
-    assert_eq!(state.consumed().next().map(|(_, _, offset, _)| offset), Some(Offset(3)));
+    assert_eq!(state.consumed().next().map(|(_, offset)| offset), Some(Offset(3)));
 }
 
 #[test]
