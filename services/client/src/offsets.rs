@@ -81,7 +81,7 @@ impl Client {
         Ok(listed.ok_or(ClientError::Incomplete("the partition"))??.offset)
     }
 
-    /// The offsets of many places, in their order. `read_committed` makes the end the last stable offset.
+    /// The offsets of many places, each named once, in their order. `read_committed` makes the end the last stable offset.
     pub async fn list_offsets(
         &self,
         wanted: &[(Place, OffsetAt)],

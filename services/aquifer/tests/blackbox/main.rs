@@ -6,6 +6,7 @@ mod disk_full;
 mod harness;
 mod hostile;
 mod kills;
+mod library;
 mod mounted;
 mod offline;
 mod power_cut;
