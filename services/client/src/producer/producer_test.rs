@@ -46,6 +46,8 @@ struct Log {
     producers: BTreeMap<i64, (i16, i32)>,
     /// First and last sequence numbers of recent batches with their base offsets.
     recent: Vec<(i64, i16, i32, i64)>,
+    /// Of a producer that it does not know, as Kafka does; else it starts at zero.
+    takes_any_first: bool,
 }
 
 #[derive(Default)]
@@ -53,6 +55,7 @@ struct Broker {
     logs: BTreeMap<i32, Log>,
     fates: Vec<Fate>,
     requests: usize,
+    takes_any_first: bool,
 }
 
 impl Log {
@@ -76,8 +79,9 @@ impl Log {
                 Some((known, _)) if epoch > *known && sequence != 0 => {
                     return Err(ErrorCode::OUT_OF_ORDER_SEQUENCE_NUMBER);
                 }
-                // The harshest a broker may be: what it does not know starts at zero.
-                None if sequence != 0 => return Err(ErrorCode::OUT_OF_ORDER_SEQUENCE_NUMBER),
+                None if sequence != 0 && !self.takes_any_first => {
+                    return Err(ErrorCode::OUT_OF_ORDER_SEQUENCE_NUMBER);
+                }
                 _ => {}
             }
             self.producers.insert(id, (epoch, sequence + header.count));
@@ -103,6 +107,7 @@ impl Broker {
         let mut partitions = Vec::new();
         for data in &request.topic_data[0].partition_data {
             let log = self.logs.entry(data.index).or_default();
+            log.takes_any_first = self.takes_any_first;
             if fate == Fate::Amnesia {
                 log.producers.clear();
                 log.recent.clear();
@@ -228,10 +233,12 @@ proptest! {
     #[test]
     fn every_record_stands_once_and_in_order_whatever_happens_to_requests(
         fates in prop::collection::vec(fate(), 0..12),
+        takes_any_first in any::<bool>(),
     ) {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
         runtime.expect("runtime").block_on(async {
             let (address, broker) = broker(fates).await;
+            broker.lock().expect("no holder panics").takes_any_first = takes_any_first;
             let producer = producer(address, small_batches());
 
             let settled = send_all(&producer, 60).await;

@@ -48,6 +48,9 @@ pub(crate) struct Queue {
     identity: Option<ProducerIdentity>,
     next_sequence: i32,
     next_number: u64,
+    /// Brokers have something of this epoch. Until then they take any sequence number for the first, so that only one
+    /// batch may be under way: were it refused, the next one would come to stand before it.
+    is_known: bool,
     /// Sequence numbers have a gap that brokers would refuse: the next ones belong to another epoch.
     renew: bool,
     /// The producer's epochs are used up; only another id goes on.
@@ -108,6 +111,7 @@ impl Default for Queue {
             identity: None,
             next_sequence: 0,
             next_number: 0,
+            is_known: false,
             renew: false,
             is_exhausted: false,
             not_before: Monotonic::default(),
@@ -210,7 +214,8 @@ impl Queue {
             (None, Some(open)) => open.opened.plus(limits.linger),
             (None, None) => return Due::Later,
         };
-        if !self.returned.is_empty() || self.renew || self.under_way.len() >= limits.per_partition {
+        let under_way_max = if self.is_known { limits.per_partition } else { 1 };
+        if !self.returned.is_empty() || self.renew || self.under_way.len() >= under_way_max {
             return Due::Later;
         }
         match waits.max(self.not_before) {
@@ -250,6 +255,7 @@ impl Queue {
         }
         match answer {
             Answer::Produced(produced) => {
+                self.is_known = true;
                 self.backoff = Backoff::new(BACKOFF_FIRST, BACKOFF_LIMIT);
                 let stamped = (produced.appended_at.0 >= 0).then_some(produced.appended_at);
                 let base = (produced.base.0 >= 0).then_some(produced.base);
@@ -310,6 +316,7 @@ impl Queue {
         }
         if self.renew {
             self.renew = false;
+            self.is_known = false;
             self.next_sequence = 0;
             let renewed = self.identity.and_then(next_epoch);
             self.is_exhausted = self.identity.is_some() && renewed.is_none();
