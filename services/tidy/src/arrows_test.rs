@@ -8,11 +8,12 @@ use crate::tree::{files, read};
 const ARROWS: &[(&str, &str)] = &[
     ("gateway/rest", "runtime"),
     ("loadtest", "client record runtime types wire"),
-    ("services/aquifer", "broker disk hotlog net node quorum record rest runtime types"),
+    ("services/aquifer", "broker cli disk hotlog net node quorum record rest runtime types"),
     (
         "services/broker",
         "coordinator disk group hotlog metadata net partition quorum record replica runtime types wire",
     ),
+    ("services/cli", "client record runtime types wire"),
     ("services/client", "record runtime types wire"),
     ("services/coordinator", "disk group hotlog metadata partition record replica runtime types"),
     ("services/group", "types"),

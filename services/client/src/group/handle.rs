@@ -90,6 +90,13 @@ impl GroupConsumer {
         Ok(event)
     }
 
+    /// Of the chunk given out last, only what lies before `end` has been dealt with.
+    pub fn dealt_with_upto(&mut self, end: Offset) {
+        if let Some(given) = &mut self.given {
+            given.end = given.end.min(end);
+        }
+    }
+
     /// Commits everything that was given out.
     pub async fn commit(&mut self) -> Result<(), CommitError> {
         self.finish();
