@@ -105,7 +105,8 @@ impl Failure {
             exit,
             message: format!("{doing}: {}", with_sources(error)),
             hint: hint.map(str::to_owned),
-            retryable: error.retriable(),
+            // Kafka would look again for what is not there; whoever gave the name should look at it.
+            retryable: error.retriable() && exit != Exit::NotFound,
             kafka_error: code.and_then(ErrorCode::name).map(str::to_owned),
         }
     }

@@ -239,7 +239,7 @@ impl Client {
     async fn connect(&self, address: &Address) -> Result<Connection, ClientError> {
         let slot = Arc::clone(self.slots().entry(address.clone()).or_default());
         let mut slot = slot.lock().await;
-        if let Some(open) = slot.as_ref().filter(|connection| connection.closed().is_none()) {
+        if let Some(open) = slot.as_ref().filter(|connection| connection.is_usable()) {
             return Ok(open.clone());
         }
         let opened = self.open(address).await?;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use aquifer_wire::{ApiKey, DecodeError, EncodeError, ErrorCode, Text};
 
 use crate::address::Address;
+use crate::secure::SaslError;
 
 /// Why a connection ended. Every call under way gets a copy.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -36,6 +37,10 @@ pub enum ConnectError {
     TimedOut { address: Address },
     #[error("ask {address} for its versions")]
     Versions { address: Address, source: CallError },
+    #[error("log in at {address}")]
+    Login { address: Address, source: SaslError },
+    #[error("exchange credentials with {address}")]
+    LoginCall { address: Address, source: CallError },
     #[error("{address} refused to name its versions: {code}")]
     VersionsRefused { address: Address, code: ErrorCode },
 }
@@ -95,6 +100,7 @@ impl ClientError {
             ClientError::Connect(ConnectError::VersionsRefused { code, .. })
             | ClientError::Refused { code, .. } => code.retriable(),
             ClientError::Call(error) => matches!(error, CallError::Closed(_) | CallError::TimedOut),
+            ClientError::Connect(ConnectError::Login { .. }) => false,
             ClientError::Connect(_)
             | ClientError::NoBroker
             | ClientError::UnknownBroker(_)

@@ -25,6 +25,7 @@ mod per_leader;
 mod pool;
 mod produce;
 mod producer;
+mod secure;
 mod versions;
 
 #[cfg(test)]
@@ -59,4 +60,5 @@ pub use produce::{Acks, Produced, ProducerIdentity};
 pub use producer::{
     Delivered, Delivery, DeliveryError, Outgoing, Producer, ProducerSettings, SendError, partition_of_key,
 };
+pub use secure::{Credentials, Mechanism, Roots, SaslError, TlsConnector, TlsError, TlsFiles};
 pub use versions::Versions;

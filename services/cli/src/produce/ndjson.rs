@@ -22,6 +22,8 @@ pub(super) struct Parsed {
 pub(super) enum InvalidLine {
     #[error("not a JSON object of key, value, headers, partition and timestamp: {0}")]
     Json(#[from] serde_json::Error),
+    #[error("not a JSON object")]
+    NoObject,
     #[error("{field} is not base64: {source}")]
     Base64 { field: &'static str, source: base64::DecodeError },
 }
@@ -70,6 +72,10 @@ struct Header {
 
 impl Parsed {
     pub(super) fn parse(line: &[u8]) -> Result<Parsed, InvalidLine> {
+        // A list would be taken for the fields in their order.
+        if line.trim_ascii_start().first() != Some(&b'{') {
+            return Err(InvalidLine::NoObject);
+        }
         let line: Line<'_> = serde_json::from_slice(line)?;
         let headers = match line.headers {
             None => Vec::new(),

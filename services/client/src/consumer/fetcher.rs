@@ -86,7 +86,7 @@ impl Fetcher {
     }
 
     async fn fetch(&mut self) -> Result<FetchResponse, ClientError> {
-        let open = self.connection.take().filter(|connection| connection.closed().is_none());
+        let open = self.connection.take().filter(Connection::is_usable);
         let connection = match open {
             Some(connection) => connection,
             None => {

@@ -196,7 +196,7 @@ impl Member {
     }
 
     async fn say(&mut self, heartbeat: &ConsumerGroupHeartbeatRequest) -> Result<Verdict, ClientError> {
-        let open = self.connection.take().filter(|connection| connection.closed().is_none());
+        let open = self.connection.take().filter(Connection::is_usable);
         let connection = match open {
             Some(connection) => connection,
             None => {
