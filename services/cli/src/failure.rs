@@ -3,7 +3,7 @@
 use std::io::Write as _;
 use std::process::ExitCode;
 
-use aquifer_client::ClientError;
+use aquifer_client::{ClientError, ConnectError};
 use aquifer_wire::ErrorCode;
 use serde::Serialize;
 
@@ -96,6 +96,9 @@ impl Failure {
         let code = error.code();
         let exit = code.map_or_else(|| of_transport(error), of_code);
         let hint = code.and_then(hint_for).or_else(|| match exit {
+            Exit::Refused if code.is_none() => {
+                Some("check mechanism, user and password; `aquifer context set` keeps them")
+            }
             Exit::Unreachable => {
                 Some("is it running there? see --brokers, --context and `aquifer context show`")
             }
@@ -150,6 +153,7 @@ pub(crate) fn with_sources(error: &dyn std::error::Error) -> String {
 
 fn of_transport(error: &ClientError) -> Exit {
     match error {
+        ClientError::Connect(ConnectError::Login { .. }) => Exit::Refused,
         ClientError::Shared(error) => of_transport(error),
         error if error.retriable() => Exit::Unreachable,
         _ => Exit::Failed,

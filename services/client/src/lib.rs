@@ -1,7 +1,9 @@
-//! A Kafka client: pipelined connections, metadata, raw batches in and out, topic administration.
+//! A Kafka client for any Kafka 4 cluster: connections, raw batches in and out, producers, consumers, members of groups, and
+//! what operators ask.
 //!
 //! [`Connection`] speaks to one broker and keeps requests in order; [`Client`] finds the broker for a partition and
-//! tries again where the protocol says that helps. Record bytes pass through both untouched.
+//! tries again where the protocol says that helps. Record bytes pass through both untouched. [`Producer`],
+//! [`Consumer`] and [`GroupConsumer`] stand on a client, each with tasks of its own that end with it.
 
 #![forbid(unsafe_code)]
 

@@ -223,7 +223,7 @@ pub(crate) fn sleep(duration: Duration) {
 }
 
 /// A port nobody listens on, below those that the system hands out to connections: a restarted node finds it free again.
-fn free_port() -> u16 {
+pub(crate) fn free_port() -> u16 {
     static NEXT: AtomicU16 = AtomicU16::new(0);
     let base = 12_000 + u16::try_from(std::process::id() % 10_000).expect("small");
     let candidates = (0..1000).map(|_| base + NEXT.fetch_add(1, Ordering::Relaxed) % 10_000);

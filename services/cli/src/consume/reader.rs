@@ -173,7 +173,7 @@ impl Reading<'_> {
         self.progress.finish_and_clear();
         let written = tokio::select! {
             biased;
-            written = self.writer.finish() => written,
+            written = self.writer.finish(outcome.is_err()) => written,
             // Whoever reads us does not, and the user wants to be gone.
             _ = tokio::signal::ctrl_c() => Ok(()),
         };

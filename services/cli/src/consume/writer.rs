@@ -18,7 +18,7 @@ pub(super) struct Writer {
     buffer: Vec<u8>,
     reader: RecordReader,
     left: Option<u64>,
-    pub(super) records: u64,
+    has_begun: bool,
 }
 
 /// What became of a chunk.
@@ -40,9 +40,8 @@ enum Broken {
 
 impl Writer {
     pub(super) fn new(style: Style, sink: Sink, count: Option<u64>) -> Writer {
-        let mut buffer = Vec::with_capacity(BUFFER_BYTES * 2);
-        style.begin(&mut buffer);
-        Writer { style, sink, buffer, reader: RecordReader::default(), left: count, records: 0 }
+        let (buffer, reader) = (Vec::with_capacity(BUFFER_BYTES * 2), RecordReader::default());
+        Writer { style, sink, buffer, reader, left: count, has_begun: false }
     }
 
     /// Whether there have been enough records before the first.
@@ -68,11 +67,13 @@ impl Writer {
     }
 
     fn read(&mut self, chunk: &Chunk) -> Result<ControlFlow<Broken>, ReadError> {
-        let Writer { style, buffer, reader, left, records, .. } = self;
+        let Writer { style, buffer, reader, left, has_begun, .. } = self;
         let (topic, partition) = (chunk.topic.as_str(), chunk.partition.0);
         reader.read(chunk, |record| {
+            if !std::mem::replace(has_begun, true) {
+                style.begin(buffer);
+            }
             style.write(topic, partition, record, buffer);
-            *records += 1;
             let next = record.offset.plus(1);
             if let Some(left) = left {
                 *left -= 1;
@@ -95,9 +96,15 @@ impl Writer {
         self.sink.write(&mut self.buffer).await
     }
 
-    /// Writes what stands behind the last record, and waits until all is written.
-    pub(super) async fn finish(mut self) -> std::io::Result<()> {
-        self.style.end(&mut self.buffer);
+    /// Writes what stands behind the last record, and waits until all is written. Where nothing was read because reading
+    /// failed, nothing is written.
+    pub(super) async fn finish(mut self, has_failed: bool) -> std::io::Result<()> {
+        if !self.has_begun && !has_failed {
+            self.style.begin(&mut self.buffer);
+        }
+        if self.has_begun || !has_failed {
+            self.style.end(&mut self.buffer);
+        }
         // If the sink is closed, its own error says why.
         let _ = self.flush().await;
         self.sink.finish().await

@@ -1,10 +1,12 @@
 //! The commands on contexts.
 
+use std::path::{Path, PathBuf};
+
 use aquifer_client::Address;
 use clap::{Args, Subcommand};
 use serde::Serialize;
 
-use super::file::{Context, Contexts};
+use super::file::{Context, Contexts, Login, LoginMechanism, Tls};
 use crate::failure::{Exit, Failure};
 use crate::output::{Change, OutputArguments, Printer, Show};
 
@@ -18,7 +20,8 @@ pub enum ContextCommand {
     Show(ShowArguments),
     /// Make or replace a context
     #[command(after_help = "Examples:\n  aquifer context set dev --brokers 127.0.0.1:9092\n  \
-                            aquifer context set prod --brokers a:9092,b:9092 --use")]
+                            aquifer context set prod --brokers a:9093,b:9093 --tls --mechanism scram-sha-512 \\\n    \
+                            --user alice --password-file ./secret --use")]
     Set(SetArguments),
     /// Make a context the current one; `-` is the one before
     #[command(after_help = "Examples:\n  aquifer context use prod\n  aquifer context use -")]
@@ -47,6 +50,27 @@ pub struct SetArguments {
     /// Brokers to ask first
     #[arg(short, long, value_name = "HOST:PORT", value_delimiter = ',', required = true)]
     brokers: Vec<Address>,
+    /// Speak TLS
+    #[arg(long)]
+    tls: bool,
+    /// Trust brokers whose certificates these signed (PEM), in place of those the system trusts
+    #[arg(long, value_name = "FILE", requires = "tls")]
+    ca: Option<PathBuf>,
+    /// Our own certificate chain (PEM), for brokers that ask for one
+    #[arg(long, value_name = "FILE", requires_all = ["tls", "private_key"])]
+    certificate: Option<PathBuf>,
+    /// The key to our certificate (PEM)
+    #[arg(long, value_name = "FILE", requires_all = ["tls", "certificate"])]
+    private_key: Option<PathBuf>,
+    /// How to log in
+    #[arg(long, value_enum, requires_all = ["user", "password_file"])]
+    mechanism: Option<LoginMechanism>,
+    /// Who to log in as
+    #[arg(long, value_name = "NAME", requires = "mechanism")]
+    user: Option<String>,
+    /// The file that holds the password; `-` reads it from standard input
+    #[arg(long, value_name = "FILE", requires = "mechanism")]
+    password_file: Option<PathBuf>,
     /// Make it the current one too
     #[arg(long = "use")]
     make_current: bool,
@@ -83,16 +107,20 @@ struct Shown {
     name: String,
     current: bool,
     brokers: Vec<String>,
+    tls: bool,
+    user: Option<String>,
 }
 
 impl Show for Shown {
     fn columns() -> &'static [&'static str] {
-        &["NAME", "CURRENT", "BROKERS"]
+        &["NAME", "CURRENT", "TLS", "USER", "BROKERS"]
     }
 
     fn cells(&self) -> Vec<String> {
         let current = if self.current { "*" } else { "" };
-        vec![self.name.clone(), current.to_owned(), self.brokers.join(",")]
+        let tls = if self.tls { "yes" } else { "no" };
+        let user = self.user.clone().unwrap_or_default();
+        vec![self.name.clone(), current.to_owned(), tls.to_owned(), user, self.brokers.join(",")]
     }
 }
 
@@ -124,6 +152,8 @@ fn shown(contexts: &Contexts, name: &str) -> Result<Shown, Failure> {
         name: name.to_owned(),
         current: contexts.current.as_deref() == Some(name),
         brokers: context.brokers.iter().map(Address::to_string).collect(),
+        tls: context.tls.is_some(),
+        user: context.login.map(|login| login.user),
     })
 }
 
@@ -131,12 +161,45 @@ fn set(mut contexts: Contexts, arguments: &SetArguments) -> Result<(), Failure> 
     if arguments.name == "-" || arguments.name.is_empty() {
         return Err(Failure::usage("a context needs a name other than -"));
     }
-    contexts.set(&arguments.name, &Context { brokers: arguments.brokers.clone() });
+    let tls = Tls {
+        ca: absolute(arguments.ca.as_deref())?,
+        certificate: absolute(arguments.certificate.as_deref())?,
+        key: absolute(arguments.private_key.as_deref())?,
+    };
+    let context = Context {
+        brokers: arguments.brokers.clone(),
+        tls: arguments.tls.then_some(tls),
+        login: login(arguments)?,
+    };
+    contexts.set(&arguments.name, &context);
     if arguments.make_current || contexts.current.is_none() {
         contexts.switch(&arguments.name);
     }
     let change = Change::new("set", "context", &arguments.name, arguments.dry_run);
     finish(&contexts, change, arguments.output)
+}
+
+/// A path that means the same from every folder.
+fn absolute(path: Option<&Path>) -> Result<Option<PathBuf>, Failure> {
+    let absolute = path.map(std::path::absolute).transpose();
+    absolute.map_err(|error| Failure::usage(format!("find a file: {error}")))
+}
+
+/// The password comes from a file, as arguments are seen by everybody on the machine.
+fn login(arguments: &SetArguments) -> Result<Option<Login>, Failure> {
+    let (Some(mechanism), Some(user), Some(file)) =
+        (arguments.mechanism, &arguments.user, &arguments.password_file)
+    else {
+        return Ok(None);
+    };
+    let read = match file.as_os_str() == "-" {
+        true => std::io::read_to_string(std::io::stdin()),
+        false => std::fs::read_to_string(file),
+    };
+    let password =
+        read.map_err(|error| Failure::usage(format!("read the password from {}: {error}", file.display())))?;
+    let password = password.trim_end_matches(['\n', '\r']).to_owned();
+    Ok(Some(Login { mechanism, user: user.clone(), password }))
 }
 
 fn switch(mut contexts: Contexts, arguments: &UseArguments) -> Result<(), Failure> {

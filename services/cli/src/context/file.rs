@@ -1,12 +1,14 @@
 //! `Contexts`: the file that keeps addresses and credentials, for its owner alone.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::fs;
 use std::io::Write as _;
 use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
-use aquifer_client::Address;
+use aquifer_client::{Address, Mechanism};
+use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 
 use crate::failure::{Exit, Failure};
@@ -31,12 +33,77 @@ pub(crate) struct Contexts {
 #[serde(deny_unknown_fields)]
 struct Stored {
     brokers: Vec<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    tls: Option<Tls>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    login: Option<Login>,
 }
 
 /// One cluster.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Context {
     pub(crate) brokers: Vec<Address>,
+    pub(crate) tls: Option<Tls>,
+    pub(crate) login: Option<Login>,
+}
+
+/// What TLS is made from; absent where there is none.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Tls {
+    /// The system's own roots if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) ca: Option<PathBuf>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) certificate: Option<PathBuf>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) key: Option<PathBuf>,
+}
+
+/// Who to be.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Login {
+    pub(crate) mechanism: LoginMechanism,
+    pub(crate) user: String,
+    pub(crate) password: String,
+}
+
+/// How to prove it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
+pub enum LoginMechanism {
+    #[serde(rename = "plain")]
+    Plain,
+    #[serde(rename = "scram-sha-256")]
+    #[value(name = "scram-sha-256")]
+    ScramSha256,
+    #[serde(rename = "scram-sha-512")]
+    #[value(name = "scram-sha-512")]
+    ScramSha512,
+}
+
+impl fmt::Debug for Login {
+    /// Without the password, which belongs nowhere but into the file.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?} as {}", self.mechanism, self.user)
+    }
+}
+
+impl From<LoginMechanism> for Mechanism {
+    fn from(mechanism: LoginMechanism) -> Mechanism {
+        match mechanism {
+            LoginMechanism::Plain => Mechanism::Plain,
+            LoginMechanism::ScramSha256 => Mechanism::ScramSha256,
+            LoginMechanism::ScramSha512 => Mechanism::ScramSha512,
+        }
+    }
+}
+
+impl Context {
+    /// A cluster that is reached in the clear, by whoever comes.
+    pub(crate) fn plain(brokers: Vec<Address>) -> Context {
+        Context { brokers, tls: None, login: None }
+    }
 }
 
 impl Contexts {
@@ -99,7 +166,7 @@ impl Contexts {
             Some(name) => self.get(name),
             None => {
                 let (host, port) = DEFAULT_BROKER;
-                Ok(Context { brokers: vec![Address { host: host.to_owned(), port }] })
+                Ok(Context::plain(vec![Address { host: host.to_owned(), port }]))
             }
         }
     }
@@ -112,7 +179,7 @@ impl Contexts {
         let brokers: Result<Vec<Address>, _> = stored.brokers.iter().map(|text| text.parse()).collect();
         let brokers = brokers
             .map_err(|error| Failure::usage(format!("context {name} has a broker that is {error}")))?;
-        Ok(Context { brokers })
+        Ok(Context { brokers, tls: stored.tls.clone(), login: stored.login.clone() })
     }
 
     pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
@@ -120,8 +187,9 @@ impl Contexts {
     }
 
     pub(crate) fn set(&mut self, name: &str, context: &Context) {
-        let brokers = context.brokers.iter().map(Address::to_string).collect();
-        self.contexts.insert(name.to_owned(), Stored { brokers });
+        let Context { brokers, tls, login } = context.clone();
+        let brokers = brokers.iter().map(Address::to_string).collect();
+        self.contexts.insert(name.to_owned(), Stored { brokers, tls, login });
     }
 
     /// Makes it the current one, and remembers the one before.
@@ -154,8 +222,16 @@ mod tests {
 
     fn contexts() -> Contexts {
         let mut contexts = Contexts::default();
+        let login = Login {
+            mechanism: LoginMechanism::ScramSha512,
+            user: "alice".to_owned(),
+            password: "hunter2".to_owned(),
+        };
+        let tls = Tls { ca: Some("ca.pem".into()), ..Tls::default() };
+        let safe = Context { brokers: Vec::new(), tls: Some(tls), login: Some(login) };
+        contexts.set("safe", &safe);
         for (name, broker) in [("dev", "127.0.0.1:9092"), ("prod", "kafka.example:9093")] {
-            contexts.set(name, &Context { brokers: vec![broker.parse().expect("an address")] });
+            contexts.set(name, &Context::plain(vec![broker.parse().expect("an address")]));
             contexts.switch(name);
         }
         contexts
@@ -169,6 +245,7 @@ mod tests {
         contexts().save_to(&path).expect("written");
 
         assert_eq!(Contexts::load_from(&path), Ok(contexts()));
+        assert!(!format!("{:?}", contexts()).contains("hunter2"));
         assert_eq!(fs::metadata(&path).expect("there").permissions().mode() & 0o777, 0o600);
     }
 

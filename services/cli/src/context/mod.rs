@@ -4,4 +4,4 @@ mod command;
 mod file;
 
 pub(crate) use command::{ContextCommand, run};
-pub(crate) use file::Contexts;
+pub(crate) use file::{Context, Contexts, Tls};

@@ -4,4 +4,5 @@ mod group;
 mod operate;
 mod produce;
 mod read;
+mod secure;
 mod server;
