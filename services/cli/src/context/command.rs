@@ -176,7 +176,7 @@ fn set(mut contexts: Contexts, arguments: &SetArguments) -> Result<(), Failure> 
         contexts.switch(&arguments.name);
     }
     let change = Change::new("set", "context", &arguments.name, arguments.dry_run);
-    finish(&contexts, change, arguments.output)
+    finish(&contexts, &change, arguments.output)
 }
 
 /// A path that means the same from every folder.
@@ -212,19 +212,19 @@ fn switch(mut contexts: Contexts, arguments: &UseArguments) -> Result<(), Failur
     };
     contexts.get(&name)?;
     contexts.switch(&name);
-    finish(&contexts, Change::new("use", "context", &name, arguments.dry_run), arguments.output)
+    finish(&contexts, &Change::new("use", "context", &name, arguments.dry_run), arguments.output)
 }
 
 fn delete(mut contexts: Contexts, arguments: &DeleteArguments) -> Result<(), Failure> {
     contexts.get(&arguments.name)?;
     contexts.remove(&arguments.name);
     let change = Change::new("delete", "context", &arguments.name, arguments.dry_run);
-    finish(&contexts, change, arguments.output)
+    finish(&contexts, &change, arguments.output)
 }
 
-fn finish(contexts: &Contexts, change: Change, output: OutputArguments) -> Result<(), Failure> {
+fn finish(contexts: &Contexts, change: &Change, output: OutputArguments) -> Result<(), Failure> {
     if !change.dry_run {
         contexts.save()?;
     }
-    Printer::new(output.format()).one(&change)
+    Printer::new(output.format()).one(change)
 }

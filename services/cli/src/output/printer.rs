@@ -33,7 +33,8 @@ impl Printer {
     pub(crate) fn list<T: Show>(&self, items: &[T]) -> Result<(), Failure> {
         self.write(|out| match self.format {
             Format::Table => {
-                table(out, T::columns(), items.iter().map(Show::cells).collect(), self.has_colors)
+                let rows: Vec<Vec<String>> = items.iter().map(Show::cells).collect();
+                table(out, T::columns(), &rows, self.has_colors)
             }
             Format::Json => json_line(out, &items),
             Format::Ndjson => items.iter().try_for_each(|item| json_line(out, item)),
@@ -45,8 +46,8 @@ impl Printer {
         self.write(|out| match self.format {
             Format::Table => {
                 let rows = T::columns().iter().zip(item.cells());
-                let rows = rows.map(|(column, cell)| vec![column.to_lowercase(), cell]).collect();
-                table(out, &[], rows, self.has_colors)
+                let rows = rows.map(|(column, cell)| vec![column.to_lowercase(), cell]);
+                table(out, &[], &rows.collect::<Vec<_>>(), self.has_colors)
             }
             Format::Json | Format::Ndjson => json_line(out, item),
         })
@@ -79,9 +80,9 @@ fn json_line(out: &mut dyn Write, value: &(impl Serialize + ?Sized)) -> io::Resu
 }
 
 /// Columns as wide as their widest cell; the last one is left as it is.
-fn table(out: &mut dyn Write, columns: &[&str], rows: Vec<Vec<String>>, has_colors: bool) -> io::Result<()> {
+fn table(out: &mut dyn Write, columns: &[&str], rows: &[Vec<String>], has_colors: bool) -> io::Result<()> {
     let mut widths: Vec<usize> = columns.iter().map(|column| column.chars().count()).collect();
-    for row in &rows {
+    for row in rows {
         for (index, cell) in row.iter().enumerate() {
             let width = cell.chars().count();
             match widths.get_mut(index) {
@@ -124,7 +125,7 @@ mod tests {
         let mut out = Vec::new();
         let rows = vec![vec!["a".to_owned(), "long".to_owned()], vec!["größer".to_owned(), String::new()]];
 
-        table(&mut out, &["ID", "NAME"], rows, false).expect("memory takes it");
+        table(&mut out, &["ID", "NAME"], &rows, false).expect("memory takes it");
 
         assert_eq!(String::from_utf8(out).expect("text"), "ID      NAME\na       long\ngrößer\n");
     }

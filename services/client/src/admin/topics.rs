@@ -123,7 +123,7 @@ impl Client {
         Ok(CreatedTopic {
             id: Some(TopicId(created.topic_id)).filter(|id| !id.0.is_zero()),
             partitions: Some(created.num_partitions).filter(|count| *count >= 0),
-            replication_factor: i16::try_from(created.replication_factor).ok().filter(|count| *count >= 0),
+            replication_factor: Some(created.replication_factor).filter(|count| *count >= 0),
         })
     }
 

@@ -236,7 +236,7 @@ impl Queue {
         }
         while self.ready.front().is_some_and(|batch| batch.deadline <= now) {
             let Some(batch) = self.ready.pop_front() else { break };
-            self.give_up(batch);
+            self.give_up(&batch);
         }
         self.regroup();
     }
@@ -300,7 +300,7 @@ impl Queue {
         self.not_before = now.plus(self.backoff.draw(random));
         batch.last_error = Some(Arc::new(error));
         if batch.deadline <= now {
-            return self.give_up(batch);
+            return self.give_up(&batch);
         }
         let place = self.returned.partition_point(|other| other.number < batch.number);
         self.returned.insert(place, batch);
@@ -327,10 +327,10 @@ impl Queue {
         }
     }
 
-    fn give_up(&mut self, batch: Batch) {
+    fn give_up(&mut self, batch: &Batch) {
         self.renew |= batch.sequence.is_some();
         let last = batch.last_error.clone();
-        self.finish(&batch, Err(DeliveryError::TimedOut { last }));
+        self.finish(batch, Err(DeliveryError::TimedOut { last }));
     }
 
     fn finish(&mut self, batch: &Batch, result: Result<Landed, DeliveryError>) {

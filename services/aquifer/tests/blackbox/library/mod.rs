@@ -4,5 +4,6 @@ mod group;
 mod operate;
 mod produce;
 mod read;
+mod restarts;
 mod secure;
 mod server;
