@@ -48,7 +48,15 @@ fn settings(arguments: &DevArguments, data_dir: PathBuf) -> NodeSettings {
         data_dir,
         node: NodeId(0),
         bootstrap: true,
-        broker: aquifer_broker::Settings { auto_create_topics: true, ..aquifer_broker::Settings::default() },
+        broker: aquifer_broker::Settings {
+            auto_create_topics: true,
+            // Whoever tries things out is alone, and waits for nobody.
+            groups: aquifer_group::Settings {
+                initial_rebalance_delay_ms: 0,
+                ..aquifer_group::Settings::default()
+            },
+            ..aquifer_broker::Settings::default()
+        },
         log: aquifer_hotlog::Settings::default(),
         limits: Limits::default(),
         snapshot_entries: None,

@@ -1,6 +1,7 @@
 //! What `/metrics` tells: bounded in size, one line per thing that an operator would act upon.
 
 use std::fmt::{Display, Write as _};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use aquifer_hotlog::Health;
 use aquifer_net::NetMetrics;
@@ -36,6 +37,7 @@ impl Broker {
         self.cluster_metrics(&mut out);
         self.directory_metrics(&mut out);
         self.cleaning_metrics(&mut out);
+        self.group_metrics(&mut out);
         net_metrics(net, &mut out);
         out.text
     }
@@ -100,6 +102,34 @@ impl Broker {
             "Dirty share of the dirtiest compacted partition.",
             ratio,
         );
+    }
+}
+
+impl Broker {
+    fn group_metrics(&self, out: &mut Exposition) {
+        let counters = self.coordinator.counters();
+        let value = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        out.gauge("aquifer_groups", "Consumer groups on this broker.", value(&counters.groups));
+        out.gauge(
+            "aquifer_group_bytes",
+            "What they are estimated to take in memory.",
+            value(&counters.bytes),
+        );
+        let totals = [
+            ("aquifer_group_requests_total", "Requests of groups.", &counters.requests),
+            ("aquifer_group_batches_total", "Batches that groups appended.", &counters.batches),
+            ("aquifer_group_loads_total", "Partitions whose groups were loaded.", &counters.loads),
+            ("aquifer_group_loads_failed_total", "Loads that failed.", &counters.loads_failed),
+            (
+                "aquifer_group_loaded_bytes_total",
+                "Read by loads, behind checkpoints.",
+                &counters.loaded_bytes,
+            ),
+            ("aquifer_group_checkpoints_total", "Checkpoints written.", &counters.checkpoints_written),
+        ];
+        for (name, help, counter) in totals {
+            out.counter(name, help, value(counter));
+        }
     }
 }
 

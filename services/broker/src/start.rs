@@ -99,6 +99,7 @@ impl Broker {
                 Arc::new(move || quorum.image())
             },
             settings: settings.groups.clone(),
+            checkpoint_every_bytes: Surroundings::CHECKPOINT_EVERY_BYTES,
             counters: Arc::default(),
         });
         let broker = Arc::new(Broker {

@@ -22,8 +22,6 @@ const RELOAD_AFTER: Duration = Duration::from_millis(100);
 const RELOAD_AFTER_MAX: Duration = Duration::from_secs(10);
 /// While the disk is full nothing is due: who cannot be told of anything is not removed for silence either.
 const FULL_FOR: Duration = Duration::from_secs(1);
-/// Once the log has grown by so much beyond the checkpoint, another is made.
-const CHECKPOINT_EVERY_BYTES: u64 = 16 << 20;
 /// Requests that are taken before appends are looked after.
 const TURN: usize = 64;
 
@@ -119,7 +117,7 @@ impl Server {
         let (surroundings, replica) = (self.surroundings.clone(), self.replica.clone());
         let loading = async move {
             let loaded = load::load(&surroundings, &replica).await?;
-            if loaded.tail_bytes < CHECKPOINT_EVERY_BYTES {
+            if loaded.tail_bytes < surroundings.checkpoint_every_bytes {
                 return Ok(loaded);
             }
             load::keep(&surroundings, &replica, loaded).await.ok_or(load::LoadError::Panicked)
@@ -140,6 +138,7 @@ impl Server {
         match loaded {
             Ok(loaded) => {
                 count(&self.surroundings.counters.loads, 1);
+                count(&self.surroundings.counters.loaded_bytes, loaded.tail_bytes);
                 if loaded.state.skipped() > 0 {
                     tracing::warn!(partition = %id, skipped = loaded.state.skipped(), "records of unknown kinds are passed over");
                 }
@@ -159,7 +158,8 @@ impl Server {
         let topics = ClusterTopics((self.surroundings.image)());
         let now = self.surroundings.now();
         let settings = self.surroundings.settings.clone();
-        let since_checkpoint = if loaded.tail_bytes < CHECKPOINT_EVERY_BYTES { loaded.tail_bytes } else { 0 };
+        let since_checkpoint =
+            if loaded.tail_bytes < self.surroundings.checkpoint_every_bytes { loaded.tail_bytes } else { 0 };
         Serving {
             shard: Shard::lead(loaded.state, committed, now, &topics, settings),
             waiting: BTreeMap::new(),
@@ -251,7 +251,7 @@ impl Serving {
             count(&server.surroundings.counters.batches, 1);
             self.since_checkpoint += appending.bytes;
             self.appending.push_back(appending);
-            if self.since_checkpoint >= CHECKPOINT_EVERY_BYTES {
+            if self.since_checkpoint >= server.surroundings.checkpoint_every_bytes {
                 self.since_checkpoint = 0;
                 let making = load::make_checkpoint(server.surroundings.clone(), server.replica.clone());
                 server.surroundings.runtime.spawn("checkpoint-groups", making);

@@ -21,6 +21,8 @@ pub struct Surroundings {
     pub checkpoints: PathBuf,
     pub image: Arc<dyn Fn() -> Image + Send + Sync>,
     pub settings: Settings,
+    /// Once the log has grown by so much beyond the checkpoint, another is made.
+    pub checkpoint_every_bytes: u64,
     pub counters: Arc<Counters>,
 }
 
@@ -29,7 +31,8 @@ pub struct Surroundings {
 pub struct Counters {
     pub loads: AtomicU64,
     pub loads_failed: AtomicU64,
-    pub records_loaded: AtomicU64,
+    /// Read from logs, behind checkpoints.
+    pub loaded_bytes: AtomicU64,
     pub checkpoints_written: AtomicU64,
     pub requests: AtomicU64,
     pub batches: AtomicU64,
@@ -44,7 +47,7 @@ impl Default for Counters {
         Counters {
             loads: AtomicU64::default(),
             loads_failed: AtomicU64::default(),
-            records_loaded: AtomicU64::default(),
+            loaded_bytes: AtomicU64::default(),
             checkpoints_written: AtomicU64::default(),
             requests: AtomicU64::default(),
             batches: AtomicU64::default(),
@@ -60,6 +63,9 @@ pub(crate) fn count(counter: &AtomicU64, by: u64) {
 }
 
 impl Surroundings {
+    /// What a load reads in some tens of milliseconds.
+    pub const CHECKPOINT_EVERY_BYTES: u64 = 16 << 20;
+
     pub(crate) fn is_full(&self) -> bool {
         self.directory.health() == Health::Full
     }

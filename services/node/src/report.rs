@@ -15,6 +15,7 @@ pub(crate) fn reported(settings: &Settings, listeners: &[Arc<Listener>]) -> aqui
             listeners.iter().map(|listener| format!("{}://{}", listener.name, address(listener))).collect();
         all.join(",")
     };
+    let groups = settings.broker.groups.clone();
     let entries = [
         ("node.id", node.to_string()),
         ("broker.id", node.to_string()),
@@ -31,6 +32,14 @@ pub(crate) fn reported(settings: &Settings, listeners: &[Arc<Listener>]) -> aqui
         ("connections.max.idle.ms", limits.idle.as_millis().to_string()),
         ("socket.request.max.bytes", limits.frame_bytes_max.to_string()),
         ("fetch.max.bytes", broker.fetch_bytes_max.to_string()),
+        ("group.initial.rebalance.delay.ms", groups.initial_rebalance_delay_ms.to_string()),
+        ("group.min.session.timeout.ms", groups.session_timeout_min_ms.to_string()),
+        ("group.max.session.timeout.ms", groups.session_timeout_max_ms.to_string()),
+        ("group.max.size", groups.classic_size_max.to_string()),
+        ("group.consumer.session.timeout.ms", groups.consumer.session_timeout_ms.to_string()),
+        ("group.consumer.heartbeat.interval.ms", groups.consumer.heartbeat_interval_ms.to_string()),
+        ("group.consumer.max.size", groups.consumer.size_max.to_string()),
+        ("offsets.retention.minutes", (groups.offsets_retention_ms / 60_000).to_string()),
     ];
     broker.reported.extend(entries.map(|(name, value)| (name.to_owned(), value)));
     if let Some(rack) = &broker.rack {

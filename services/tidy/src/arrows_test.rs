@@ -8,7 +8,7 @@ use crate::tree::{files, read};
 const ARROWS: &[(&str, &str)] = &[
     ("gateway/rest", "runtime"),
     ("loadtest", "client record runtime types wire"),
-    ("services/aquifer", "broker cli disk hotlog net node quorum record rest runtime types"),
+    ("services/aquifer", "broker cli disk group hotlog net node quorum record rest runtime types"),
     (
         "services/broker",
         "coordinator disk group hotlog metadata net partition quorum record replica runtime types wire",

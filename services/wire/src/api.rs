@@ -211,6 +211,9 @@ apis! {
     DeleteRecords = 21: DeleteRecordsRequest, DeleteRecordsResponse;
     InitProducerId = 22: InitProducerIdRequest, InitProducerIdResponse;
     OffsetForLeaderEpoch = 23: OffsetForLeaderEpochRequest, OffsetForLeaderEpochResponse;
+    DescribeAcls = 29: DescribeAclsRequest, DescribeAclsResponse;
+    CreateAcls = 30: CreateAclsRequest, CreateAclsResponse;
+    DeleteAcls = 31: DeleteAclsRequest, DeleteAclsResponse;
     DescribeConfigs = 32: DescribeConfigsRequest, DescribeConfigsResponse;
     AlterConfigs = 33: AlterConfigsRequest, AlterConfigsResponse;
     DescribeLogDirs = 35: DescribeLogDirsRequest, DescribeLogDirsResponse;
@@ -219,6 +222,10 @@ apis! {
     DeleteGroups = 42: DeleteGroupsRequest, DeleteGroupsResponse;
     IncrementalAlterConfigs = 44: IncrementalAlterConfigsRequest, IncrementalAlterConfigsResponse;
     OffsetDelete = 47: OffsetDeleteRequest, OffsetDeleteResponse;
+    DescribeClientQuotas = 48: DescribeClientQuotasRequest, DescribeClientQuotasResponse;
+    AlterClientQuotas = 49: AlterClientQuotasRequest, AlterClientQuotasResponse;
+    DescribeUserScramCredentials = 50: DescribeUserScramCredentialsRequest, DescribeUserScramCredentialsResponse;
+    AlterUserScramCredentials = 51: AlterUserScramCredentialsRequest, AlterUserScramCredentialsResponse;
     DescribeQuorum = 55: DescribeQuorumRequest, DescribeQuorumResponse;
     UpdateFeatures = 57: UpdateFeaturesRequest, UpdateFeaturesResponse;
     DescribeCluster = 60: DescribeClusterRequest, DescribeClusterResponse;

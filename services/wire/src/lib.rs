@@ -39,3 +39,4 @@ pub use header::{RequestHeader, RequestPrefix};
 pub use message::{Message, Request, Response};
 pub use records::{Hole, Records};
 pub use text::{InvalidText, Text};
+pub use value::Float;

@@ -77,6 +77,9 @@ compare! {
     DeleteRecordsRequest, DeleteRecordsResponse;
     InitProducerIdRequest, InitProducerIdResponse;
     OffsetForLeaderEpochRequest, OffsetForLeaderEpochResponse;
+    DescribeAclsRequest, DescribeAclsResponse;
+    CreateAclsRequest, CreateAclsResponse;
+    DeleteAclsRequest, DeleteAclsResponse;
     DescribeConfigsRequest, DescribeConfigsResponse;
     AlterConfigsRequest, AlterConfigsResponse;
     DescribeLogDirsRequest, DescribeLogDirsResponse;
@@ -85,6 +88,10 @@ compare! {
     DeleteGroupsRequest, DeleteGroupsResponse;
     IncrementalAlterConfigsRequest, IncrementalAlterConfigsResponse;
     OffsetDeleteRequest, OffsetDeleteResponse;
+    DescribeClientQuotasRequest, DescribeClientQuotasResponse;
+    AlterClientQuotasRequest, AlterClientQuotasResponse;
+    DescribeUserScramCredentialsRequest, DescribeUserScramCredentialsResponse;
+    AlterUserScramCredentialsRequest, AlterUserScramCredentialsResponse;
     DescribeQuorumRequest, DescribeQuorumResponse;
     UpdateFeaturesRequest, UpdateFeaturesResponse;
     DescribeClusterRequest, DescribeClusterResponse;

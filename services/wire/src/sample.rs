@@ -6,6 +6,7 @@ use bytes::Bytes;
 use crate::error_code::ErrorCode;
 use crate::records::Records;
 use crate::text::Text;
+use crate::value::Float;
 
 /// A value as some version may carry it. Fields that the version lacks hold their default.
 pub(crate) trait Sample: Sized {
@@ -53,7 +54,7 @@ impl Source {
 }
 
 pub(crate) fn describe_field<T: Sample>(field: &str, version: i16, nullable: bool, description: &mut String) {
-    description.push_str(field);
+    description.push_str(field.trim_start_matches("r#"));
     description.push(':');
     T::describe(version, description);
     if T::IS_OPTION && nullable {
@@ -83,6 +84,17 @@ macro_rules! sample_numbers {
 }
 
 sample_numbers!(i8 "int8", i16 "int16", u16 "uint16", i32 "int32", i64 "int64");
+
+impl Sample for Float {
+    fn sample(source: &mut Source, _nullable: bool) -> Self {
+        // Not a number in any of its many spellings: other codecs need not keep which.
+        Float(f64::from(source.next() as u32).to_bits())
+    }
+
+    fn describe(_version: i16, description: &mut String) {
+        description.push_str("float64");
+    }
+}
 
 impl Sample for bool {
     fn sample(source: &mut Source, _nullable: bool) -> Self {

@@ -76,6 +76,25 @@ macro_rules! numbers {
 
 numbers!(i8, i16, u16, i32, i64);
 
+/// A floating-point number by its bits, so that messages can be compared.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Float(pub u64);
+
+impl Value for Float {
+    fn size_min(_version: i16, _flexible: bool) -> usize {
+        8
+    }
+
+    fn decode(decoder: &mut Decoder<'_>, _nullable: bool) -> Result<Self, DecodeError> {
+        Ok(Float(u64::from_be_bytes(decoder.array()?)))
+    }
+
+    fn encode(&self, encoder: &mut Encoder, _nullable: bool) -> Result<(), EncodeError> {
+        encoder.put(&self.0.to_be_bytes());
+        Ok(())
+    }
+}
+
 impl Value for bool {
     fn size_min(_version: i16, _flexible: bool) -> usize {
         1

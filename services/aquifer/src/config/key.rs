@@ -131,6 +131,43 @@ pub(super) static KEYS: &[Key] = {
             "How often retention looks at the topics.",
         ),
         key(
+            "groups.initial_rebalance_delay",
+            Time(Duration::ZERO..=Duration::from_secs(300)),
+            Is("\"3s\""),
+            "How long a new classic group waits for more members before its first assignment.",
+        ),
+        key(
+            "groups.session_timeout_min",
+            Time(Duration::from_millis(1)..=DAY),
+            Is("\"6s\""),
+            "The shortest session timeout that a classic member may ask for.",
+        ),
+        key(
+            "groups.session_timeout_max",
+            Time(SECOND..=DAY),
+            Is("\"30m\""),
+            "The longest session timeout that a member may ask for.",
+        ),
+        key(
+            "groups.consumer_session_timeout",
+            Time(SECOND..=DAY),
+            Is("\"45s\""),
+            "After how much silence a member of the consumer protocol is removed that asked for no time of its own.",
+        ),
+        key(
+            "groups.consumer_heartbeat_interval",
+            Time(Duration::from_millis(100)..=DAY),
+            Is("\"5s\""),
+            "How often members of the consumer protocol are told to send heartbeats.",
+        ),
+        key("groups.members_max", Whole(1..=1_000_000), Is("100000"), "Members of one group."),
+        key(
+            "groups.offsets_retention",
+            Time(Duration::from_secs(60)..=Duration::from_secs(10 * 365 * 24 * 60 * 60)),
+            Is("\"7days\""),
+            "How long the offsets of an empty group are kept.",
+        ),
+        key(
             "wal.bytes",
             Size(MIB..=64 * GIB),
             Unset("\"2 GiB\""),

@@ -214,6 +214,7 @@ impl Config {
                 fetch_bytes_max: self.size("limits.fetch_bytes").expect(SET),
                 fetch_sessions_max: usize_of("limits.fetch_sessions"),
                 retention_interval: self.time("topics.retention_check").expect(SET),
+                groups: self.groups(),
                 ..aquifer_broker::Settings::default()
             },
             log: aquifer_hotlog::Settings {
@@ -224,6 +225,31 @@ impl Config {
             snapshot_entries: None,
         };
         Ok(NodeSettings { listeners, http: self.address("http").expect(SET), node })
+    }
+
+    fn groups(&self) -> aquifer_group::Settings {
+        const SET: &str = "with a default";
+        let millis = |key: &str| {
+            let time = self.time(&format!("groups.{key}")).expect(SET);
+            i64::try_from(time.as_millis()).expect("years at most")
+        };
+        let timeout = |key: &str| i32::try_from(millis(key)).expect("a day at most");
+        let members_max = self.whole("groups.members_max").expect(SET);
+        aquifer_group::Settings {
+            initial_rebalance_delay_ms: millis("initial_rebalance_delay").unsigned_abs(),
+            session_timeout_min_ms: timeout("session_timeout_min"),
+            session_timeout_max_ms: timeout("session_timeout_max"),
+            classic_size_max: members_max,
+            offsets_retention_ms: millis("offsets_retention"),
+            consumer: aquifer_group::ConsumerSettings {
+                session_timeout_ms: timeout("consumer_session_timeout"),
+                heartbeat_interval_ms: timeout("consumer_heartbeat_interval"),
+                size_max: members_max,
+                own_session_timeout_max_ms: timeout("session_timeout_max"),
+                ..aquifer_group::ConsumerSettings::default()
+            },
+            ..aquifer_group::Settings::default()
+        }
     }
 
     fn listener(&self, place: usize) -> Result<Listener, ConfigError> {

@@ -6,6 +6,7 @@ pub(crate) mod data;
 mod each_once;
 mod groups;
 mod operations;
+mod security;
 pub(crate) mod topics;
 
 use std::future::Future;
@@ -125,6 +126,24 @@ fn administer(broker: Arc<Broker>, caller: Caller, body: RequestBody) -> Call {
         }
         RequestBody::UpdateFeatures(request) => {
             later(caller, async move { cluster::update_features(&broker, version, request).await })
+        }
+        other => refuse(&caller, other),
+    }
+}
+
+/// APIs of features that this cluster does not have, and whose clients must be told so.
+fn refuse(caller: &Caller, body: RequestBody) -> Call {
+    match body {
+        RequestBody::DescribeAcls(_) => now(caller, &security::describe_acls()),
+        RequestBody::CreateAcls(request) => now(caller, &security::create_acls(&request)),
+        RequestBody::DeleteAcls(request) => now(caller, &security::delete_acls(&request)),
+        RequestBody::DescribeClientQuotas(_) => now(caller, &security::describe_client_quotas()),
+        RequestBody::AlterClientQuotas(request) => now(caller, &security::alter_client_quotas(request)),
+        RequestBody::DescribeUserScramCredentials(request) => {
+            now(caller, &security::describe_user_scram_credentials(request))
+        }
+        RequestBody::AlterUserScramCredentials(request) => {
+            now(caller, &security::alter_user_scram_credentials(request))
         }
         other => {
             tracing::warn!(peer = %caller.connection.peer, api = ?other.key(), "API not served, connection closed");

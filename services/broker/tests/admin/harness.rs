@@ -29,8 +29,9 @@ pub(crate) struct Node {
     pub(crate) folder: tempfile::TempDir,
     listeners: Vec<Arc<Listener>>,
     reactor: tokio::runtime::Runtime,
-    broker: Arc<Broker>,
+    broker: Option<Arc<Broker>>,
     server: Option<Server>,
+    settings: Settings,
 }
 
 impl Node {
@@ -45,8 +46,10 @@ impl Node {
             .build()
             .expect("a reactor");
         let folder = tempfile::tempdir().expect("a temporary folder");
-        let (quorum, broker, server, listeners) = reactor.block_on(start(folder.path().to_owned(), settings));
-        Node { quorum, folder, listeners, reactor, broker, server: Some(server) }
+        let beginning = Beginning::New { cluster: CLUSTER };
+        let started = reactor.block_on(start(folder.path().to_owned(), settings.clone(), beginning));
+        let (quorum, broker, server, listeners) = started;
+        Node { quorum, folder, listeners, reactor, broker: Some(broker), server: Some(server), settings }
     }
 
     pub(crate) fn address(&self) -> SocketAddr {
@@ -90,19 +93,38 @@ impl Node {
     }
 }
 
-impl Drop for Node {
-    fn drop(&mut self) {
-        let Some(server) = self.server.take() else { return };
+impl Node {
+    /// The same directory, served by a new run of the broker.
+    pub(crate) fn restart(&mut self) {
+        self.stop();
+        self.reactor.block_on(self.quorum.shutdown()).expect("the quorum stops");
+        let folder = self.folder.path().to_owned();
+        let settings = self.settings.clone();
+        let again = self.reactor.block_on(start(folder, settings, Beginning::Existing));
+        let (quorum, broker, server, listeners) = again;
+        (self.quorum, self.broker, self.server, self.listeners) =
+            (quorum, Some(broker), Some(server), listeners);
+    }
+
+    fn stop(&mut self) {
+        let (Some(server), Some(broker)) = (self.server.take(), self.broker.take()) else { return };
         self.reactor.block_on(async {
             server.shutdown(Duration::ZERO).await;
-            self.broker.close().await;
+            broker.close().await;
         });
+    }
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        self.stop();
     }
 }
 
 async fn start(
     folder: std::path::PathBuf,
     settings: Settings,
+    beginning: Beginning,
 ) -> (Arc<Quorum>, Arc<Broker>, Server, Vec<Arc<Listener>>) {
     let runtime = Runtime::real();
     let disk: Arc<dyn Disk> = Arc::new(RealDisk);
@@ -120,7 +142,6 @@ async fn start(
     let layout = Layout::new(folder);
     let meta = Meta { cluster: CLUSTER, node: NodeId(0), directory: DIRECTORY };
     let log = aquifer_hotlog::Settings { wal_bytes: Some(1 << 20), ..aquifer_hotlog::Settings::default() };
-    let beginning = Beginning::New { cluster: CLUSTER };
     let quorum_settings = aquifer_quorum::Settings::new(meta.node, DIRECTORY, layout.raft(), beginning);
     let found = aquifer_broker::recover(disk.clone(), layout, meta, log, &runtime).expect("an empty folder");
     let quorum =

@@ -2,6 +2,7 @@
 
 mod cluster;
 mod configs;
+mod groups;
 mod harness;
 mod topics;
 mod versions;

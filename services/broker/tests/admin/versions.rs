@@ -28,8 +28,8 @@ fn every_version_is_advertised_that_the_codec_has() {
     assert_eq!(
         keys,
         [
-            0, 1, 2, 3, 8, 9, 10, 11, 12, 13, 14, 15, 16, 18, 19, 20, 21, 22, 23, 32, 33, 35, 37, 42, 44, 47,
-            55, 57, 60, 61, 68, 69, 74, 75
+            0, 1, 2, 3, 8, 9, 10, 11, 12, 13, 14, 15, 16, 18, 19, 20, 21, 22, 23, 29, 30, 31, 32, 33, 35, 37,
+            42, 44, 47, 48, 49, 50, 51, 55, 57, 60, 61, 68, 69, 74, 75
         ],
         "what is advertised is served"
     );
@@ -190,5 +190,43 @@ fn the_cluster_in_every_version() {
             }],
             ..UpdateFeaturesRequest::default()
         });
+    }
+}
+
+#[test]
+fn what_the_cluster_does_not_have_is_refused_in_every_version() {
+    let node = Node::start();
+    let mut client = node.client();
+    for answer in every_version(&mut client, |_| DescribeAclsRequest::default()) {
+        assert_eq!(answer.error_code, ErrorCode::SECURITY_DISABLED);
+    }
+    for answer in every_version(&mut client, |_| CreateAclsRequest {
+        creations: vec![create_acls_request::AclCreation::default(); 2],
+    }) {
+        let codes: Vec<_> = answer.results.iter().map(|result| result.error_code).collect();
+        assert_eq!(codes, [ErrorCode::SECURITY_DISABLED; 2]);
+    }
+    for answer in every_version(&mut client, |_| DeleteAclsRequest {
+        filters: vec![delete_acls_request::DeleteAclsFilter::default()],
+    }) {
+        assert_eq!(answer.filter_results[0].error_code, ErrorCode::SECURITY_DISABLED);
+    }
+    for answer in every_version(&mut client, |_| DescribeClientQuotasRequest::default()) {
+        assert_eq!((answer.error_code, answer.entries), (ErrorCode::NONE, Some(Vec::new())));
+    }
+    for answer in every_version(&mut client, |_| AlterClientQuotasRequest {
+        entries: vec![alter_client_quotas_request::EntryData::default()],
+        ..AlterClientQuotasRequest::default()
+    }) {
+        assert!(answer.entries[0].error_message.is_some());
+    }
+    for answer in every_version(&mut client, |_| DescribeUserScramCredentialsRequest { users: None }) {
+        assert_eq!((answer.error_code, answer.results.len()), (ErrorCode::NONE, 0));
+    }
+    for answer in every_version(&mut client, |_| AlterUserScramCredentialsRequest {
+        deletions: vec![alter_user_scram_credentials_request::ScramCredentialDeletion::default()],
+        ..AlterUserScramCredentialsRequest::default()
+    }) {
+        assert!(answer.results[0].error_message.is_some());
     }
 }

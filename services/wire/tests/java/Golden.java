@@ -39,8 +39,8 @@ import org.apache.kafka.common.record.internal.MemoryRecords;
 
 public class Golden {
     static final List<Integer> KEYS = List.of(
-        0, 1, 2, 3, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 32, 33, 35, 36, 37, 42, 44, 47, 55,
-        57, 60, 61, 68, 69, 74, 75);
+        0, 1, 2, 3, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 29, 30, 31, 32, 33, 35, 36, 37, 42, 44, 47, 48,
+        49, 50, 51, 55, 57, 60, 61, 68, 69, 74, 75);
 
     public static void main(String[] arguments) throws Exception {
         Path folder = Path.of(arguments[0]);
@@ -322,6 +322,8 @@ public class Golden {
                 return (short) random.nextInt();
             } else if (kind == int.class || kind == Integer.class) {
                 return random.nextInt();
+            } else if (kind == double.class || kind == Double.class) {
+                return random.nextDouble();
             } else if (kind == long.class || kind == Long.class) {
                 return random.nextLong();
             } else if (kind == Uuid.class) {

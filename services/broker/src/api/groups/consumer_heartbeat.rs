@@ -57,8 +57,9 @@ pub(crate) fn consumer_group_heartbeat(
         owned: request.topic_partitions.as_deref().map(owned),
         session_timeout_ms: (request.session_timeout_ms >= 0).then_some(request.session_timeout_ms),
     };
+    let asks_timeout = beat.session_timeout_ms.is_some();
     let asked = broker.ask_group(&request.group_id, Request::ConsumerHeartbeat(beat));
-    later(caller, answer(asked))
+    later(caller, answer(asked, asks_timeout))
 }
 
 fn owned(topics: &[Owned]) -> Partitions {
@@ -73,7 +74,7 @@ fn owned(topics: &[Owned]) -> Partitions {
     owned
 }
 
-async fn answer(asked: Asked) -> ConsumerGroupHeartbeatResponse {
+async fn answer(asked: Asked, asks_timeout: bool) -> ConsumerGroupHeartbeatResponse {
     let outcome = answered(asked.answer().await, |answer| match answer {
         Answer::ConsumerHeartbeat(outcome) => Some(outcome),
         _ => None,
@@ -85,7 +86,7 @@ async fn answer(asked: Asked) -> ConsumerGroupHeartbeatResponse {
                 member_epoch: epoch,
                 heartbeat_interval_ms,
                 assignment: assignment.map(assigned),
-                session_timeout_ms: session_timeout_ms.unwrap_or(-1),
+                session_timeout_ms: session_timeout_ms.filter(|_| asks_timeout).unwrap_or(-1),
                 ..ConsumerGroupHeartbeatResponse::default()
             }
         }
