@@ -45,9 +45,15 @@ async fn find_leaders(shared: &Shared, unknowns: &Unknowns) {
     for name in &unknowns.leaders {
         match shared.client.topic_when_known(name).await {
             Ok(known) => shared.state().learn(name, &known),
-            Err(error) => fail_topic(shared, name, error),
+            Err(error) if lasts(&error) => fail_topic(shared, name, error),
+            Err(_) => {}
         }
     }
+}
+
+/// Whether asking again leads nowhere. A cluster that is away comes back, however long that takes.
+fn lasts(error: &ClientError) -> bool {
+    !error.retriable() || error.is_unknown_topic()
 }
 
 /// A topic that is not there, or not for us, ends the reading of its partitions.
@@ -73,7 +79,8 @@ async fn look_up(shared: &Shared, unknowns: &Unknowns) {
                 shared.state().resolve(place, *version, *start, listed.offset);
                 None
             }
-            Err(error) => shared.state().fail(place, *version, Arc::new(error)),
+            Err(error) if lasts(&error) => shared.state().fail(place, *version, Arc::new(error)),
+            Err(_) => None,
         };
         if let Some(trouble) = failed {
             shared.send(Message::Trouble(trouble));
@@ -87,7 +94,8 @@ async fn check(shared: &Shared, unknowns: &Unknowns) {
     for ((place, version, _), answer) in unknowns.checks.iter().zip(answers) {
         let trouble = match answer {
             Ok(end) => shared.state().check(place, *version, end),
-            Err(error) => shared.state().fail(place, *version, Arc::new(error)),
+            Err(error) if lasts(&error) => shared.state().fail(place, *version, Arc::new(error)),
+            Err(_) => None,
         };
         if let Some(trouble) = trouble {
             shared.send(Message::Trouble(trouble));
