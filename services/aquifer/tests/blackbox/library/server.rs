@@ -170,7 +170,7 @@ pub(super) fn take(chunk: &aquifer_client::Chunk, records: &mut BTreeMap<i32, Ve
             .headers
             .map(|header| (String::from_utf8_lossy(header.key).into_owned(), text(header.value)));
         let read = (record.offset.0, text(record.key), text(record.value), headers.collect());
-        records.entry(chunk.partition.0).or_insert_with(Vec::new).push(read);
+        records.entry(chunk.partition.0).or_default().push(read);
         std::ops::ControlFlow::<()>::Continue(())
     });
     assert!(read.expect("whole").is_continue());
