@@ -129,8 +129,9 @@ impl Member {
     async fn commit_if_due(&mut self) {
         let now = self.shared.client().runtime().now().monotonic;
         if self.commit_due().is_some_and(|due| due <= now) {
-            // What could not be committed stays to be committed next time.
-            let _ = self.shared.commit_done().await;
+            let runtime = self.shared.client().runtime();
+            // What could not be committed in time for the next heartbeat stays to be committed next time.
+            let _ = runtime.timeout(self.patience(), self.shared.commit_done()).await;
             self.committed_at = self.shared.client().runtime().now().monotonic;
         }
     }
@@ -150,8 +151,19 @@ impl Member {
         self.shared.consumer.send(Message::Revoked(places));
     }
 
+    /// How long anything may take between two heartbeats.
+    fn patience(&self) -> Duration {
+        self.shared.membership().interval()
+    }
+
     /// Takes partitions from where the group is in them.
     async fn take(&mut self, partitions: &Partitions) -> Result<(), ClientError> {
+        let (runtime, patience) = (self.shared.client().runtime().clone(), self.patience());
+        let taken = runtime.timeout(patience, self.take_slowly(partitions)).await;
+        taken.unwrap_or(Err(ClientError::NoBroker))
+    }
+
+    async fn take_slowly(&mut self, partitions: &Partitions) -> Result<(), ClientError> {
         let unnamed: Vec<TopicId> = partitions
             .iter()
             .map(|(topic, _)| *topic)

@@ -219,6 +219,11 @@ impl Core {
         self.queues().map(Queue::freed).sum()
     }
 
+    /// Closes every open batch, so that it is sent.
+    pub(crate) fn seal(&mut self) {
+        self.queues().for_each(Queue::seal);
+    }
+
     /// Closes every open batch and says what is not settled yet.
     pub(crate) fn flush(&mut self) -> Vec<Arc<Outcome>> {
         let mut unsettled = Vec::new();

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use aquifer_record::BuildError;
 use aquifer_types::NodeId;
 use aquifer_wire::Text;
-use tokio::sync::{Notify, OnceCell, Semaphore};
+use tokio::sync::{Notify, OnceCell, Semaphore, SemaphorePermit};
 
 use super::core::{Core, Unqueued};
 use super::delivery::Delivery;
@@ -85,8 +85,7 @@ impl Producer {
         let bytes = record.bytes_max();
         // A record larger than the buffer goes alone.
         let claim = bytes.min(shared.settings.buffer_bytes_max);
-        let claimed = shared.room.acquire_many(u32::try_from(claim).unwrap_or(u32::MAX)).await;
-        let claimed = claimed.map_err(|_closed| SendError::Closed)?;
+        let claimed = shared.claim(u32::try_from(claim).unwrap_or(u32::MAX)).await?;
         let queued = loop {
             let runtime = shared.client.runtime();
             let pushed = shared.core().push(&record, claim, runtime.now(), || runtime.random_u64());
@@ -161,6 +160,16 @@ impl Shared {
     pub(crate) fn wake_all(&self) {
         self.lanes.lock().unwrap_or_else(PoisonError::into_inner).values().for_each(|lane| lane.notify_one());
         self.router.notify_one();
+    }
+
+    /// Waits for room. Batches that wait for more records are sent meanwhile: nobody can add any.
+    async fn claim(&self, bytes: u32) -> Result<SemaphorePermit<'_>, SendError> {
+        if let Ok(claimed) = self.room.try_acquire_many(bytes) {
+            return Ok(claimed);
+        }
+        self.core().seal();
+        self.wake_all();
+        self.room.acquire_many(bytes).await.map_err(|_closed| SendError::Closed)
     }
 
     async fn identify(&self) -> Result<(), ClientError> {

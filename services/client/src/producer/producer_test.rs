@@ -312,6 +312,24 @@ async fn a_full_buffer_makes_senders_wait_until_batches_are_settled() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_full_buffer_is_sent_however_long_it_was_to_linger() {
+    let (address, broker) = broker(Vec::new()).await;
+    let settings = ProducerSettings {
+        linger: Duration::from_secs(3_600),
+        buffer_bytes_max: 300,
+        ..ProducerSettings::default()
+    };
+    let producer = producer(address, settings);
+
+    for number in 0..20 {
+        let value = number.to_string();
+        producer.send(to(0, &value)).await.expect("taken once there is room");
+    }
+
+    assert!(!broker.lock().expect("no holder panics").logs[&0].values.is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn keys_go_where_kafka_puts_them_and_every_codec_is_read() {
     for compression in Compression::ALL {
         let (address, broker) = broker(Vec::new()).await;
