@@ -11,8 +11,14 @@ jars=$here/cache/kafka
 fetch() {
     [ -e "$jars/.complete" ] && return
     mkdir -p "$jars"
-    mvn --batch-mode --quiet -f "$here/pom.xml" dependency:copy-dependencies -DoutputDirectory="$jars"
-    touch "$jars/.complete"
+    # Whoever comes while another fetches waits, and finds it done.
+    exec 9>"$jars/.lock"
+    flock 9
+    if [ ! -e "$jars/.complete" ]; then
+        mvn --batch-mode --quiet -f "$here/pom.xml" dependency:copy-dependencies -DoutputDirectory="$jars"
+        touch "$jars/.complete"
+    fi
+    exec 9>&-
 }
 
 format() {
