@@ -18,11 +18,11 @@ use crate::output::{OutputArguments, Printer};
 /// What every command takes that speaks to a cluster.
 #[derive(Clone, Debug, Args)]
 pub struct Reach {
-    /// Brokers to ask first, in place of a context
-    #[arg(short, long, value_name = "HOST:PORT", value_delimiter = ',', env = "AQUIFER_BROKERS")]
+    /// Brokers to ask first, in place of a context; AQUIFER_BROKERS if absent
+    #[arg(short, long, value_name = "HOST:PORT", value_delimiter = ',')]
     pub(crate) brokers: Vec<Address>,
-    /// The context to use, in place of the current one
-    #[arg(long, value_name = "NAME", env = "AQUIFER_CONTEXT", conflicts_with = "brokers")]
+    /// The context to use, in place of the current one; AQUIFER_CONTEXT if absent
+    #[arg(long, value_name = "NAME", conflicts_with = "brokers")]
     pub(crate) context: Option<String>,
     /// How long to go on trying while brokers do not answer
     #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = humantime::parse_duration)]
@@ -34,10 +34,7 @@ pub struct Reach {
 impl Reach {
     /// A client of the cluster that is meant.
     pub(crate) fn client(&self, runtime: &Runtime) -> Result<Client, Failure> {
-        let context = match self.brokers.is_empty() {
-            false => Context::plain(self.brokers.clone()),
-            true => Contexts::load()?.chosen(self.context.as_deref())?,
-        };
+        let context = self.context()?;
         let credentials = context.login.map(|login| Credentials {
             mechanism: login.mechanism.into(),
             user: login.user,
@@ -51,6 +48,23 @@ impl Reach {
         };
         let settings = ClientSettings { bootstrap: context.brokers, connection, retry_for: self.timeout };
         Ok(Client::new(runtime.clone(), connector(context.tls)?, settings))
+    }
+
+    /// The cluster that is meant: by arguments, else by the environment, else the current context.
+    fn context(&self) -> Result<Context, Failure> {
+        let set = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+        if !self.brokers.is_empty() {
+            return Ok(Context::plain(self.brokers.clone()));
+        }
+        if let Some(name) = &self.context {
+            return Contexts::load()?.get(name);
+        }
+        if let Some(brokers) = set("AQUIFER_BROKERS") {
+            let brokers: Result<Vec<Address>, _> = brokers.split(',').map(str::parse).collect();
+            let brokers = brokers.map_err(|error| Failure::usage(format!("AQUIFER_BROKERS is {error}")))?;
+            return Ok(Context::plain(brokers));
+        }
+        Contexts::load()?.chosen(set("AQUIFER_CONTEXT").as_deref())
     }
 
     pub(crate) fn printer(&self) -> Printer {

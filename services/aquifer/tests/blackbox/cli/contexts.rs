@@ -9,13 +9,18 @@ use crate::harness::{Node, data_dir};
 
 /// Runs a command whose settings live in `home`; its exit code and what it wrote.
 fn at(home: &Path, words: &[&str]) -> (Option<i32>, String) {
+    within(home, &[], words)
+}
+
+/// The same with more in its environment.
+fn within(home: &Path, environment: &[(&str, &str)], words: &[&str]) -> (Option<i32>, String) {
     let mut command = Command::new(AQUIFER);
     command
         .args(words)
         .env("XDG_CONFIG_HOME", home)
         .env_remove("AQUIFER_CONTEXT")
         .env_remove("AQUIFER_BROKERS");
-    let output = command.output().expect("it runs");
+    let output = command.envs(environment.iter().copied()).output().expect("it runs");
     (output.status.code(), String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
@@ -43,4 +48,23 @@ fn the_current_context_says_which_cluster_is_meant() {
     assert_eq!(here, (Some(0), "[]\n".to_owned()));
     assert_eq!((by_name.0, back.0, unknown.0), (Some(5), Some(5), Some(3)));
     assert_eq!(open.0, Some(2), "a file that others may read is not believed");
+}
+
+#[test]
+fn arguments_count_more_than_the_environment_and_that_more_than_the_current_context() {
+    let data = data_dir();
+    let (home, node) = (data_dir(), Node::server(data.path()));
+    at(home.path(), &["context", "set", "gone", "--brokers", "127.0.0.1:1", "--use"]);
+    at(home.path(), &["context", "set", "here", "--brokers", &node.kafka]);
+    let reached = |environment: &[(&str, &str)], more: &[&str]| {
+        let words = [&["topic", "list", "--timeout", "100ms"][..], more].concat();
+        within(home.path(), environment, &words).0 == Some(0)
+    };
+    let (by_name, by_address) = (("AQUIFER_CONTEXT", "here"), ("AQUIFER_BROKERS", node.kafka.as_str()));
+
+    assert!(!reached(&[], &[]));
+    assert!(reached(&[by_name], &[]) && reached(&[by_address], &[]));
+    assert!(!reached(&[by_name], &["--context", "gone"]) && !reached(&[by_address], &["--context", "gone"]));
+    assert!(!reached(&[by_name, by_address], &["--brokers", "127.0.0.1:1"]));
+    assert!(reached(&[("AQUIFER_CONTEXT", "gone")], &["--brokers", &node.kafka]));
 }
