@@ -149,6 +149,11 @@ impl Core {
         known.leaders.values().map(|leader| leader.node).collect()
     }
 
+    /// The topics that were sent to.
+    pub(crate) fn names(&self) -> Vec<Text> {
+        self.topics.keys().cloned().collect()
+    }
+
     /// Puts the topics with unsent records that nobody leads into the answer, after failing what waited too long.
     pub(crate) fn leaderless(&mut self, now: Now) -> Vec<Text> {
         let mut names = Vec::new();

@@ -9,6 +9,19 @@ use crate::backoff::Backoff;
 const BACKOFF_FIRST: Duration = Duration::from_millis(20);
 const BACKOFF_LIMIT: Duration = Duration::from_secs(1);
 
+/// Asks again for all topics, which may have been given partitions.
+async fn refresh(shared: &Arc<Shared>) {
+    let names = shared.core().names();
+    for name in names {
+        shared.client.forget(&name);
+        // What is known stays good until brokers say otherwise.
+        if let Ok(known) = shared.client.topic(&name).await {
+            let nodes = shared.core().learn(&name, &known);
+            nodes.into_iter().for_each(|node| Shared::wake(shared, node));
+        }
+    }
+}
+
 /// Works until the producer is closed.
 pub(crate) async fn route(shared: Arc<Shared>) {
     let runtime = shared.client.runtime().clone();
@@ -23,7 +36,11 @@ pub(crate) async fn route(shared: Arc<Shared>) {
         };
         if leaderless.is_empty() && !needs_identity {
             backoff = Backoff::new(BACKOFF_FIRST, BACKOFF_LIMIT);
-            shared.router.notified().await;
+            tokio::select! {
+                biased;
+                () = shared.router.notified() => {}
+                () = runtime.sleep(shared.settings.metadata_age_max) => refresh(&shared).await,
+            }
             continue;
         }
         if needs_identity && let Ok(identity) = shared.client.producer_identity().await {

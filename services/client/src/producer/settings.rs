@@ -24,6 +24,8 @@ pub struct ProducerSettings {
     pub buffer_bytes_max: usize,
     /// From the first record of a batch to its acknowledgement; after that it has failed.
     pub delivery_timeout: Duration,
+    /// How long partitions that a topic was given may go unnoticed.
+    pub metadata_age_max: Duration,
 }
 
 impl Default for ProducerSettings {
@@ -38,6 +40,7 @@ impl Default for ProducerSettings {
             in_flight_max: 5,
             buffer_bytes_max: 32 * 1024 * 1024,
             delivery_timeout: Duration::from_secs(120),
+            metadata_age_max: Duration::from_secs(300),
         }
     }
 }

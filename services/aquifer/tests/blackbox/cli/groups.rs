@@ -5,7 +5,7 @@ use std::process::{Command, Stdio};
 use serde_json::json;
 
 use super::run::{AQUIFER, arguments, json as said, ok, refused};
-use crate::harness::{Node, data_dir, pause};
+use crate::harness::{Node, data_dir, pause, skip_without};
 
 #[test]
 fn a_group_goes_on_where_it_stopped_and_where_it_is_put() {
@@ -66,4 +66,35 @@ fn offsets_of_a_group_that_reads_are_left_alone() {
     }
     assert_eq!(status.code(), Some(130));
     assert_eq!(left["members"], json!([]), "one that is interrupted leaves its group");
+}
+
+#[test]
+fn a_group_of_classic_consumers_shows_what_they_read() {
+    if skip_without("kcat") {
+        return;
+    }
+    let data = data_dir();
+    let node = Node::server(data.path());
+    ok(&node, &["topic", "create", "orders", "-p", "3"], "");
+    let mut member = Command::new("kcat")
+        .args(["-b", &node.kafka, "-G", "classics", "orders"])
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("it starts");
+    let mut groups = said(&node, &["group", "list"]);
+    while groups[0]["state"] != "Stable" {
+        pause();
+        groups = said(&node, &["group", "list"]);
+    }
+
+    let described = said(&node, &["group", "describe", "classics"]);
+    let lag = said(&node, &["group", "lag", "classics"]);
+    member.kill().expect("it runs");
+    member.wait().expect("it ran");
+
+    assert_eq!(described["kind"], "classic");
+    assert_eq!(described["members"][0]["client"], "rdkafka");
+    assert_eq!(described["members"][0]["assigned"], json!({"orders": [0, 1, 2]}));
+    assert!(lag.as_array().is_some_and(|lags| lags.iter().all(|lag| lag["client"] == "rdkafka")), "{lag}");
 }

@@ -1,6 +1,8 @@
 //! What producers send, and how it comes back.
 
-use aquifer_client::{Outgoing, Producer, ProducerSettings, Start};
+use std::time::Duration;
+
+use aquifer_client::{Outgoing, Producer, ProducerSettings, Start, partition_of_key};
 use aquifer_record::{Compression, Header};
 use aquifer_types::{PartitionIndex, TimestampMs};
 
@@ -33,6 +35,27 @@ pub(super) async fn every_codec_and_kind_of_record_comes_back_as_it_was_sent(sta
         let expected =
             [(0, text("key"), text("value"), expected_headers), (1, text("key"), None, Vec::new())];
         assert_eq!(records[&0], expected, "{compression:?}");
+    }
+}
+
+pub(super) async fn partitions_that_come_later_are_noticed(stage: Stage) {
+    let topic = stage.topic(1).await;
+    let settings =
+        ProducerSettings { metadata_age_max: Duration::from_millis(20), ..ProducerSettings::default() };
+    let producer = Producer::new(stage.client.clone(), settings);
+    stage.client.create_partitions(&topic, 4, false).await.expect("grown");
+
+    let mut number = 0;
+    loop {
+        let key = number.to_string();
+        let record = Outgoing { topic: &topic, key: Some(key.as_bytes()), ..Outgoing::default() };
+        let delivered = producer.send(record).await.expect("taken").wait().await.expect("delivered");
+        if delivered.partition != PartitionIndex(0) {
+            assert_eq!(delivered.partition, partition_of_key(key.as_bytes(), 4));
+            return;
+        }
+        number += 1;
+        tokio::task::yield_now().await;
     }
 }
 

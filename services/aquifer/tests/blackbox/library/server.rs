@@ -40,6 +40,7 @@ fn play_all(kind: Kind) {
     let scenes = scenes![
         produce::every_codec_and_kind_of_record_comes_back_as_it_was_sent,
         produce::sequences_survive_a_closed_producer_and_a_new_one,
+        produce::partitions_that_come_later_are_noticed,
         read::consumers_start_where_they_are_told,
         read::an_offset_that_is_gone_follows_the_policy,
         read::a_paused_partition_rests_and_goes_on,
