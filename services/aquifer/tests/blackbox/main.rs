@@ -12,5 +12,6 @@ mod mounted;
 mod offline;
 mod power_cut;
 mod restart;
+mod tier;
 mod verified;
 mod wire;

@@ -51,6 +51,7 @@ const SERVED: &[ApiKey] = &[
     ApiKey::ConsumerGroupDescribe,
     ApiKey::ListConfigResources,
     ApiKey::DescribeTopicPartitions,
+    ApiKey::AquiferTier,
 ];
 
 /// The versions of everything served.

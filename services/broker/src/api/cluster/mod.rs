@@ -5,6 +5,7 @@ mod describe_cluster;
 mod describe_log_dirs;
 mod describe_quorum;
 mod find_coordinator;
+mod tier;
 mod update_features;
 
 pub(crate) use api_versions::{advertised, api_versions};
@@ -12,4 +13,5 @@ pub(crate) use describe_cluster::describe_cluster;
 pub(crate) use describe_log_dirs::describe_log_dirs;
 pub(crate) use describe_quorum::describe_quorum;
 pub(crate) use find_coordinator::find_coordinator;
+pub(crate) use tier::aquifer_tier;
 pub(crate) use update_features::update_features;
