@@ -1,7 +1,8 @@
 #!/bin/sh
-# Runs one node of Apache Kafka for loadtest: kafka.sh fetch | format DIR PORT | run DIR
+# Runs one node of Apache Kafka for loadtest: kafka.sh fetch | format DIR PORT [OPTION...] | run DIR
 #   fetch   copies the jars from Maven Central into cache/kafka, once
-#   format  writes DIR/server.properties for 127.0.0.1:PORT and formats DIR/data (the controller listens on PORT + 1)
+#   format  writes DIR/server.properties for 127.0.0.1:PORT and formats DIR/data (the controller listens on PORT + 1);
+#           options are those of Kafka's storage tool
 #   run     becomes the broker, with a heap of KAFKA_HEAP (1G)
 set -eu
 here=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd)
@@ -10,8 +11,14 @@ jars=$here/cache/kafka
 fetch() {
     [ -e "$jars/.complete" ] && return
     mkdir -p "$jars"
-    mvn --batch-mode --quiet -f "$here/pom.xml" dependency:copy-dependencies -DoutputDirectory="$jars"
-    touch "$jars/.complete"
+    # Whoever comes while another fetches waits, and finds it done.
+    exec 9>"$jars/.lock"
+    flock 9
+    if [ ! -e "$jars/.complete" ]; then
+        mvn --batch-mode --quiet -f "$here/pom.xml" dependency:copy-dependencies -DoutputDirectory="$jars"
+        touch "$jars/.complete"
+    fi
+    exec 9>&-
 }
 
 format() {
@@ -34,15 +41,18 @@ group.initial.rebalance.delay.ms=0
 auto.create.topics.enable=false
 log.segment.delete.delay.ms=1000
 EOF
+    settings=$1/server.properties
+    shift 2
     java -Xmx256M -Dorg.slf4j.simpleLogger.defaultLogLevel=warn -cp "$jars/*" kafka.tools.StorageTool \
-        format --cluster-id 4L6g3nShT-eMCtK--X86sw --config "$1/server.properties"
+        format --cluster-id 4L6g3nShT-eMCtK--X86sw --config "$settings" "$@"
 }
 
 case ${1:-} in
 fetch) fetch ;;
 format)
     fetch
-    format "$2" "$3"
+    shift
+    format "$@"
     ;;
 run)
     # The garbage collector and flags of Kafka's own start script.
@@ -51,7 +61,7 @@ run)
         -Dorg.slf4j.simpleLogger.defaultLogLevel=warn -cp "$jars/*" kafka.Kafka "$2/server.properties"
     ;;
 *)
-    sed -n '2,5p' "$0" >&2
+    sed -n '2,6p' "$0" >&2
     exit 2
     ;;
 esac

@@ -3,14 +3,22 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use aquifer_cli::Format;
+use clap::{CommandFactory as _, Parser, Subcommand};
 
 use crate::{dev, log, server};
 
 /// Logs for the cloud: hot on disk, cold in object storage, spoken to in Kafka's protocol.
 #[derive(Debug, Parser)]
-#[command(name = "aquifer", version, about, propagate_version = true)]
-struct Cli {
+#[command(
+    name = "aquifer",
+    version,
+    about,
+    propagate_version = true,
+    after_help = "Exit codes: 0 done, 1 failed, 2 wrong arguments or input, 3 not found, 4 refused, 5 no broker answers, \
+                  130 interrupted"
+)]
+pub(crate) struct Cli {
     #[command(subcommand)]
     command: Command,
 }
@@ -18,15 +26,20 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Run a node for development: no configuration, 127.0.0.1 only
+    #[command(after_help = "Examples:\n  aquifer dev\n  aquifer dev --data-dir ./data --kafka-port 9092")]
     Dev(DevArguments),
     /// Run a node
+    #[command(after_help = "Examples:\n  aquifer server --config aquifer.toml\n  \
+                            aquifer server --config aquifer.toml --set limits.idle=5m")]
     Server(ServerArguments),
-    /// Look at configuration files
+    /// Look at configuration files, and at configs of running brokers
     #[command(subcommand)]
     Config(ConfigCommand),
     /// Look into the data directory of a node that is not running
     #[command(subcommand)]
     Log(log::LogCommand),
+    #[command(flatten)]
+    Cluster(aquifer_cli::Command),
 }
 
 /// What `aquifer dev` takes.
@@ -63,13 +76,26 @@ pub(crate) struct ServerArguments {
 #[derive(Debug, Subcommand)]
 enum ConfigCommand {
     /// Say what is wrong with a configuration file, the environment's overrides included
+    #[command(after_help = "Examples:\n  aquifer config check aquifer.toml")]
     Check { file: PathBuf },
     /// Print the reference: every key with its default
+    #[command(after_help = "Examples:\n  aquifer config default > aquifer.toml")]
     Default,
+    #[command(flatten)]
+    Running(aquifer_cli::ConfigCommand),
 }
 
 pub(crate) fn run() -> ExitCode {
-    let outcome = match Cli::parse().command {
+    let format = Format::of_arguments(std::env::args());
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return aquifer_cli::refuse(&error, format),
+    };
+    let outcome = match cli.command {
+        Command::Cluster(command) => return aquifer_cli::run(command, Cli::command(), format),
+        Command::Config(ConfigCommand::Running(command)) => {
+            return aquifer_cli::run(command, Cli::command(), format);
+        }
         Command::Dev(arguments) => dev::run(&arguments),
         Command::Server(arguments) => server::run(&arguments),
         Command::Config(ConfigCommand::Check { file }) => server::check(&file),

@@ -2,6 +2,8 @@
 #![forbid(unsafe_code)]
 
 mod command;
+#[cfg(test)]
+mod command_test;
 mod config;
 mod dev;
 mod log;

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use aquifer_runtime::{Monotonic, Runtime};
-use aquifer_types::{NodeId, PartitionIndex};
+use aquifer_types::{NodeId, PartitionIndex, TopicId};
 use aquifer_wire::messages::metadata_request::MetadataRequestTopic;
 use aquifer_wire::messages::{MetadataRequest, MetadataResponse};
 use aquifer_wire::{ErrorCode, Request, Text};
@@ -19,6 +19,9 @@ use crate::error::ClientError;
 
 const BACKOFF_FIRST: Duration = Duration::from_millis(20);
 const BACKOFF_LIMIT: Duration = Duration::from_secs(1);
+
+/// A topic that was just created may be unknown to some brokers for a moment; one that is unknown so often is not there.
+const UNKNOWN_TOPIC_TRIES: u32 = 4;
 
 /// What a client holds to.
 #[derive(Clone, Debug)]
@@ -73,15 +76,23 @@ impl Client {
 
     /// A connection to a broker that metadata names.
     pub async fn connection(&self, node: NodeId) -> Result<Connection, ClientError> {
-        let known = self.cluster().address(node).cloned();
-        let address = match known {
-            Some(address) => address,
-            None => {
-                self.refresh(&[]).await?;
-                self.cluster().address(node).cloned().ok_or(ClientError::UnknownBroker(node.0))?
-            }
-        };
+        let address = self.address(node).await?;
         self.connect(&address).await
+    }
+
+    async fn address(&self, node: NodeId) -> Result<Address, ClientError> {
+        let known = self.cluster().address(node).cloned();
+        if let Some(address) = known {
+            return Ok(address);
+        }
+        self.refresh(&[]).await?;
+        self.cluster().address(node).cloned().ok_or(ClientError::UnknownBroker(node.0))
+    }
+
+    /// A connection to a broker that nobody else uses, for requests that the broker sits on: answers come in order.
+    pub(crate) async fn dedicated(&self, node: NodeId) -> Result<Connection, ClientError> {
+        let address = self.address(node).await?;
+        self.open(&address).await
     }
 
     /// A connection to whichever broker answers first in order: known ones, then the bootstrap addresses.
@@ -127,6 +138,25 @@ impl Client {
         Ok(Topic::from(described))
     }
 
+    /// A topic, asked for again while brokers cannot say.
+    pub async fn topic_when_known(&self, name: &str) -> Result<Topic, ClientError> {
+        let mut retry = self.retry();
+        let mut unknown = 0;
+        loop {
+            let error = match self.topic(name).await {
+                Ok(topic) => return Ok(topic),
+                Err(error) => error,
+            };
+            if error.code() == Some(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION) {
+                unknown += 1;
+                if unknown == UNKNOWN_TOPIC_TRIES {
+                    return Err(error);
+                }
+            }
+            retry.after(error, Some(name)).await?;
+        }
+    }
+
     /// Who leads a partition; the topic is asked for again if nobody did when it was last seen.
     pub async fn leader(
         &self,
@@ -148,6 +178,42 @@ impl Client {
     /// Asks for the topic again when it is next needed.
     pub fn forget(&self, topic: &str) {
         self.cluster().forget(topic);
+    }
+
+    /// The names of topics by id; those that are gone are not in the answer.
+    pub(crate) async fn topic_names(&self, ids: &[TopicId]) -> Result<BTreeMap<TopicId, Text>, ClientError> {
+        if ids.is_empty() {
+            return Ok(BTreeMap::new());
+        }
+        let asked = ids.iter().map(|id| MetadataRequestTopic { topic_id: id.0, name: None });
+        let request = MetadataRequest {
+            topics: Some(asked.collect()),
+            allow_auto_topic_creation: false,
+            ..MetadataRequest::default()
+        };
+        let response = self.call_any(&request).await?;
+        ClientError::check(response.error_code, None)?;
+        self.cluster().learn(&response);
+        let known = response.topics.iter().filter(|topic| topic.error_code.is_none());
+        Ok(known
+            .filter_map(|topic| Some((TopicId(topic.topic_id), topic.name.as_ref()?.detached())))
+            .collect())
+    }
+
+    /// Takes in where brokers listen: id, host and port.
+    pub(crate) fn learn_brokers<'a>(&self, endpoints: impl IntoIterator<Item = (i32, &'a str, i32)>) {
+        self.cluster().learn_brokers(endpoints.into_iter());
+    }
+
+    /// Takes in what a broker said of a partition's leader beside an error.
+    pub(crate) fn learn_leader<'a>(
+        &self,
+        topic: &str,
+        partition: PartitionIndex,
+        leader: Leader,
+        endpoints: impl Iterator<Item = (i32, &'a str, i32)>,
+    ) {
+        self.cluster().learn_leader(topic, partition, leader, endpoints);
     }
 
     #[must_use]
@@ -173,12 +239,16 @@ impl Client {
     async fn connect(&self, address: &Address) -> Result<Connection, ClientError> {
         let slot = Arc::clone(self.slots().entry(address.clone()).or_default());
         let mut slot = slot.lock().await;
-        if let Some(open) = slot.as_ref().filter(|connection| connection.closed().is_none()) {
+        if let Some(open) = slot.as_ref().filter(|connection| connection.is_usable()) {
             return Ok(open.clone());
         }
-        let Shared { runtime, connector, settings, .. } = &*self.shared;
-        let opened = Connection::open(runtime, &**connector, address, &settings.connection).await?;
+        let opened = self.open(address).await?;
         Ok(slot.insert(opened).clone())
+    }
+
+    async fn open(&self, address: &Address) -> Result<Connection, ClientError> {
+        let Shared { runtime, connector, settings, .. } = &*self.shared;
+        Ok(Connection::open(runtime, &**connector, address, &settings.connection).await?)
     }
 
     fn cluster(&self) -> MutexGuard<'_, Cluster> {

@@ -55,6 +55,30 @@ impl Cluster {
         }
     }
 
+    /// Takes in what a broker said of one partition's leader, and where that one listens.
+    pub(crate) fn learn_leader<'a>(
+        &mut self,
+        topic: &str,
+        partition: PartitionIndex,
+        leader: Leader,
+        endpoints: impl Iterator<Item = (i32, &'a str, i32)>,
+    ) {
+        self.learn_brokers(endpoints);
+        let Some(topic) = self.topics.get_mut(topic) else { return };
+        let known = topic.leaders.entry(partition).or_insert(leader);
+        if known.epoch <= leader.epoch {
+            *known = leader;
+        }
+    }
+
+    /// Adds brokers to those known: id, host and port.
+    pub(crate) fn learn_brokers<'a>(&mut self, endpoints: impl Iterator<Item = (i32, &'a str, i32)>) {
+        for (node, host, port) in endpoints {
+            let Ok(port) = u16::try_from(port) else { continue };
+            self.brokers.insert(NodeId(node), Address { host: host.to_owned(), port });
+        }
+    }
+
     pub(crate) fn forget(&mut self, topic: &str) {
         self.topics.remove(topic);
     }
@@ -73,6 +97,13 @@ impl Cluster {
 
     pub(crate) fn controller(&self) -> Option<NodeId> {
         self.controller
+    }
+}
+
+impl Leader {
+    /// What a broker says of the leader beside an error; negative numbers where it knows nothing.
+    pub(crate) fn from_hint(node: i32, epoch: i32) -> Option<Leader> {
+        (node >= 0 && epoch >= 0).then_some(Leader { node: NodeId(node), epoch: LeaderEpoch(epoch) })
     }
 }
 

@@ -5,15 +5,22 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aquifer_runtime::{Monotonic, Runtime};
-use aquifer_wire::messages::{ApiVersionsRequest, ApiVersionsResponse};
+use aquifer_wire::messages::{
+    ApiVersionsRequest, ApiVersionsResponse, SaslAuthenticateRequest, SaslHandshakeRequest,
+};
 use aquifer_wire::{EncodeError, ErrorCode, Message, Piece, Request, Text, decode_response, encode_request};
+use bytes::Bytes;
 
 use crate::address::Address;
 use crate::connector::Connector;
 use crate::error::{CallError, Closed, ConnectError};
 use crate::inbound::{Frame, Keep};
 use crate::link::{Answer, Link, Window};
+use crate::secure::{Credentials, Login, SaslError};
 use crate::versions::Versions;
+
+/// How much of the time is used that a broker grants a login; what is under way then still ends in time.
+const LIFETIME_USED: f64 = 0.85;
 
 /// What a connection holds to.
 #[derive(Clone, Debug)]
@@ -28,6 +35,8 @@ pub struct ConnectionSettings {
     pub response_bytes_max: usize,
     /// Opening the stream and learning the broker's versions, together.
     pub connect_timeout: Duration,
+    /// Who we are, where brokers ask.
+    pub credentials: Option<Credentials>,
     /// How long an answer may take. When one is late the connection ends, as the answers behind it are late too.
     pub request_timeout: Duration,
 }
@@ -62,6 +71,8 @@ struct Shared {
     address: Address,
     settings: ConnectionSettings,
     versions: Versions,
+    /// When the broker asks for the credentials again, if it does; a new connection is opened before.
+    expires: Option<Monotonic>,
     link: Arc<Link>,
 }
 
@@ -73,6 +84,7 @@ impl Default for ConnectionSettings {
             in_flight_bytes_max: 64 * 1024 * 1024,
             response_bytes_max: 128 * 1024 * 1024,
             connect_timeout: Duration::from_secs(10),
+            credentials: None,
             request_timeout: Duration::from_secs(30),
         }
     }
@@ -113,9 +125,13 @@ impl Connection {
             address: address.clone(),
             settings: settings.clone(),
             versions: Versions::default(),
+            expires: None,
             link,
         };
         shared.versions = shared.learn_versions().await?;
+        if let Some(credentials) = &settings.credentials {
+            shared.expires = shared.log_in(credentials).await?;
+        }
         Ok(Connection { shared: Arc::new(shared) })
     }
 
@@ -193,6 +209,17 @@ impl Connection {
         &self.shared.address
     }
 
+    /// Whether requests may be sent on it: it is not closed, and the broker does not ask again who we are soon.
+    pub(crate) fn is_usable(&self) -> bool {
+        let now = self.shared.runtime.now().monotonic;
+        self.closed().is_none() && self.shared.expires.is_none_or(|expires| now < expires)
+    }
+
+    /// How long an answer may take where nothing else is said.
+    pub(crate) fn request_timeout(&self) -> Duration {
+        self.shared.settings.request_timeout
+    }
+
     /// Why the connection is of no more use, if it is not.
     #[must_use]
     pub fn closed(&self) -> Option<Closed> {
@@ -262,6 +289,41 @@ impl Shared {
                 Err(CallError::TimedOut)
             }
         }
+    }
+
+    /// Proves who we are; says until when that holds.
+    async fn log_in(&self, credentials: &Credentials) -> Result<Option<Monotonic>, ConnectError> {
+        let refused = |source| ConnectError::Login { address: self.address.clone(), source };
+        let asked = credentials.mechanism.name();
+        let handshake = SaslHandshakeRequest { mechanism: Text::from_static(asked) };
+        let answer = self.exchange(&handshake).await?;
+        if !answer.error_code.is_none() {
+            let offered: Vec<&str> = answer.mechanisms.iter().map(Text::as_str).collect();
+            return Err(refused(SaslError::Mechanism { asked, offered: offered.join(", ") }));
+        }
+        let mut login = Login::new(credentials, &self.runtime);
+        let (mut last, mut lifetime) = (Bytes::new(), 0);
+        while let Some(message) = login.next(&last).map_err(refused)? {
+            let answer = self.exchange(&SaslAuthenticateRequest { auth_bytes: message.into() }).await?;
+            if !answer.error_code.is_none() {
+                let message = answer.error_message.as_ref().map(Text::to_string);
+                return Err(refused(SaslError::Refused { message }));
+            }
+            (last, lifetime) = (answer.auth_bytes, answer.session_lifetime_ms);
+        }
+        let lifetime = u64::try_from(lifetime).ok().filter(|millis| *millis > 0).map(Duration::from_millis);
+        Ok(lifetime.map(|lifetime| self.runtime.now().monotonic.plus(lifetime.mul_f64(LIFETIME_USED))))
+    }
+
+    async fn exchange<R: Request>(&self, request: &R) -> Result<R::Response, ConnectError> {
+        let failed = |source| ConnectError::LoginCall { address: self.address.clone(), source };
+        let version =
+            self.versions.common::<R>().ok_or(CallError::Unsupported { api: R::KEY }).map_err(failed)?;
+        let encode = |id| encode_request(id, Some(&self.settings.client_id), version, request);
+        let sent = self.send(Keep::Whole, self.settings.connect_timeout, encode).await;
+        let frame = sent.map_err(failed)?.frame().await.map_err(failed)?;
+        let (_, response) = decode_response(version, &frame.bytes).map_err(|error| failed(error.into()))?;
+        Ok(response)
     }
 
     /// Asks in the newest version known here; a broker that does not know it answers in version 0 and says which it

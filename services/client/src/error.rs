@@ -6,6 +6,7 @@ use std::sync::Arc;
 use aquifer_wire::{ApiKey, DecodeError, EncodeError, ErrorCode, Text};
 
 use crate::address::Address;
+use crate::secure::SaslError;
 
 /// Why a connection ended. Every call under way gets a copy.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -36,6 +37,10 @@ pub enum ConnectError {
     TimedOut { address: Address },
     #[error("ask {address} for its versions")]
     Versions { address: Address, source: CallError },
+    #[error("log in at {address}")]
+    Login { address: Address, source: SaslError },
+    #[error("exchange credentials with {address}")]
+    LoginCall { address: Address, source: CallError },
     #[error("{address} refused to name its versions: {code}")]
     VersionsRefused { address: Address, code: ErrorCode },
 }
@@ -75,6 +80,9 @@ pub enum ClientError {
     NoLeader { topic: String, partition: i32 },
     #[error("the answer leaves out {0}")]
     Incomplete(&'static str),
+    /// One that several calls have in common.
+    #[error(transparent)]
+    Shared(Arc<ClientError>),
 }
 
 impl ClientError {
@@ -92,11 +100,50 @@ impl ClientError {
             ClientError::Connect(ConnectError::VersionsRefused { code, .. })
             | ClientError::Refused { code, .. } => code.retriable(),
             ClientError::Call(error) => matches!(error, CallError::Closed(_) | CallError::TimedOut),
+            ClientError::Connect(ConnectError::Login { .. }) => false,
             ClientError::Connect(_)
             | ClientError::NoBroker
             | ClientError::UnknownBroker(_)
             | ClientError::NoLeader { .. } => true,
             ClientError::Incomplete(_) => false,
+            ClientError::Shared(error) => error.retriable(),
+        }
+    }
+
+    /// Whether what is known of leaders and brokers may be out of date.
+    pub(crate) fn hints_at_stale_metadata(&self) -> bool {
+        match self {
+            ClientError::Refused { code, .. } => matches!(
+                *code,
+                ErrorCode::NOT_LEADER_OR_FOLLOWER
+                    | ErrorCode::LEADER_NOT_AVAILABLE
+                    | ErrorCode::REPLICA_NOT_AVAILABLE
+                    | ErrorCode::UNKNOWN_TOPIC_OR_PARTITION
+                    | ErrorCode::UNKNOWN_TOPIC_ID
+                    | ErrorCode::INCONSISTENT_TOPIC_ID
+                    | ErrorCode::FENCED_LEADER_EPOCH
+                    | ErrorCode::UNKNOWN_LEADER_EPOCH
+                    | ErrorCode::KAFKA_STORAGE_ERROR
+            ),
+            ClientError::Shared(error) => error.hints_at_stale_metadata(),
+            ClientError::Incomplete(_) => false,
+            _ => true,
+        }
+    }
+
+    /// Whether the topic or partition is not there, as far as the broker that was asked knows.
+    #[must_use]
+    pub fn is_unknown_topic(&self) -> bool {
+        self.code() == Some(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION)
+    }
+
+    /// Whether the broker does not answer requests of this kind at all.
+    #[must_use]
+    pub fn is_unsupported(&self) -> bool {
+        match self {
+            ClientError::Call(error) => matches!(error, CallError::Unsupported { .. }),
+            ClientError::Shared(error) => error.is_unsupported(),
+            _ => false,
         }
     }
 
@@ -105,6 +152,7 @@ impl ClientError {
     pub fn code(&self) -> Option<ErrorCode> {
         match self {
             ClientError::Refused { code, .. } => Some(*code),
+            ClientError::Shared(error) => error.code(),
             _ => None,
         }
     }

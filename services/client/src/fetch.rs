@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use aquifer_types::{Offset, PartitionIndex, TopicId};
+use aquifer_types::{Offset, PartitionIndex, ProducerId, TopicId};
 use aquifer_wire::messages::FetchRequest;
 use aquifer_wire::messages::fetch_request::{FetchPartition, FetchTopic};
 use aquifer_wire::messages::fetch_response::PartitionData;
@@ -32,6 +32,8 @@ pub struct Fetched {
     pub high_watermark: Offset,
     pub last_stable_offset: Offset,
     pub log_start: Offset,
+    /// Transactions that were given up, by producer and first offset; only where records are read committed.
+    pub aborted: Vec<(ProducerId, Offset)>,
 }
 
 impl Default for FetchSettings {
@@ -84,11 +86,13 @@ impl Fetched {
     pub fn from_partition(partition: &PartitionData) -> Result<Fetched, ClientError> {
         ClientError::check(partition.error_code, None)?;
         let records = partition.records.as_ref().and_then(Records::as_bytes);
+        let aborted = partition.aborted_transactions.iter().flatten();
         Ok(Fetched {
             records: records.cloned().unwrap_or_default(),
             high_watermark: Offset(partition.high_watermark),
             last_stable_offset: Offset(partition.last_stable_offset),
             log_start: Offset(partition.log_start_offset),
+            aborted: aborted.map(|it| (ProducerId(it.producer_id), Offset(it.first_offset))).collect(),
         })
     }
 }

@@ -7,6 +7,7 @@ use aquifer_wire::messages::fetch_request::{FetchPartition, FetchTopic, Forgotte
 use aquifer_wire::messages::{FetchRequest, FetchResponse};
 use aquifer_wire::{ErrorCode, Text};
 
+use crate::cluster::Leader;
 use crate::error::ClientError;
 use crate::fetch::{FetchSettings, Fetched};
 
@@ -24,6 +25,8 @@ pub struct FromPartition {
     pub topic: Text,
     pub partition: PartitionIndex,
     pub result: Result<Fetched, ClientError>,
+    /// Who leads it, where the broker says so beside an error.
+    pub leader: Option<Leader>,
 }
 
 /// The session side of a consumer: pure state, to be driven over one connection with one request at a time.
@@ -145,7 +148,9 @@ impl FetchSession {
                 if result.is_err() {
                     failed.insert((name.clone(), index));
                 }
-                fetched.push(FromPartition { topic: name.clone(), partition: index, result });
+                let hint = &partition.current_leader;
+                let leader = Leader::from_hint(hint.leader_id, hint.leader_epoch);
+                fetched.push(FromPartition { topic: name.clone(), partition: index, result, leader });
             }
         }
         // Brokers drop a partition that failed from what they cache; naming it again is right in either case.

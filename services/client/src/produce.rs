@@ -52,6 +52,16 @@ impl Acks {
         }
     }
 
+    /// A request for batches of many partitions.
+    pub(crate) fn request_for(self, topic_data: Vec<TopicProduceData>) -> ProduceRequest {
+        ProduceRequest {
+            transactional_id: None,
+            acks: self.number(),
+            timeout_ms: i32::try_from(REPLICATION_TIMEOUT.as_millis()).unwrap_or(i32::MAX),
+            topic_data,
+        }
+    }
+
     /// A request for one batch, for whoever keeps a connection's window full by itself.
     #[must_use]
     pub fn request(
@@ -62,16 +72,8 @@ impl Acks {
         batch: Bytes,
     ) -> ProduceRequest {
         let data = PartitionProduceData { index: partition.0, records: Some(Records::Bytes(batch)) };
-        ProduceRequest {
-            transactional_id: None,
-            acks: self.number(),
-            timeout_ms: i32::try_from(REPLICATION_TIMEOUT.as_millis()).unwrap_or(i32::MAX),
-            topic_data: vec![TopicProduceData {
-                name: topic.clone(),
-                topic_id: id.0,
-                partition_data: vec![data],
-            }],
-        }
+        let (name, partition_data) = (topic.clone(), vec![data]);
+        self.request_for(vec![TopicProduceData { name, topic_id: id.0, partition_data }])
     }
 }
 
@@ -83,7 +85,7 @@ impl Produced {
         Produced::from_partition(partition.ok_or(ClientError::Incomplete("the partition"))?)
     }
 
-    fn from_partition(partition: &PartitionProduceResponse) -> Result<Produced, ClientError> {
+    pub(crate) fn from_partition(partition: &PartitionProduceResponse) -> Result<Produced, ClientError> {
         ClientError::check(partition.error_code, partition.error_message.as_ref())?;
         Ok(Produced {
             base: Offset(partition.base_offset),

@@ -26,6 +26,11 @@ impl Versions {
         self.ranges.get(&api_key).copied()
     }
 
+    /// All that the broker says, by number.
+    pub(crate) fn ranges(&self) -> impl Iterator<Item = (i16, (i16, i16))> {
+        self.ranges.iter().map(|(key, range)| (*key, *range))
+    }
+
     /// The highest version of ApiVersions itself to ask with, where the first try was refused.
     pub(crate) fn api_versions(&self) -> i16 {
         let supported = ApiKey::ApiVersions.supported();

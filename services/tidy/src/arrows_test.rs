@@ -8,12 +8,13 @@ use crate::tree::{files, read};
 const ARROWS: &[(&str, &str)] = &[
     ("gateway/rest", "runtime"),
     ("loadtest", "client record runtime types wire"),
-    ("services/aquifer", "broker disk group hotlog net node quorum record rest runtime types"),
+    ("services/aquifer", "broker cli disk group hotlog net node quorum record rest runtime types"),
     (
         "services/broker",
         "cold coordinator disk group hotlog manifest metadata net objects partition quorum record replica runtime tiering types wire",
     ),
-    ("services/client", "runtime types wire"),
+    ("services/cli", "client record runtime types wire"),
+    ("services/client", "record runtime types wire"),
     ("services/coordinator", "disk group hotlog metadata partition record replica runtime types"),
     ("services/group", "types"),
     ("services/metadata", "manifest types"),

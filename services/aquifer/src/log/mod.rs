@@ -17,8 +17,12 @@ use self::names::Names;
 #[derive(Debug, clap::Subcommand)]
 pub(crate) enum LogCommand {
     /// Read everything in a data directory and say what is not sound
+    #[command(
+        after_help = "Examples:\n  aquifer log verify ./data\n  aquifer log verify ./data --topic orders"
+    )]
     Verify(VerifyArguments),
     /// Print batches, and records if asked to
+    #[command(after_help = "Examples:\n  aquifer log dump ./data --topic orders --records -o ndjson")]
     Dump(DumpArguments),
 }
 

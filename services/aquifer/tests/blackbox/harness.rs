@@ -53,6 +53,11 @@ impl Node {
         Node::begin(command, ports).ready()
     }
 
+    /// Starts `aquifer server`, which creates no topics by itself.
+    pub(crate) fn server(data_dir: &Path) -> Node {
+        Node::begin_server(data_dir, Ports::free(), "").ready()
+    }
+
     /// Starts `aquifer server`, which creates no topics by itself, with more configuration; it is still starting.
     pub(crate) fn begin_server(data_dir: &Path, ports: Ports, more: &str) -> Node {
         let config = format!(

@@ -1,5 +1,6 @@
 //! Black-box tests: the real binary, real clients, real signals.
 
+mod cli;
 mod clients;
 mod compaction;
 mod disk_full;
@@ -10,6 +11,7 @@ mod hostile;
 mod install;
 mod jars;
 mod kills;
+mod library;
 mod mounted;
 mod offline;
 mod power_cut;

@@ -1,0 +1,7 @@
+//! `aquifer context`: clusters under names.
+
+mod command;
+mod file;
+
+pub(crate) use command::{ContextCommand, run};
+pub(crate) use file::{Context, Contexts, Tls};

@@ -1,0 +1,130 @@
+//! `RecordReader`: a chunk's records, borrowed from the frame where they are not compressed.
+
+use std::collections::BTreeSet;
+use std::ops::ControlFlow;
+
+use aquifer_record::{BatchHeader, BatchView, CodecError, Record, RecordError, decode};
+use aquifer_types::{Offset, ProducerId};
+
+use super::chunk::Chunk;
+
+const UNPACKED_BYTES_MAX: usize = 256 * 1024 * 1024;
+
+/// A control record's key: its version, then its kind, of which 0 ends a transaction that does not count.
+const ABORT_MARKER: [u8; 2] = [0, 0];
+
+/// Reads chunks, one after another, with memory that it keeps for what has to be unpacked.
+#[derive(Debug)]
+pub struct RecordReader {
+    scratch: Vec<u8>,
+    unpacked_bytes_max: usize,
+}
+
+/// A batch cannot be read, so nothing behind it in its chunk was.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError {
+    #[error("the checksum of the batch at offset {0} does not hold")]
+    Checksum(Offset),
+    #[error("unpack the batch at offset {at}")]
+    Unpack { at: Offset, source: CodecError },
+    #[error("read the records of the batch at offset {at}")]
+    Records { at: Offset, source: RecordError },
+}
+
+impl ReadError {
+    /// The first offset of the batch that cannot be read.
+    #[must_use]
+    pub fn offset(&self) -> Offset {
+        match self {
+            ReadError::Checksum(at) | ReadError::Unpack { at, .. } | ReadError::Records { at, .. } => *at,
+        }
+    }
+}
+
+impl Default for RecordReader {
+    fn default() -> RecordReader {
+        RecordReader { scratch: Vec::new(), unpacked_bytes_max: UNPACKED_BYTES_MAX }
+    }
+}
+
+impl RecordReader {
+    /// Hands `visit` every record that is wanted, in order, until it breaks off. Control records, records of aborted
+    /// transactions and those before the chunk's first wanted offset are not among them.
+    pub fn read<B>(
+        &mut self,
+        chunk: &Chunk,
+        mut visit: impl FnMut(&Record<'_>) -> ControlFlow<B>,
+    ) -> Result<ControlFlow<B>, ReadError> {
+        let mut aborted = Aborted { pending: &chunk.aborted, open: BTreeSet::new() };
+        for batch in chunk.batches() {
+            if batch.header.end() <= chunk.from {
+                continue;
+            }
+            if !batch.checksum_holds() {
+                return Err(ReadError::Checksum(batch.header.base_offset));
+            }
+            let counts = aborted.counts(&batch.header);
+            if batch.header.attributes.is_control() {
+                aborted.end(&batch, &mut self.scratch);
+                continue;
+            }
+            if !counts {
+                continue;
+            }
+            if let ControlFlow::Break(broken) = self.read_batch(&batch, chunk.from, &mut visit)? {
+                return Ok(ControlFlow::Break(broken));
+            }
+        }
+        Ok(ControlFlow::Continue(()))
+    }
+
+    fn read_batch<B>(
+        &mut self,
+        batch: &BatchView<'_>,
+        from: Offset,
+        visit: &mut impl FnMut(&Record<'_>) -> ControlFlow<B>,
+    ) -> Result<ControlFlow<B>, ReadError> {
+        let at = batch.header.base_offset;
+        let records = decode(&batch.header, batch.body(), self.unpacked_bytes_max, &mut self.scratch);
+        for record in records.map_err(|source| ReadError::Unpack { at, source })? {
+            let record = record.map_err(|source| ReadError::Records { at, source })?;
+            if record.offset < from {
+                continue;
+            }
+            if let ControlFlow::Break(broken) = visit(&record) {
+                return Ok(ControlFlow::Break(broken));
+            }
+        }
+        Ok(ControlFlow::Continue(()))
+    }
+}
+
+/// Which producers' transactions are known to have been given up, as the batches go by.
+struct Aborted<'a> {
+    pending: &'a [(ProducerId, Offset)],
+    open: BTreeSet<ProducerId>,
+}
+
+impl Aborted<'_> {
+    /// Whether a batch's records count.
+    fn counts(&mut self, header: &BatchHeader) -> bool {
+        while let Some(((producer, first), rest)) = self.pending.split_first() {
+            if *first >= header.end() {
+                break;
+            }
+            self.open.insert(*producer);
+            self.pending = rest;
+        }
+        !(header.attributes.is_transactional() && self.open.contains(&header.producer_id))
+    }
+
+    /// Takes in a control batch: an abort marker ends its producer's transaction.
+    fn end(&mut self, batch: &BatchView<'_>, scratch: &mut Vec<u8>) {
+        let records = decode(&batch.header, batch.body(), UNPACKED_BYTES_MAX, scratch);
+        let mut records = records.into_iter().flatten();
+        let key = records.next().and_then(Result::ok).and_then(|record| record.key);
+        if key.is_some_and(|key| key.get(2..4) == Some(&ABORT_MARKER)) {
+            self.open.remove(&batch.header.producer_id);
+        }
+    }
+}
