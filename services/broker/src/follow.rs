@@ -51,11 +51,13 @@ impl Broker {
             Delta::TopicCreated(id) | Delta::PartitionsAdded { topic: id, .. } => {
                 if let Some(topic) = image.topic_by_id(*id) {
                     self.take_roles(topic, image);
+                    self.coordinator.topics_changed(std::slice::from_ref(topic.name()));
                 }
             }
             Delta::TopicDeleted { id, name } => {
                 self.delete_topic(*id);
                 self.coordinator.topics_deleted(&[(name.clone(), *id)]);
+                self.coordinator.topics_changed(std::slice::from_ref(name));
             }
             Delta::PartitionChanged(id) => {
                 if let Some(topic) = image.topic_by_id(id.topic) {

@@ -13,6 +13,7 @@ use crate::failure::{Exit, Failure};
 use crate::group::{self, GroupCommand};
 use crate::output::Format;
 use crate::produce::{self, ProduceArguments};
+use crate::tier::{self, TierCommand};
 use crate::topic::{self, TopicCommand};
 
 #[derive(Debug, Subcommand)]
@@ -30,6 +31,9 @@ pub enum Command {
     /// Show the cluster: brokers, quorum, disks, features
     #[command(subcommand)]
     Cluster(ClusterCommand),
+    /// Show what is in object storage, and have everything put there
+    #[command(subcommand)]
+    Tier(TierCommand),
     /// Keep addresses and credentials of clusters under names
     #[command(subcommand)]
     Context(ContextCommand),
@@ -115,6 +119,7 @@ impl Work {
     async fn run(self) -> Result<(), Failure> {
         match self {
             Work::Config(command) => config::run(&command).await,
+            Work::Command(Command::Tier(command)) => tier::run(&command).await,
             Work::Command(Command::Topic(command)) => topic::run(&command).await,
             Work::Command(Command::Produce(arguments)) => produce::run(&arguments).await,
             Work::Command(Command::Consume(arguments)) => consume::run(&arguments).await,

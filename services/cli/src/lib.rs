@@ -19,6 +19,7 @@ mod output;
 mod places;
 mod produce;
 mod reach;
+mod tier;
 mod topic;
 
 pub use command::{Command, refuse, run};

@@ -19,7 +19,7 @@ use crate::output::{OutputArguments, Printer};
 #[derive(Clone, Debug, Args)]
 pub struct Reach {
     /// Brokers to ask first, in place of a context; AQUIFER_BROKERS if absent
-    #[arg(short, long, value_name = "HOST:PORT", value_delimiter = ',')]
+    #[arg(short, long, visible_alias = "bootstrap", value_name = "HOST:PORT", value_delimiter = ',')]
     pub(crate) brokers: Vec<Address>,
     /// The context to use, in place of the current one; AQUIFER_CONTEXT if absent
     #[arg(long, value_name = "NAME", conflicts_with = "brokers")]

@@ -24,6 +24,7 @@ pub(crate) enum Message {
     Request { group: GroupId, request: Request, answer: oneshot::Sender<Outcome> },
     List { filter: ListFilter, answer: oneshot::Sender<Outcome> },
     TopicsDeleted(Vec<(TopicName, TopicId)>),
+    TopicsChanged(Vec<TopicName>),
     PatternResolved { group: GroupId, pattern: Arc<str>, topics: Vec<Arc<str>>, version: i64 },
 }
 
@@ -48,7 +49,7 @@ impl Message {
         match self {
             Message::Request { request, .. } => !reads(request),
             Message::List { .. } | Message::TopicsDeleted(_) => false,
-            Message::PatternResolved { .. } => true,
+            Message::PatternResolved { .. } | Message::TopicsChanged(_) => true,
         }
     }
 

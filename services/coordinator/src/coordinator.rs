@@ -88,6 +88,15 @@ impl Coordinator {
         asked.collect()
     }
 
+    /// These topics came, went, or have other partitions: their readers are given a new target.
+    pub fn topics_changed(&self, topics: &[TopicName]) {
+        let led = self.led.read().expect("noting who leads does not panic");
+        for led in led.values() {
+            // A task that ended tells its readers when it is loaded again.
+            let _ = led.sender.send(Message::TopicsChanged(topics.to_vec()));
+        }
+    }
+
     /// These topics are gone: their offsets are removed from every group.
     pub fn topics_deleted(&self, topics: &[(TopicName, TopicId)]) {
         let led = self.led.read().expect("noting who leads does not panic");

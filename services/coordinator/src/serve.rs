@@ -219,6 +219,7 @@ impl Serving {
             }
             Message::List { filter, answer } => Input::List { ticket: self.wait(answer), filter },
             Message::TopicsDeleted(topics) => Input::TopicsDeleted(topics),
+            Message::TopicsChanged(topics) => Input::TopicsChanged(topics),
             Message::PatternResolved { group, pattern, topics, version } => {
                 Input::PatternResolved { group, pattern, topics, version }
             }

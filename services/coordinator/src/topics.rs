@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use aquifer_group::Topics;
+use aquifer_group::{GroupConfig, GroupId, Topics};
 use aquifer_metadata::Image;
 use aquifer_types::{PartitionIndex, TopicId, TopicName};
 
@@ -26,6 +26,17 @@ impl Topics for ClusterTopics {
             if let Some(rack) = self.0.broker(replica.node).and_then(|broker| broker.rack.as_deref()) {
                 racks.push(Arc::from(rack));
             }
+        }
+    }
+
+    fn group(&self, group: &GroupId) -> GroupConfig {
+        let Some(own) = self.0.group_config(group.as_str()) else { return GroupConfig::default() };
+        // What was set was checked when it was set.
+        let number = |name| own.get(name).and_then(|value| value.parse().ok());
+        GroupConfig {
+            session_timeout_ms: number("consumer.session.timeout.ms"),
+            heartbeat_interval_ms: number("consumer.heartbeat.interval.ms"),
+            assignment_interval_ms: number("consumer.assignment.interval.ms"),
         }
     }
 
