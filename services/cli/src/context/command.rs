@@ -20,7 +20,7 @@ pub enum ContextCommand {
     Show(ShowArguments),
     /// Make or replace a context
     #[command(after_help = "Examples:\n  aquifer context set dev --brokers 127.0.0.1:9092\n  \
-                            aquifer context set prod --brokers a:9093,b:9093 --tls --mechanism scram-sha-512 \\\n    \
+                            aquifer context set prod --brokers a:9093,b:9093 --tls --mechanism scram-sha-512 \
                             --user alice --password-file ./secret --use")]
     Set(SetArguments),
     /// Make a context the current one; `-` is the one before

@@ -86,6 +86,7 @@ pub struct DeleteArguments {
 pub struct DeleteOffsetsArguments {
     #[arg(value_name = "GROUP")]
     pub(super) group: String,
+    /// Of this topic
     #[arg(short, long, value_name = "TOPIC")]
     pub(super) topic: String,
     /// Only these partitions

@@ -11,9 +11,11 @@ use aquifer_types::{PartitionIndex, Uuid};
 use aquifer_wire::messages::metadata_response::{
     MetadataResponseBroker, MetadataResponsePartition, MetadataResponseTopic,
 };
-use aquifer_wire::messages::produce_response::{PartitionProduceResponse, TopicProduceResponse};
+use aquifer_wire::messages::produce_response::{
+    LeaderIdAndEpoch, NodeEndpoint, PartitionProduceResponse, TopicProduceResponse,
+};
 use aquifer_wire::messages::{InitProducerIdResponse, MetadataResponse, ProduceRequest, ProduceResponse};
-use aquifer_wire::{ErrorCode, Records, RequestBody, Text};
+use aquifer_wire::{ApiKey, ErrorCode, Records, RequestBody, Text};
 use proptest::prelude::*;
 
 use super::{DeliveryError, Outgoing, Producer, ProducerSettings};
@@ -370,4 +372,57 @@ async fn a_partition_that_the_topic_does_not_have_is_refused_at_once() {
     let refused = producer.send(to(7, "nowhere")).await.expect_err("no such partition");
 
     assert!(matches!(refused, super::SendError::NoSuchPartition { partition: 7, partitions: 2 }));
+}
+
+/// A broker that leads nothing any more, and says who does.
+async fn deposed(successor: Address, asked: Arc<Mutex<Vec<ApiKey>>>) -> Address {
+    let port = Arc::new(AtomicU16::new(0));
+    let own_port = Arc::clone(&port);
+    let address = start(move |frame, body| {
+        asked.lock().expect("no holder panics").push(frame.key);
+        match body {
+            RequestBody::ApiVersions(_) => Answer::Say(versions().into()),
+            RequestBody::Metadata(request) => {
+                let name = request.topics.and_then(|topics| topics.into_iter().next()?.name);
+                let port = own_port.load(Ordering::SeqCst);
+                Answer::Say(metadata(port, name.unwrap_or_default()).into())
+            }
+            RequestBody::InitProducerId(_) => {
+                Answer::Say(InitProducerIdResponse { producer_id: 42, ..Default::default() }.into())
+            }
+            RequestBody::Produce(request) => Answer::Say(moved_to(&successor, &request).into()),
+            _ => Answer::Close,
+        }
+    })
+    .await;
+    port.store(address.port, Ordering::SeqCst);
+    address
+}
+
+fn moved_to(successor: &Address, request: &ProduceRequest) -> ProduceResponse {
+    let part = PartitionProduceResponse {
+        index: request.topic_data[0].partition_data[0].index,
+        error_code: ErrorCode::NOT_LEADER_OR_FOLLOWER,
+        current_leader: LeaderIdAndEpoch { leader_id: 2, leader_epoch: 9 },
+        ..Default::default()
+    };
+    let topic_id = request.topic_data[0].topic_id;
+    let topic = TopicProduceResponse { topic_id, partition_responses: vec![part], ..Default::default() };
+    let host = Text::from(successor.host.as_str());
+    let endpoint = NodeEndpoint { node_id: 2, host, port: i32::from(successor.port), rack: None };
+    ProduceResponse { responses: vec![topic], node_endpoints: vec![endpoint], ..Default::default() }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_leader_named_with_a_refusal_is_gone_to_without_asking() {
+    let (successor, broker) = broker(Vec::new()).await;
+    let asked = Arc::new(Mutex::new(Vec::new()));
+    let producer = producer(deposed(successor, Arc::clone(&asked)).await, small_batches());
+
+    let delivery = producer.send(to(0, "moved")).await.expect("taken");
+    delivery.wait().await.expect("delivered");
+
+    assert_eq!(broker.lock().expect("no holder panics").logs[&0].values, ["moved"]);
+    let asked = asked.lock().expect("no holder panics");
+    assert_eq!(asked.iter().filter(|key| **key == ApiKey::Metadata).count(), 1, "{asked:?}");
 }
