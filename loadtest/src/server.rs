@@ -100,7 +100,7 @@ impl Programs {
     fn aquifer_command(&self, directory: &Path) -> Result<(Command, u16, Option<u16>)> {
         let (port, http_port) = (free_port()?, free_port()?);
         let mut command = Command::new(&self.aquifer);
-        command.arg("dev").arg("--data-dir").arg(directory.join("data"));
+        command.arg("dev").args(["--tier", "none"]).arg("--data-dir").arg(directory.join("data"));
         command.args(["--kafka-port", &port.to_string(), "--http-port", &http_port.to_string()]);
         Ok((command, port, Some(http_port)))
     }

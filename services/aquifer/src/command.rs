@@ -41,6 +41,9 @@ pub(crate) struct DevArguments {
     /// The port for HTTP
     #[arg(long, value_name = "H", default_value_t = 8080)]
     pub(crate) http_port: u16,
+    /// Tier there (s3://bucket/prefix?endpoint=..., file:///folder), or not at all (none); a folder beside the data without it
+    #[arg(long, value_name = "URL")]
+    pub(crate) tier: Option<String>,
 }
 
 /// What `aquifer server` takes.

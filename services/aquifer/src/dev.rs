@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
+use aquifer_broker::TierSettings;
 use aquifer_net::{Advertised, Limits, Listener};
 use aquifer_runtime::{Now, Runtime};
 use aquifer_types::NodeId;
@@ -30,13 +31,13 @@ pub(crate) fn run(arguments: &DevArguments) -> Result<()> {
     logging::start(logging::Format::Text, "warn");
     let runtime = Runtime::real();
     let started = runtime.now();
-    let settings = settings(arguments, data_dir.clone());
+    let settings = settings(arguments, &data_dir);
     run_until_stopped(&runtime, settings, |node| {
         tell(node, &data_dir, temporary.is_some(), elapsed(&runtime, started));
     })
 }
 
-fn settings(arguments: &DevArguments, data_dir: PathBuf) -> NodeSettings {
+fn settings(arguments: &DevArguments, data_dir: &Path) -> NodeSettings {
     let local = |port| SocketAddr::from((Ipv4Addr::LOCALHOST, port));
     let listener = Listener {
         name: "PLAINTEXT".to_owned(),
@@ -45,7 +46,7 @@ fn settings(arguments: &DevArguments, data_dir: PathBuf) -> NodeSettings {
         tls: None,
     };
     let node = aquifer_node::Settings {
-        data_dir,
+        data_dir: data_dir.to_owned(),
         node: NodeId(0),
         bootstrap: true,
         broker: aquifer_broker::Settings {
@@ -55,6 +56,9 @@ fn settings(arguments: &DevArguments, data_dir: PathBuf) -> NodeSettings {
                 initial_rebalance_delay_ms: 0,
                 ..aquifer_group::Settings::default()
             },
+            tier: tier(arguments.tier.as_deref(), data_dir),
+            new_topics: settings_of(&[("remote.storage.enable", "true")]),
+            auto_topics: settings_of(&[("local.retention.ms", "45000")]),
             ..aquifer_broker::Settings::default()
         },
         log: aquifer_hotlog::Settings::default(),
@@ -62,6 +66,26 @@ fn settings(arguments: &DevArguments, data_dir: PathBuf) -> NodeSettings {
         snapshot_entries: None,
     };
     NodeSettings { listeners: vec![listener], http: local(arguments.http_port), node }
+}
+
+/// Quick enough that the first minute shows records move from hot to both to cold.
+fn tier(chosen: Option<&str>, data_dir: &Path) -> Option<TierSettings> {
+    let url = match chosen {
+        Some("none") => return None,
+        Some(url) => url.to_owned(),
+        None => {
+            let folder = std::path::absolute(data_dir.join("tier")).unwrap_or_else(|_| data_dir.join("tier"));
+            format!("file://{}", folder.display())
+        }
+    };
+    let mut settings = TierSettings::new(url);
+    settings.max_age = Duration::from_secs(15);
+    settings.grace = Duration::from_secs(60);
+    Some(settings)
+}
+
+fn settings_of(settings: &[(&str, &str)]) -> Vec<(String, String)> {
+    settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
 }
 
 fn elapsed(runtime: &Runtime, started: Now) -> Duration {

@@ -19,6 +19,7 @@ use crate::cleaner::CleaningTotals;
 use crate::producers::ProducerIds;
 use crate::replicas::Replicas;
 use crate::settings::Settings;
+use crate::tier::Tier;
 
 /// One broker.
 #[derive(Debug)]
@@ -32,6 +33,8 @@ pub struct Broker {
     pub(crate) directory: Directory,
     pub(crate) replicas: Replicas,
     pub(crate) coordinator: Coordinator,
+    /// Where sealed ranges go, if anywhere.
+    pub(crate) tier: Option<Arc<Tier>>,
     pub(crate) producer_ids: ProducerIds,
     pub(crate) fetch_sessions: FetchSessions,
     /// Held by who may unpack a stored batch: a small one may unpack to very much.

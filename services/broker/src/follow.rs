@@ -50,7 +50,7 @@ impl Broker {
         match delta {
             Delta::TopicCreated(id) | Delta::PartitionsAdded { topic: id, .. } => {
                 if let Some(topic) = image.topic_by_id(*id) {
-                    self.take_roles(topic);
+                    self.take_roles(topic, image);
                 }
             }
             Delta::TopicDeleted { id, name } => {
@@ -59,14 +59,19 @@ impl Broker {
             }
             Delta::PartitionChanged(id) => {
                 if let Some(topic) = image.topic_by_id(id.topic) {
-                    self.take_role(topic, id.partition);
+                    self.take_role(topic, id.partition, image);
+                }
+            }
+            Delta::TierChanged(id) => {
+                if let (Some(replica), Some(tier)) = (self.replicas.get(*id), image.tier(*id)) {
+                    replica.set_tier(tier.start(), tier.end());
                 }
             }
             Delta::TopicConfigChanged(id) => {
                 if let Some(topic) = image.topic_by_id(*id) {
                     self.reconfigure(topic);
                     // The minimum of in-sync replicas is a setting too.
-                    self.take_roles(topic);
+                    self.take_roles(topic, image);
                 }
             }
             Delta::ClusterConfigChanged => {
@@ -89,7 +94,7 @@ impl Broker {
             }
         }
         for topic in image.topics() {
-            self.take_roles(topic);
+            self.take_roles(topic, image);
             self.reconfigure(topic);
         }
     }
@@ -108,13 +113,13 @@ impl Broker {
         }
     }
 
-    fn take_roles(&self, topic: &Topic) {
+    fn take_roles(&self, topic: &Topic, image: &Image) {
         for partition in 0..topic.partition_count() {
-            self.take_role(topic, PartitionIndex(partition));
+            self.take_role(topic, PartitionIndex(partition), image);
         }
     }
 
-    fn take_role(&self, topic: &Topic, index: PartitionIndex) {
+    fn take_role(&self, topic: &Topic, index: PartitionIndex, image: &Image) {
         let Some(partition) = topic.partition(index) else { return };
         if !partition.has_replica(self.run.node) {
             return;
@@ -127,6 +132,10 @@ impl Broker {
             self.replicas.insert(replica.clone());
             replica
         });
+        let tier = image.tier(id);
+        if let Some(tier) = tier {
+            replica.set_tier(tier.start(), tier.end());
+        }
         let epoch = partition.leader_epoch();
         let partition_epoch = partition.partition_epoch();
         if partition.leader() == Some(self.run.node) {
@@ -137,8 +146,12 @@ impl Broker {
                 in_sync: partition.isr().collect(),
                 in_sync_min: topic.min_in_sync(partition),
                 replicas,
-                tier_end: Offset::ZERO,
+                tier_end: tier.map_or(Offset::ZERO, |tier| tier.end()),
             });
+            if let Some(tier) = tier {
+                // A start beyond what was known to be committed holds from now on.
+                replica.set_tier(tier.start(), tier.end());
+            }
             if topic.name().as_str() == OFFSETS_TOPIC {
                 self.coordinator.lead(&replica, epoch);
             }

@@ -13,9 +13,11 @@ mod rewrite;
 mod service;
 mod settings;
 mod start;
+mod tier;
 mod upkeep;
 
 pub use broker::Broker;
 pub use service::{Port, Session};
 pub use settings::Settings;
 pub use start::{Found, StartError, recover};
+pub use tier::{TierError, TierSettings};

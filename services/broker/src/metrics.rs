@@ -38,6 +38,7 @@ impl Broker {
         self.directory_metrics(&mut out);
         self.cleaning_metrics(&mut out);
         self.group_metrics(&mut out);
+        self.tier_metrics(&mut out);
         net_metrics(net, &mut out);
         out.text
     }
@@ -106,6 +107,47 @@ impl Broker {
 }
 
 impl Broker {
+    fn tier_metrics(&self, out: &mut Exposition) {
+        let Some(tier) = &self.tier else { return };
+        let value = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        let totals = &tier.totals;
+        out.counter("aquifer_tier_uploads_total", "Objects uploaded.", value(&totals.uploads));
+        out.counter("aquifer_tier_upload_failures_total", "Uploads that failed.", value(&totals.failures));
+        out.counter("aquifer_tier_uploaded_bytes_total", "Bytes of these objects.", value(&totals.bytes));
+        let behind = value(&totals.behind_bytes);
+        out.gauge(
+            "aquifer_tier_behind_bytes",
+            "Bytes of tiered partitions that wait to be uploaded.",
+            behind,
+        );
+        for operation in aquifer_objects::Operation::ALL {
+            let (asked, failed) = tier.store.counters().of(operation);
+            let name = operation.name();
+            let help = format!("Requests to {name} objects.");
+            out.counter(&format!("aquifer_tier_{name}_requests_total"), &help, asked);
+            out.counter(&format!("aquifer_tier_{name}_failures_total"), "Those that failed.", failed);
+        }
+        out.counter(
+            "aquifer_tier_written_bytes_total",
+            "Bytes given to the store.",
+            tier.store.counters().written_bytes(),
+        );
+        out.counter(
+            "aquifer_tier_read_bytes_total",
+            "Bytes got from the store.",
+            tier.store.counters().read_bytes(),
+        );
+        for (name, count) in tier.cold.counters().all() {
+            out.counter(
+                &format!("aquifer_cold_{name}_total"),
+                "Parts of objects for readers, by what became of them.",
+                count,
+            );
+        }
+        let held = tier.cold.counters().held_bytes();
+        out.gauge("aquifer_cold_held_bytes", "What parts of objects take in memory.", held);
+    }
+
     fn group_metrics(&self, out: &mut Exposition) {
         let counters = self.coordinator.counters();
         let value = |counter: &AtomicU64| counter.load(Ordering::Relaxed);

@@ -5,7 +5,7 @@ use std::sync::{Arc, RwLock};
 
 use aquifer_hotlog::{CompactionPolicy, RollPolicy};
 use aquifer_metadata::TopicConfig;
-use aquifer_replica::{Replica, ReplicaConfig};
+use aquifer_replica::{LocalRetention, Replica, ReplicaConfig};
 use aquifer_types::{PartitionIndex, TopicId, TopicPartition};
 
 /// This broker's replicas by partition.
@@ -67,6 +67,15 @@ pub(crate) fn replica_config(config: &TopicConfig) -> ReplicaConfig {
         deletes: config.cleanup.delete,
         retention_ms: config.retention_ms,
         retention_bytes: config.retention_bytes.and_then(|bytes| u64::try_from(bytes).ok()),
+        local: local_retention(config),
         compaction,
     }
+}
+
+/// What stays on local disk of a tiered topic. Compacted topics are not offloaded.
+fn local_retention(config: &TopicConfig) -> Option<LocalRetention> {
+    (config.tiered && !config.cleanup.compact).then(|| LocalRetention {
+        bytes: config.local_retention_bytes.and_then(|bytes| u64::try_from(bytes).ok()),
+        ms: config.local_retention_ms,
+    })
 }

@@ -83,7 +83,7 @@ impl Caller {
     }
 
     /// An answer whose holes are filled with `files`, by token.
-    pub(crate) fn answer_with<R: Response>(&self, response: &R, files: &[Chunk]) -> Outcome {
+    pub(crate) fn answer_with<R: Response>(&self, response: &R, files: &[Vec<Chunk>]) -> Outcome {
         match encode_response(self.correlation_id, self.version, response) {
             Ok(pieces) => Outcome::Reply(reply(pieces, files)),
             Err(error) => {
@@ -103,14 +103,14 @@ impl Caller {
 }
 
 /// The pieces of a frame without its size, which the writer puts in front.
-fn reply(pieces: Vec<Piece>, files: &[Chunk]) -> Reply {
+fn reply(pieces: Vec<Piece>, files: &[Vec<Chunk>]) -> Reply {
     const SIZE_BYTES: usize = 4;
     let mut chunks = Vec::with_capacity(pieces.len());
     for (place, piece) in pieces.into_iter().enumerate() {
         match piece {
             Piece::Bytes(bytes) if place == 0 => chunks.push(Chunk::Bytes(bytes.slice(SIZE_BYTES..))),
             Piece::Bytes(bytes) => chunks.push(Chunk::Bytes(bytes)),
-            Piece::Hole(hole) => chunks.push(files[hole.token as usize].clone()),
+            Piece::Hole(hole) => chunks.extend_from_slice(&files[hole.token as usize]),
         }
     }
     Reply { chunks }

@@ -21,6 +21,12 @@ pub struct Settings {
     pub retention_interval: Duration,
     /// How often compacted topics are looked at.
     pub cleaning_interval: Duration,
+    /// Where sealed ranges go, if anywhere.
+    pub tier: Option<crate::tier::TierSettings>,
+    /// What topics are given whose creators say nothing about it: tiered, for instance. Compacted ones are not.
+    pub new_topics: Vec<(String, String)>,
+    /// And what those are given besides that come about because a client asked for them.
+    pub auto_topics: Vec<(String, String)>,
     /// How consumer groups are kept.
     pub groups: aquifer_group::Settings,
     /// What one cleaning may take.
@@ -38,6 +44,9 @@ impl Default for Settings {
             fetch_sessions_max: 2_000,
             retention_interval: Duration::from_secs(60),
             cleaning_interval: Duration::from_secs(5),
+            tier: None,
+            new_topics: Vec::new(),
+            auto_topics: Vec::new(),
             groups: aquifer_group::Settings::default(),
             cleaning: aquifer_hotlog::Limits::default(),
         }

@@ -23,6 +23,7 @@ use crate::broker::Broker;
 use crate::producers::{ProducerIds, RecoveredProducers};
 use crate::replicas::Replicas;
 use crate::settings::Settings;
+use crate::tier::{Tier, TierError};
 
 /// How many stored batches are unpacked at a time, each of them to hundreds of mebibytes if its writer meant ill.
 const UNPACKING_MAX: usize = 4;
@@ -47,6 +48,8 @@ pub enum StartError {
     Unfence(#[from] RunRefusal),
     #[error("the quorum gave an answer to another question")]
     Answer,
+    #[error(transparent)]
+    Tier(#[from] TierError),
     #[error("the cluster has no id")]
     NoCluster,
 }
@@ -88,6 +91,10 @@ impl Broker {
             (_, Answer::BrokerRegistered(registered)) => registered?,
             _ => return Err(StartError::Answer),
         };
+        let tier = match settings.tier.clone() {
+            Some(settings) => Some(Arc::new(Tier::open(settings, runtime).await?)),
+            None => None,
+        };
         let run = BrokerRun { node: meta.node, epoch };
         let image = quorum.image();
         let coordinator = Coordinator::new(Surroundings {
@@ -114,6 +121,7 @@ impl Broker {
             directory,
             replicas: Replicas::default(),
             coordinator,
+            tier,
             cleanings: Mutex::default(),
             producer_ids: ProducerIds::new(run),
             followed: watch::Sender::new(0),
@@ -125,6 +133,10 @@ impl Broker {
         runtime.spawn("follow-metadata", follower);
         runtime.spawn("upkeep", broker.clone().keep_up());
         runtime.spawn("cleaner", broker.clone().keep_clean());
+        if let Some(tier) = &broker.tier {
+            runtime.spawn("offload", broker.clone().offload(tier.clone()));
+            runtime.spawn("collect-garbage", broker.clone().collect_garbage(tier.clone()));
+        }
         match broker.decide(Change::UnfenceBroker(run)).await? {
             Answer::BrokerUnfenced(unfenced) => unfenced?,
             _ => return Err(StartError::Answer),

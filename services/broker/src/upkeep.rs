@@ -55,6 +55,7 @@ impl Broker {
                 for replica in self.replicas.all() {
                     replica.keep(time);
                 }
+                self.trim_tiers(time).await;
             }
         }
     }

@@ -1,6 +1,8 @@
 //! `Group`: one group of either protocol, its offsets, and how far its records are committed.
 
-use aquifer_types::Offset;
+use std::collections::BTreeSet;
+
+use aquifer_types::{Offset, TopicName};
 
 use crate::classic::ClassicGroup;
 use crate::consumer::ConsumerGroup;
@@ -8,6 +10,9 @@ use crate::names::GroupId;
 use crate::offsets::{Expiry, Offsets};
 use crate::record::{ClassicValue, GroupRecord};
 use crate::turn::Turn;
+
+/// What any group is estimated to take, whatever is in it.
+const GROUP_BYTES: usize = 700;
 
 #[derive(Clone, Debug)]
 pub(crate) struct Group {
@@ -93,10 +98,52 @@ impl Group {
         }
     }
 
-    pub(crate) fn become_consumer_if_empty(&mut self, turn: &mut Turn<'_>) {
-        if matches!(&self.kind, Kind::Classic(classic) if classic.is_empty()) {
+    /// A member of the consumer protocol comes: a classic group takes it in if it is empty or can go over to that
+    /// protocol with all its members.
+    pub(crate) fn become_consumer_if_possible(&mut self, turn: &mut Turn<'_>) {
+        let Kind::Classic(classic) = &mut self.kind else { return };
+        let mut consumer = ConsumerGroup::new(self.id.clone());
+        if classic.is_empty() {
             self.remove(turn);
-            self.kind = Kind::Consumer(Box::new(ConsumerGroup::new(self.id.clone())));
+        } else {
+            let handover = classic.handover().filter(|handover| {
+                let settings = &turn.settings.consumer;
+                settings.migration.upgrades() && handover.members.len() < settings.size_max
+            });
+            let Some(handover) = handover else { return };
+            classic.dismiss(turn);
+            self.remove(turn);
+            if !handover.members.is_empty() {
+                consumer.take_in(turn, &handover);
+            }
+        }
+        self.kind = Kind::Consumer(Box::new(consumer));
+    }
+
+    /// A group in which only classic members are left goes back to their protocol.
+    pub(crate) fn become_classic_if_left_to_guests(&mut self, turn: &mut Turn<'_>) {
+        let Kind::Consumer(consumer) = &mut self.kind else { return };
+        if !consumer.is_left_to_guests(turn.settings) {
+            return;
+        }
+        let generation = consumer.epoch();
+        let members = consumer.give_back(turn);
+        let mut classic = ClassicGroup::new(self.id.clone());
+        classic.take_back(turn, generation, members);
+        self.kind = Kind::Classic(classic);
+    }
+
+    /// Ends the loading.
+    pub(crate) fn settle(&mut self) {
+        if let Kind::Consumer(consumer) = &mut self.kind {
+            consumer.settle();
+        }
+    }
+
+    /// See `ConsumerGroup::topics_may_have_changed`; classic members look at the topics themselves.
+    pub(crate) fn topics_may_have_changed(&mut self, turn: &mut Turn<'_>, names: &BTreeSet<TopicName>) {
+        if let Kind::Consumer(consumer) = &mut self.kind {
+            consumer.topics_may_have_changed(turn, names);
         }
     }
 
@@ -132,7 +179,7 @@ impl Group {
     }
 
     pub(crate) fn bytes(&self) -> usize {
-        256 + 2 * self.id.as_str().len() + self.state_bytes + self.offsets.bytes()
+        GROUP_BYTES + 2 * self.id.as_str().len() + self.state_bytes + self.offsets.bytes()
     }
 
     pub(crate) fn measure(&mut self) {
@@ -147,6 +194,7 @@ impl Group {
             Kind::Classic(classic) => classic.tick(turn),
             Kind::Consumer(consumer) => consumer.tick(turn),
         }
+        self.become_classic_if_left_to_guests(turn);
     }
 
     pub(crate) fn rearm(&mut self, turn: &mut Turn<'_>) {

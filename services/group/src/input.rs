@@ -6,6 +6,7 @@ use aquifer_types::{Offset, TimestampMs, TopicId, TopicName};
 
 use crate::names::{GroupId, InstanceId, MemberId};
 use crate::record::Partitions;
+use crate::settings::GroupConfig;
 
 /// Names one request until it is answered; chosen by the caller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -32,6 +33,11 @@ pub trait Topics {
 
     /// Rises with every change of any topic.
     fn version(&self) -> i64;
+
+    /// What is configured for this group alone.
+    fn group(&self, _group: &GroupId) -> GroupConfig {
+        GroupConfig::default()
+    }
 }
 
 /// One thing that happened.
@@ -48,6 +54,9 @@ pub enum Input {
     },
     /// These topics are gone for good: their offsets are removed.
     TopicsDeleted(Vec<(TopicName, TopicId)>),
+    /// These topics were created, deleted, or have other partitions or racks: who reads them is given a new target
+    /// without waiting for a heartbeat.
+    TopicsChanged(Vec<TopicName>),
     /// A pattern was resolved; the topics are sorted.
     PatternResolved {
         group: GroupId,

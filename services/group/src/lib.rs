@@ -14,11 +14,13 @@
 //!
 //! - `Step::patterns` are resolved by the caller, and told of with `Input::PatternResolved`. The caller has checked that a
 //!   pattern compiles before it hands the heartbeat in.
+//! - `Input::TopicsChanged` follows changes of the metadata, and `Topics::group` tells what is configured for one group.
 //! - A load may begin at a checkpoint: [`Loading::checkpoint`] of a `Loading` that took in committed records only, kept with
 //!   the log's name, and [`Loading::restore`].
 //!
-//! Members of the two protocols do not mix: a group takes the other protocol's members once it is empty, and keeps its
-//! offsets.
+//! A group is of one type and may have members of both protocols: a classic group of consumers becomes a consumer group
+//! when the first member of that protocol joins, its classic members are led on one by one (`consumer/guest.rs`), and it
+//! is classic again once only they are left. An empty group takes members of either protocol. Offsets stay.
 //!
 //! Ids are drawn by the caller and come in with the requests. What is stored changes by taking in the very records that
 //! are written, so that a shard that restarts is the shard that was.
@@ -30,6 +32,7 @@ mod assignor;
 mod checkpoint;
 mod classic;
 mod consumer;
+mod embedded;
 mod group;
 mod input;
 mod loading;
@@ -58,5 +61,5 @@ pub use record::{
     ClassicMemberValue, ClassicMetadata, ClassicValue, ConsumerGroupValue, CurrentValue, Decoded, Epochs,
     GroupRecord, Malformed, MemberState, MemberValue, OffsetValue, Partitions, PatternValue, TargetValue,
 };
-pub use settings::{ConsumerSettings, Limits, Settings};
+pub use settings::{ConsumerSettings, GroupConfig, Limits, Migration, Settings};
 pub use shard::Shard;

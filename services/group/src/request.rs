@@ -112,6 +112,10 @@ fn refused(request: Request, refusal: Refusal) -> Answer {
 
 impl Group {
     fn request(&mut self, turn: &mut Turn<'_>, ticket: Ticket, request: Request) {
+        turn.keeps_members = match (&request, &self.kind) {
+            (Request::Heartbeat(_), Kind::Classic(_)) => true,
+            (request, _) => matches!(request, Request::Commit(_) | Request::FetchOffsets(_)),
+        };
         match request {
             Request::Commit(commit) => self.commit(turn, ticket, &commit),
             Request::FetchOffsets(fetch) => self.fetch_offsets(turn, ticket, &fetch),
@@ -157,13 +161,16 @@ impl Group {
                 turn.reply(ticket, Answer::Leave(left));
             }
             (Kind::Classic(classic), _) => turn.reply(ticket, Answer::Describe(Ok(classic.describe()))),
-            (Kind::Consumer(_), request) => {
-                let refusal = match &request {
-                    Request::Join(_) => Refusal::InconsistentProtocol,
-                    Request::Describe => Refusal::GroupIdNotFound,
-                    _ => Refusal::UnknownMember,
+            (Kind::Consumer(consumer), request) => {
+                let answer = match &request {
+                    Request::Join(join) => Answer::Join(consumer.join_guest(turn, join)),
+                    Request::Sync(sync) => Answer::Sync(consumer.sync_guest(turn, sync)),
+                    Request::Heartbeat(beat) => Answer::Heartbeat(consumer.beat_guest(turn, beat)),
+                    Request::Leave(leavers) => Answer::Leave(consumer.leave_by_request(turn, leavers)),
+                    _ => refused(request, Refusal::GroupIdNotFound),
                 };
-                turn.reply(ticket, refused(request, refusal));
+                turn.reply(ticket, answer);
+                self.become_classic_if_left_to_guests(turn);
             }
         }
     }
@@ -175,13 +182,14 @@ impl Group {
     ) -> Result<HeartbeatAnswer, Refusal> {
         ConsumerGroup::check_heartbeat(turn, beat)?;
         if beat.epoch == 0 {
-            self.become_consumer_if_empty(turn);
+            self.become_consumer_if_possible(turn);
         }
         let Kind::Consumer(consumer) = &mut self.kind else { return Err(Refusal::GroupIdNotFound) };
         let outcome = consumer.heartbeat(turn, beat);
         if consumer.is_void() {
             self.kind = Kind::Classic(ClassicGroup::new(self.id.clone()));
         }
+        self.become_classic_if_left_to_guests(turn);
         outcome
     }
 

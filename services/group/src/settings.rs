@@ -28,11 +28,66 @@ pub struct ConsumerSettings {
     pub session_timeout_ms: i32,
     /// `group.consumer.heartbeat.interval.ms`
     pub heartbeat_interval_ms: i32,
+    /// `group.consumer.assignment.interval.ms`
+    pub assignment_interval_ms: i32,
+    /// `group.consumer.migration.policy`
+    pub migration: Migration,
     /// `group.consumer.max.size`
     pub size_max: usize,
     /// The session timeouts that one member may ask for.
     pub own_session_timeout_min_ms: i32,
     pub own_session_timeout_max_ms: i32,
+}
+
+/// In which direction groups with members go over to the other protocol.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Migration {
+    Disabled,
+    /// A classic group, when a member of the consumer protocol comes.
+    Upgrade,
+    /// A consumer group, when only classic members are left.
+    Downgrade,
+    #[default]
+    Bidirectional,
+}
+
+impl Migration {
+    pub(crate) fn upgrades(self) -> bool {
+        matches!(self, Migration::Upgrade | Migration::Bidirectional)
+    }
+
+    pub(crate) fn downgrades(self) -> bool {
+        matches!(self, Migration::Downgrade | Migration::Bidirectional)
+    }
+}
+
+/// What one group is set to do other than the rest; absent fields are as for all.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct GroupConfig {
+    /// `consumer.session.timeout.ms`
+    pub session_timeout_ms: Option<i32>,
+    /// `consumer.heartbeat.interval.ms`
+    pub heartbeat_interval_ms: Option<i32>,
+    /// `consumer.assignment.interval.ms`
+    pub assignment_interval_ms: Option<i32>,
+}
+
+/// What holds for one group of the consumer protocol.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Intervals {
+    pub(crate) session_timeout_ms: i32,
+    pub(crate) heartbeat_interval_ms: i32,
+    pub(crate) assignment_interval_ms: i32,
+}
+
+impl ConsumerSettings {
+    pub(crate) fn intervals(&self, group: GroupConfig) -> Intervals {
+        Intervals {
+            session_timeout_ms: group.session_timeout_ms.unwrap_or(self.session_timeout_ms),
+            heartbeat_interval_ms: group.heartbeat_interval_ms.unwrap_or(self.heartbeat_interval_ms),
+            assignment_interval_ms: group.assignment_interval_ms.unwrap_or(self.assignment_interval_ms),
+        }
+    }
 }
 
 /// Bounds of what one shard holds.
@@ -47,6 +102,10 @@ pub struct Limits {
     /// All assignments of one generation together: they become one record.
     pub assignment_bytes_max: usize,
     pub pattern_bytes_max: usize,
+    /// Patterns that the members of one group use: each is matched against all topics whenever these change.
+    pub patterns_max: usize,
+    /// Topics that one pattern stands for, the first of them by name: they become one record.
+    pub pattern_topics_max: usize,
     /// What groups, members and offsets of the shard are estimated to take.
     pub shard_bytes_max: usize,
     /// Records of one expiry, so that its batch stays small.
@@ -74,6 +133,8 @@ impl Default for ConsumerSettings {
         ConsumerSettings {
             session_timeout_ms: 45_000,
             heartbeat_interval_ms: 5_000,
+            assignment_interval_ms: 1_000,
+            migration: Migration::default(),
             size_max: i32::MAX as usize,
             own_session_timeout_min_ms: 10_000,
             own_session_timeout_max_ms: 1_800_000,
@@ -89,6 +150,8 @@ impl Default for Limits {
             member_bytes_max: 256 << 10,
             assignment_bytes_max: 8 << 20,
             pattern_bytes_max: 4_096,
+            patterns_max: 64,
+            pattern_topics_max: 10_000,
             shard_bytes_max: 256 << 20,
             expiry_records_max: 1_000,
         }

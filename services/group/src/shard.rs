@@ -62,6 +62,10 @@ impl Shard {
             sweeps: Sweeps::new(now, &settings),
             settings,
         };
+        shard.groups.retain(|_, group| {
+            group.settle();
+            !group.is_void()
+        });
         for group in shard.groups.values_mut() {
             group.state_end = shard.next;
             group.offsets_end = shard.next;
@@ -97,6 +101,10 @@ impl Shard {
             }
             Input::TopicsDeleted(topics) => {
                 self.sweeps.topics_deleted(topics);
+                Step { base: self.next, ..Step::default() }
+            }
+            Input::TopicsChanged(topics) => {
+                self.sweeps.topics_changed(topics);
                 Step { base: self.next, ..Step::default() }
             }
         }
@@ -168,7 +176,7 @@ impl Shard {
         let woken = group.wake_at <= now.elapsed_ms;
         act(&mut group, &mut turn);
         let wake_at = turn.wake_at();
-        let Turn { records, replies, patterns, .. } = turn;
+        let Turn { records, replies, patterns, keeps_members, .. } = turn;
 
         let mut step = Step { base: self.next, records, replies: Vec::new(), patterns };
         self.next = self.next.plus(step.records.len() as i64);
@@ -195,7 +203,9 @@ impl Shard {
                 self.wakes.remove(&(group.wake_at, group.id));
             }
         } else {
-            group.measure();
+            if !keeps_members {
+                group.measure();
+            }
             self.bytes += group.bytes();
             self.groups.insert(group.id.clone(), group);
         }

@@ -1,6 +1,6 @@
-//! `Sweeps`: walks over all groups that remove offsets, a bounded number at a time.
+//! `Sweeps`: walks over all groups that remove offsets or look at changed topics, a bounded number at a time.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::ops::Bound;
 
 use aquifer_types::{TopicId, TopicName};
@@ -14,6 +14,9 @@ use crate::shard::{DependsOn, Shard};
 /// How many groups one step looks at.
 const GROUPS_PER_STEP: usize = 256;
 
+/// After how many records of new targets, which may be large, a step ends.
+const TARGETS_PER_STEP: usize = 64;
+
 #[derive(Clone, Debug)]
 pub(crate) struct Sweeps {
     next_expiry: u64,
@@ -22,10 +25,19 @@ pub(crate) struct Sweeps {
 
 #[derive(Clone, Debug)]
 struct Sweep {
-    /// The topics whose offsets go; `None` removes what has expired.
-    deleted: Option<Vec<(TopicName, TopicId)>>,
+    task: Task,
     /// The last group that is done.
     after: Option<GroupId>,
+}
+
+#[derive(Clone, Debug)]
+enum Task {
+    /// Removes what has expired.
+    Expire,
+    /// Removes the offsets of these.
+    Deleted(Vec<(TopicName, TopicId)>),
+    /// Gives new targets where these are read.
+    Changed(BTreeSet<TopicName>),
 }
 
 impl Sweeps {
@@ -38,7 +50,12 @@ impl Sweeps {
     }
 
     pub(crate) fn topics_deleted(&mut self, topics: Vec<(TopicName, TopicId)>) {
-        self.running.push_back(Sweep { deleted: Some(topics), after: None });
+        self.running.push_back(Sweep { task: Task::Deleted(topics), after: None });
+    }
+
+    pub(crate) fn topics_changed(&mut self, topics: Vec<TopicName>) {
+        let topics = topics.into_iter().collect();
+        self.running.push_back(Sweep { task: Task::Changed(topics), after: None });
     }
 }
 
@@ -47,7 +64,7 @@ impl Shard {
     pub(crate) fn sweep(&mut self, now: Now, topics: &dyn Topics) -> Step {
         if self.sweeps.next_expiry <= now.elapsed_ms {
             self.sweeps.next_expiry = now.elapsed_ms + self.settings.offsets_check_interval_ms.max(1);
-            self.sweeps.running.push_back(Sweep { deleted: None, after: None });
+            self.sweeps.running.push_back(Sweep { task: Task::Expire, after: None });
         }
         let mut whole = Step { base: self.next, ..Step::default() };
         let Some(mut sweep) = self.sweeps.running.pop_front() else { return whole };
@@ -55,12 +72,15 @@ impl Shard {
         let range = self.groups.range((from, Bound::Unbounded));
         let ids: Vec<GroupId> = range.map(|(id, _)| id.clone()).take(GROUPS_PER_STEP).collect();
         let mut is_done = ids.len() < GROUPS_PER_STEP;
-        let max = self.settings.limits.expiry_records_max;
+        let max = match sweep.task {
+            Task::Changed(_) => TARGETS_PER_STEP,
+            Task::Expire | Task::Deleted(_) => self.settings.limits.expiry_records_max,
+        };
         for id in ids {
             let room = max.saturating_sub(whole.records.len());
-            let deleted = sweep.deleted.as_deref();
-            let step = self.with_group(now, topics, &id, DependsOn::State, |group, turn| match deleted {
-                Some(deleted) => {
+            let task = &sweep.task;
+            let step = self.with_group(now, topics, &id, DependsOn::State, |group, turn| match task {
+                Task::Deleted(deleted) => {
                     let partitions = deleted.iter().flat_map(|(topic, topic_id)| {
                         let of_topic = group.offsets.of_topic(topic, *topic_id);
                         of_topic.into_iter().map(|partition| (topic.clone(), partition))
@@ -68,7 +88,8 @@ impl Shard {
                     let gone: Vec<_> = partitions.take(room).collect();
                     group.offsets.remove_all(turn, &group.id, gone);
                 }
-                None => group.expire(turn, room),
+                Task::Changed(names) => group.topics_may_have_changed(turn, names),
+                Task::Expire => group.expire(turn, room),
             });
             whole.records.extend(step.records);
             whole.patterns.extend(step.patterns);

@@ -6,7 +6,7 @@ use crate::answer::{Answer, Reply, Resolve};
 use crate::input::{Now, Ticket, Topics};
 use crate::names::GroupId;
 use crate::record::GroupRecord;
-use crate::settings::Settings;
+use crate::settings::{Intervals, Settings};
 
 /// The surroundings of one input, and what it leads to.
 pub(crate) struct Turn<'a> {
@@ -16,6 +16,8 @@ pub(crate) struct Turn<'a> {
     pub(crate) records: Vec<GroupRecord>,
     pub(crate) replies: Vec<Reply>,
     pub(crate) patterns: Vec<Resolve>,
+    /// Whether the group's members are as large as they were.
+    pub(crate) keeps_members: bool,
     /// The earliest moment at which a group that was touched wants to be looked at.
     wake_at: u64,
 }
@@ -29,8 +31,14 @@ impl<'a> Turn<'a> {
             records: Vec::new(),
             replies: Vec::new(),
             patterns: Vec::new(),
+            keeps_members: false,
             wake_at: u64::MAX,
         }
+    }
+
+    /// What holds for this group, being one of the consumer protocol.
+    pub(crate) fn consumer(&self, group: &GroupId) -> Intervals {
+        self.settings.consumer.intervals(self.topics.group(group))
     }
 
     pub(crate) fn reply(&mut self, ticket: Ticket, answer: Answer) {

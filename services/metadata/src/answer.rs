@@ -21,6 +21,25 @@ pub enum Answer {
     ProducerIdsAllocated(Result<ProducerIdBlock, AllocateRefusal>),
     PartitionsAltered(Vec<Result<Partition, AlterPartitionRefusal>>),
     FeaturesUpdated(Vec<Result<(), FeatureRefusal>>),
+    TierCommitted(Vec<Result<(), TierCommandRefusal>>),
+    TierTrimmed(Vec<Result<(), TierCommandRefusal>>),
+    TierDeleted(Vec<Result<(), TierCommandRefusal>>),
+    TierForgotten(Vec<Result<(), TierCommandRefusal>>),
+}
+
+/// A change of a partition's tier that is not made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum TierCommandRefusal {
+    #[error(transparent)]
+    Run(#[from] RunRefusal),
+    #[error("the partition does not exist")]
+    UnknownPartition,
+    #[error("another leader, or another epoch, {0}, speaks for the partition")]
+    NotLeader(LeaderEpoch),
+    #[error("the partition has nothing in the tier")]
+    NoTier,
+    #[error(transparent)]
+    Tier(#[from] aquifer_manifest::TierRefusal),
 }
 
 /// A topic that is gone.

@@ -1,9 +1,11 @@
 //! `Command`: every change of the cluster's metadata. What is not deterministic (time, ids, placements) is inside.
 
 use aquifer_types::{
-    BrokerEpoch, ClusterId, DirectoryId, Incarnation, LeaderEpoch, NodeId, PartitionEpoch, PartitionIndex,
-    TimestampMs, TopicId, TopicName, TopicPartition,
+    BrokerEpoch, ClusterId, DirectoryId, Incarnation, LeaderEpoch, NodeId, Offset, PartitionEpoch,
+    PartitionIndex, TimestampMs, TopicId, TopicName, TopicPartition,
 };
+
+use aquifer_manifest::TierRange;
 
 use crate::broker::Endpoint;
 use crate::config::ConfigResource;
@@ -36,6 +38,11 @@ pub enum Change {
     AllocateProducerIds(AllocateProducerIds),
     AlterPartitions(AlterPartitions),
     UpdateFeatures(Vec<FeatureUpdate>),
+    TierCommit(TierCommit),
+    TierTrim(TierTrim),
+    TierDelete(TierDelete),
+    /// Objects of ranges up to these offsets are gone.
+    TierForget(Vec<(TopicPartition, Offset)>),
 }
 
 /// The first command of a cluster.
@@ -206,6 +213,42 @@ pub struct FeatureUpdate {
     pub name: String,
     pub level: i16,
     pub allow_downgrade: bool,
+}
+
+/// Ranges whose objects are wholly in the bucket.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TierCommit {
+    pub run: BrokerRun,
+    pub ranges: Vec<TierAdd>,
+}
+
+/// One range, if the tier still ends at the offset.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TierAdd {
+    pub at: TierMove,
+    pub range: TierRange,
+}
+
+/// Logs that start later.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TierTrim {
+    pub run: BrokerRun,
+    pub starts: Vec<TierMove>,
+}
+
+/// An offset of a partition, as its leader sees it in this epoch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TierMove {
+    pub partition: TopicPartition,
+    pub leader_epoch: LeaderEpoch,
+    pub offset: Offset,
+}
+
+/// Ranges to be deleted, up to these offsets, that were unlinked so long ago that no reader knows them any more.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TierDelete {
+    pub grace_ms: i64,
+    pub upto: Vec<(TopicPartition, Offset)>,
 }
 
 impl NewPartitions {

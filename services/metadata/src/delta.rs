@@ -20,6 +20,8 @@ pub enum Delta {
         from: i32,
     },
     PartitionChanged(TopicPartition),
+    /// A partition's ranges in the bucket.
+    TierChanged(TopicPartition),
     /// The settings in force for a topic are others now.
     TopicConfigChanged(TopicId),
     /// What was set for all brokers.

@@ -5,6 +5,8 @@ use std::sync::Arc;
 
 use aquifer_types::{ClusterId, DirectoryId, NodeId, TimestampMs, TopicId, TopicName, TopicPartition};
 
+use aquifer_manifest::Tier;
+
 use crate::broker::Broker;
 use crate::config::{ConfigEntry, ConfigMap, TopicConfig, broker_entries, group_entries, topic_entries};
 use crate::cow_map::CowMap;
@@ -27,6 +29,8 @@ pub struct Image {
     pub(crate) brokers: Arc<BTreeMap<NodeId, Arc<Broker>>>,
     pub(crate) topics: CowMap<TopicId, Arc<Topic>>,
     pub(crate) names: CowMap<TopicName, TopicId>,
+    /// Of every partition with ranges in the bucket; of deleted topics too, until their objects are gone.
+    pub(crate) tiers: CowMap<TopicPartition, Arc<Tier>>,
     /// Names with a `.` or `_` by what Kafka's metrics would make of them.
     pub(crate) collisions: CowMap<String, TopicName>,
     pub(crate) partition_count: usize,
@@ -84,6 +88,17 @@ impl Image {
     #[must_use]
     pub fn partition(&self, at: TopicPartition) -> Option<&Partition> {
         self.topics.get(&at.topic)?.partition(at.partition)
+    }
+
+    /// The partition's ranges in the bucket, if it ever had any.
+    #[must_use]
+    pub fn tier(&self, at: TopicPartition) -> Option<&Arc<Tier>> {
+        self.tiers.get(&at)
+    }
+
+    /// Every partition with ranges in the bucket, also those of deleted topics.
+    pub fn tiers(&self) -> impl Iterator<Item = (TopicPartition, &Arc<Tier>)> {
+        self.tiers.iter().map(|(at, tier)| (*at, tier))
     }
 
     #[must_use]

@@ -23,14 +23,15 @@ mod topic;
 pub use answer::{
     AllocateRefusal, AlterConfigRefusal, AlterPartitionRefusal, Answer, CreatePartitionsRefusal,
     CreateTopicRefusal, DeletedTopic, FeatureRefusal, InitRefusal, PartitionCountRefusal, PlacementRefusal,
-    RegisterRefusal, RunRefusal, UnknownTopic,
+    RegisterRefusal, RunRefusal, TierCommandRefusal, UnknownTopic,
 };
 pub use broker::{Broker, Endpoint, SecurityProtocol};
 pub use codec::{DecodeError, decode_command, decode_snapshot, encode_command, encode_snapshot};
 pub use command::{
     AllocateProducerIds, AlterConfig, AlterPartition, AlterPartitions, BrokerRun, Change, Command,
     ConfigChange, ConfigOperation, ConfigSetting, FeatureUpdate, InitCluster, NewPartitions, NewTopic,
-    PlacedReplica, Placement, RecoveryVerdict, RegisterBroker, TopicKey, Verdict,
+    PlacedReplica, Placement, RecoveryVerdict, RegisterBroker, TierAdd, TierCommit, TierDelete, TierMove,
+    TierTrim, TopicKey, Verdict,
 };
 pub use config::{
     BROKER_CONFIGS, BrokerConfig, CleanupPolicy, Compression, ConfigEntry, ConfigKey, ConfigKind, ConfigMap,

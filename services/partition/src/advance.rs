@@ -68,9 +68,13 @@ impl Core {
             // The move was decided when this was committed, whoever leads now.
             self.marks.commit(upto.min(self.marks.durable()));
         }
-        if self.marks.move_log_start(upto) {
+        let before = self.marks.local_start();
+        let moved = self.marks.move_local_start(upto);
+        if self.marks.local_start() > before {
             self.committed_known = self.committed_known.max(upto);
-            effects.push(Effect::LogStartMoved { log_start: upto });
+        }
+        if moved {
+            effects.push(Effect::LogStartMoved { log_start: self.marks.log_start() });
         }
     }
 }

@@ -91,6 +91,11 @@ impl Core {
             }
             Input::Truncated { to } => self.truncated(to, effects),
             Input::MoveLogStart { upto } => self.move_log_start(upto, effects),
+            Input::Tiered { start, end } => {
+                if self.marks.set_tier(start, end) {
+                    effects.push(Effect::LogStartMoved { log_start: self.marks.log_start() });
+                }
+            }
             Input::SetDurability(durability) => self.set_durability(durability, effects),
             Input::Lead(lead) => self.lead(&lead, effects),
             Input::Follow(follow) => self.follow(follow, effects),

@@ -55,8 +55,10 @@ pub enum Input {
     FollowerFetched { epoch: LeaderEpoch, follower: NodeId, from: Offset },
     /// A follower flushed everything below `upto`.
     FollowerFlushed { epoch: LeaderEpoch, follower: NodeId, upto: Offset },
-    /// Records below `upto` are gone, and durably so.
+    /// Records below `upto` are gone from our disk, and durably so.
     MoveLogStart { upto: Offset },
+    /// The quorum says that everything from `start` to `end` can be read from the tier.
+    Tiered { start: Offset, end: Offset },
     /// The topic's durability is now this.
     SetDurability(Durability),
     /// Time passed.

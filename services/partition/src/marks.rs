@@ -8,6 +8,10 @@ use crate::input::Durability;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Marks {
     log_start: Offset,
+    /// Below this our disk has nothing any more; what lies from `log_start` on is read from the tier.
+    local_start: Offset,
+    /// What the quorum says can be read from the tier: from here to there.
+    tier: Option<(Offset, Offset)>,
     last_stable_offset: Offset,
     high_watermark: Offset,
     flushed: Offset,
@@ -25,6 +29,8 @@ impl Marks {
         let log_end = log_end.max(log_start);
         Marks {
             log_start,
+            local_start: log_start,
+            tier: None,
             last_stable_offset: log_start,
             high_watermark: log_start,
             flushed: log_end,
@@ -40,6 +46,18 @@ impl Marks {
     #[must_use]
     pub fn log_start(&self) -> Offset {
         self.log_start
+    }
+
+    /// From here on our own disk holds the log.
+    #[must_use]
+    pub fn local_start(&self) -> Offset {
+        self.local_start
+    }
+
+    /// Everything below is in the tier; zero without one.
+    #[must_use]
+    pub fn tier_end(&self) -> Offset {
+        self.tier.map_or(Offset::ZERO, |(_, end)| end)
     }
 
     #[must_use]
@@ -117,7 +135,7 @@ impl Marks {
 
     /// Cuts the log, whatever stood there.
     pub(crate) fn truncate(&mut self, to: Offset) {
-        let to = to.max(self.log_start);
+        let to = to.max(self.local_start);
         self.log_end = self.log_end.min(to);
         self.written = self.written.min(to);
         self.flushed = self.flushed.min(to);
@@ -150,14 +168,31 @@ impl Marks {
         self.last_stable_offset = self.log_start;
     }
 
-    /// Raises the start; `false` if it is there already.
-    pub(crate) fn move_log_start(&mut self, upto: Offset) -> bool {
-        if upto <= self.log_start {
+    /// Our disk has nothing below any more; whether that changes where the log starts.
+    pub(crate) fn move_local_start(&mut self, upto: Offset) -> bool {
+        if upto <= self.local_start {
             return false;
         }
         assert!(upto <= self.high_watermark, "deleted before it was committed (I1): {upto} in {self:?}");
-        self.log_start = upto;
-        true
+        self.local_start = upto;
+        self.settle_start()
+    }
+
+    /// The quorum says what can be read from the tier; whether that changes where the log starts.
+    pub(crate) fn set_tier(&mut self, start: Offset, end: Offset) -> bool {
+        self.tier = Some((start, end));
+        // What the quorum gave up is not served, whatever our disk still has of it.
+        self.local_start = self.local_start.max(start.min(self.high_watermark));
+        self.settle_start()
+    }
+
+    /// The log starts in the tier if that reaches to what our disk has, else on our disk.
+    fn settle_start(&mut self) -> bool {
+        let covers = |(start, end): &(Offset, Offset)| *start < self.local_start && *end >= self.local_start;
+        let start = self.tier.filter(covers).map_or(self.local_start, |(start, _)| start);
+        let moved = start != self.log_start;
+        self.log_start = start;
+        moved
     }
 
     /// Returns how far must be flushed before the change holds.
@@ -177,6 +212,11 @@ impl Marks {
     /// Acknowledged data hangs on this order, so it holds in release builds too. Keeps I1.
     pub(crate) fn check(&self) {
         assert!(Offset::ZERO <= self.log_start, "the log starts before zero (I1): {self:?}");
+        assert!(self.log_start <= self.local_start, "our disk begins before the log (I1): {self:?}");
+        assert!(
+            self.log_start == self.local_start || self.local_start <= self.tier_end(),
+            "dropped before it was tiered (I6): {self:?}"
+        );
         assert!(self.log_start <= self.last_stable_offset, "deleted before it was stable (I1): {self:?}");
         assert!(self.last_stable_offset <= self.high_watermark, "stable before committed (I1): {self:?}");
         assert!(self.high_watermark <= self.durable(), "served before it was durable (I1): {self:?}");

@@ -21,6 +21,10 @@ pub enum Readable {
     Read {
         upto: Offset,
     },
+    /// Records up to here, which only the tier still has.
+    Cold {
+        upto: Offset,
+    },
     /// Nothing yet; `Effect::Wake` says when to look again.
     Wait,
     OutOfRange,
@@ -65,6 +69,9 @@ impl Core {
             return Readable::OutOfRange;
         }
         let upto = self.visible(isolation);
+        if from < self.marks.local_start() && from < upto {
+            return Readable::Cold { upto: upto.min(self.marks.local_start()) };
+        }
         if from < upto { Readable::Read { upto } } else { Readable::Wait }
     }
 

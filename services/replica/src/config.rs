@@ -3,6 +3,13 @@
 use aquifer_hotlog::{CompactionPolicy, RollPolicy};
 use aquifer_partition::Durability;
 
+/// What a tiered topic keeps on local disk.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LocalRetention {
+    pub bytes: Option<u64>,
+    pub ms: Option<i64>,
+}
+
 /// The part of a topic's configuration that its log and its core obey.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct ReplicaConfig {
@@ -12,6 +19,8 @@ pub struct ReplicaConfig {
     pub deletes: bool,
     pub retention_ms: Option<i64>,
     pub retention_bytes: Option<u64>,
+    /// How much stays on our disk of what is in the tier; nothing is uploaded and everything stays if absent.
+    pub local: Option<LocalRetention>,
     /// How records that later ones with the same key supersede are removed, if they are.
     pub compaction: Option<CompactionPolicy>,
 }

@@ -17,6 +17,8 @@ pub struct Fetched {
     pub log_start: Offset,
     /// Where the records are; `None` while there are none.
     pub located: Option<Located>,
+    /// There are records, which only the tier still has, up to here.
+    pub cold: Option<Offset>,
 }
 
 /// Why a question is not answered.
@@ -62,8 +64,13 @@ impl Replica {
         waiter: Option<&Arc<Waiter>>,
     ) -> Result<Fetched, FetchRefusal> {
         let mut state = self.state();
+        let mut cold = None;
         let upto = match state.core.readable(from, isolation, expected) {
             Readable::Read { upto } => Some(upto),
+            Readable::Cold { upto } => {
+                cold = Some(upto);
+                None
+            }
             Readable::Wait => None,
             Readable::OutOfRange => {
                 let marks = state.marks();
@@ -80,7 +87,7 @@ impl Replica {
         if let Some(waiter) = waiter {
             state.readers.add(waiter);
         }
-        Ok(state.fetched(located))
+        Ok(Fetched { cold, ..state.fetched(located) })
     }
 
     /// Where readers come to the end, and the epoch of the leader.
@@ -163,6 +170,7 @@ impl State {
             last_stable_offset: marks.last_stable_offset(),
             log_start: marks.log_start(),
             located,
+            cold: None,
         }
     }
 

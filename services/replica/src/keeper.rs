@@ -1,6 +1,7 @@
 //! Upkeep: retention by time and bytes, deletion of records, forgetting of producers.
 
 use aquifer_hotlog::Command;
+use aquifer_hotlog::format::SegmentSummary;
 use aquifer_partition::Input;
 use aquifer_types::{LeaderEpoch, Offset, TimestampMs};
 use tokio::sync::oneshot;
@@ -29,12 +30,13 @@ impl Replica {
                 self.roll(&mut state);
                 upkeep.rolled = true;
             }
-            if state.config.deletes && !state.dropped && state.core.role().leads_in().is_some() {
-                if state.active_has_expired(now) {
+            let keeps = state.config.deletes || state.config.local.is_some();
+            if keeps && !state.dropped && state.core.role().leads_in().is_some() {
+                if state.config.deletes && state.active_has_expired(now) {
                     self.roll(&mut state);
                     upkeep.rolled = true;
                 }
-                let keep_from = state.retained_from(now);
+                let keep_from = state.retained_from(now).max(state.kept_locally_from(now));
                 upkeep.segments_dropped = self.start_at(&mut state, keep_from);
             }
         }
@@ -72,13 +74,16 @@ impl Replica {
                 return Ok(receiver);
             }
             state.starts.push((upto, sender));
-            self.start_at(&mut state, upto);
+            // What only the tier has is unlinked there.
+            if upto > marks.local_start() {
+                self.start_at(&mut state, upto);
+            }
         }
         self.directory.nudge();
         Ok(receiver)
     }
 
-    fn start_at(&self, state: &mut State, log_start: Offset) -> usize {
+    pub(crate) fn start_at(&self, state: &mut State, log_start: Offset) -> usize {
         if log_start <= state.log.log_start() {
             return 0;
         }
@@ -97,9 +102,12 @@ impl State {
         visible && !active.is_empty() && self.has_expired(&active.summary, now)
     }
 
-    /// Where the log would start if retention had its way.
+    /// Where the log would start if retention had its way. What is also in the tier is deleted there first.
     fn retained_from(&self, now: TimestampMs) -> Offset {
         let mut from = self.log.log_start();
+        if !self.config.deletes || self.config.local.is_some() || self.marks().log_start() < from {
+            return from;
+        }
         let mut excess = match self.config.retention_bytes {
             Some(most) => self.log.bytes().saturating_sub(most),
             None => 0,
@@ -118,14 +126,36 @@ impl State {
         from
     }
 
-    /// A record's own timestamp counts, but not one that lies after the moment we took it.
-    fn has_expired(&self, summary: &aquifer_hotlog::format::SegmentSummary, now: TimestampMs) -> bool {
-        let Some(retention_ms) = self.config.retention_ms else { return false };
-        let newest = if summary.max_timestamp == TimestampMs::NONE {
-            summary.last_append
-        } else {
-            summary.max_timestamp.min(summary.last_append)
-        };
-        now.0.saturating_sub(newest.0) > retention_ms
+    /// Where our disk's part would start if local retention had its way: never beyond what the tier holds. Keeps I6.
+    fn kept_locally_from(&self, now: TimestampMs) -> Offset {
+        let mut from = self.log.log_start();
+        let Some(local) = self.config.local else { return from };
+        let mut excess = local.bytes.map_or(0, |most| self.log.bytes().saturating_sub(most));
+        let segments = self.log.segments();
+        for segment in segments.iter().take(segments.len() - 1) {
+            let summary = &segment.summary;
+            let too_many = excess >= summary.bytes && excess > 0;
+            let too_old = local.ms.is_some_and(|most| age(summary, now) > most);
+            if summary.end > self.marks().tier_end() || !(too_many || too_old) {
+                break;
+            }
+            excess = excess.saturating_sub(summary.bytes);
+            from = from.max(summary.end);
+        }
+        from
     }
+
+    fn has_expired(&self, summary: &SegmentSummary, now: TimestampMs) -> bool {
+        self.config.retention_ms.is_some_and(|retention_ms| age(summary, now) > retention_ms)
+    }
+}
+
+/// How old the newest record is: its own timestamp counts, but not one that lies after the moment we took it.
+fn age(summary: &SegmentSummary, now: TimestampMs) -> i64 {
+    let newest = if summary.max_timestamp == TimestampMs::NONE {
+        summary.last_append
+    } else {
+        summary.max_timestamp.min(summary.last_append)
+    };
+    now.0.saturating_sub(newest.0)
 }

@@ -7,13 +7,15 @@ mod config;
 mod fetch;
 mod keeper;
 mod notice;
+mod offload;
 mod replica;
 mod waiting;
 
 pub use append::{AppendOutcome, Appended, NewBatch};
 pub use clean::Dirty;
-pub use config::ReplicaConfig;
+pub use config::{LocalRetention, ReplicaConfig};
 pub use fetch::{EpochEnd, FetchRefusal, Fetched, TimeQuery};
 pub use keeper::Upkeep;
+pub use offload::Sealed;
 pub use replica::{Description, Offline, Replica};
 pub use waiting::Waiter;

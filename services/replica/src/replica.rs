@@ -56,6 +56,8 @@ pub(crate) struct Outcomes {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Description {
     pub log_start: Offset,
+    /// Below this only the tier has the log.
+    pub local_start: Offset,
     pub last_stable_offset: Offset,
     pub high_watermark: Offset,
     pub log_end: Offset,
@@ -143,6 +145,7 @@ impl Replica {
         let marks = state.core.marks();
         Description {
             log_start: marks.log_start(),
+            local_start: marks.local_start(),
             last_stable_offset: marks.last_stable_offset(),
             high_watermark: marks.high_watermark(),
             log_end: marks.log_end(),

@@ -23,7 +23,8 @@ impl Waiter {
         self.woken.notified().await;
     }
 
-    pub(crate) fn wake(&self) {
+    /// There is news.
+    pub fn wake(&self) {
         self.woken.notify_one();
     }
 }

@@ -11,12 +11,12 @@ const ARROWS: &[(&str, &str)] = &[
     ("services/aquifer", "broker disk group hotlog net node quorum record rest runtime types"),
     (
         "services/broker",
-        "coordinator disk group hotlog metadata net partition quorum record replica runtime types wire",
+        "cold coordinator disk group hotlog manifest metadata net objects partition quorum record replica runtime tiering types wire",
     ),
     ("services/client", "runtime types wire"),
     ("services/coordinator", "disk group hotlog metadata partition record replica runtime types"),
     ("services/group", "types"),
-    ("services/metadata", "types"),
+    ("services/metadata", "manifest types"),
     ("services/net", "disk runtime"),
     ("services/node", "broker disk hotlog net quorum runtime types"),
     ("services/partition", "record types"),
@@ -28,9 +28,13 @@ const ARROWS: &[(&str, &str)] = &[
     ("services/tidy", ""),
     ("services/types", ""),
     ("services/wire", "types"),
+    ("storage-tiering/cold", "manifest objects record runtime types"),
     ("storage-tiering/disk", ""),
     ("storage-tiering/hotlog", "disk record runtime types wal"),
+    ("storage-tiering/manifest", "types"),
+    ("storage-tiering/objects", ""),
     ("storage-tiering/record", "types"),
+    ("storage-tiering/tiering", "disk manifest objects record runtime types"),
     ("storage-tiering/wal", "disk types"),
 ];
 
@@ -41,6 +45,7 @@ const PURE: &[&str] = &[
     "services/partition",
     "services/types",
     "services/wire",
+    "storage-tiering/manifest",
     "storage-tiering/record",
 ];
 const IMPURE: &[&str] =

@@ -57,7 +57,13 @@ macro_rules! apis {
                 self as i16
             }
 
-            /// Kafka's name of the API.
+            /// Whether it is an API of ours, which Kafka does not know.
+            #[must_use]
+            pub const fn is_own(self) -> bool {
+                self.number() >= 20_000
+            }
+
+            /// Kafka's name of the API, or ours.
             #[must_use]
             pub const fn name(self) -> &'static str {
                 match self {
@@ -235,4 +241,5 @@ apis! {
     ConsumerGroupDescribe = 69: ConsumerGroupDescribeRequest, ConsumerGroupDescribeResponse;
     ListConfigResources = 74: ListConfigResourcesRequest, ListConfigResourcesResponse;
     DescribeTopicPartitions = 75: DescribeTopicPartitionsRequest, DescribeTopicPartitionsResponse;
+    AquiferTier = 20_002: AquiferTierRequest, AquiferTierResponse;
 }

@@ -54,6 +54,9 @@ struct Bodies {
 
 impl MessageVisitor for Bodies {
     fn visit<M: Message + Sample>(&mut self, direction: &'static str) {
+        if M::KEY.is_own() {
+            return;
+        }
         let lines = golden_lines(M::KEY);
         for ((_, version, what), content) in lines.iter().filter(|((of, ..), _)| of == direction) {
             let case = format!("{:?} {direction} {version} {what}", M::KEY);
@@ -89,13 +92,14 @@ fn every_body_that_java_wrote_is_read_and_written_back_byte_by_byte() {
 
     visit_messages(&mut bodies);
 
-    let versions: usize = SUPPORTED.iter().map(|api| (api.max - api.min + 1) as usize).sum();
+    let kafkas = SUPPORTED.iter().filter(|api| !api.key.is_own());
+    let versions: usize = kafkas.map(|api| (api.max - api.min + 1) as usize).sum();
     assert_eq!(bodies.checked, versions * 2 * 5);
 }
 
 #[test]
 fn the_versions_are_those_of_kafka() {
-    for api in SUPPORTED {
+    for api in SUPPORTED.iter().filter(|api| !api.key.is_own()) {
         let lines = golden_lines(api.key);
         let versions = lines.keys().map(|(_, version, _)| *version);
 
@@ -110,6 +114,9 @@ fn headers_are_those_of_kafka() {
     struct Headers;
     impl MessageVisitor for Headers {
         fn visit<M: Message + Sample>(&mut self, direction: &'static str) {
+            if M::KEY.is_own() {
+                return;
+            }
             for ((_, version, _), content) in
                 golden_lines(M::KEY).iter().filter(|((of, _, what), _)| of == direction && what == "header")
             {

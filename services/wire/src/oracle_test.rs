@@ -105,13 +105,14 @@ compare! {
 
 #[test]
 fn each_codec_reads_what_the_other_writes_byte_by_byte() {
-    assert_eq!(COMPARED.len(), SUPPORTED.len());
+    let kafkas = || SUPPORTED.iter().filter(|api| !api.key.is_own());
+    assert_eq!(COMPARED.len(), kafkas().count());
 
     let [requests, responses] =
         COMPARED.iter().map(|compare| compare()).fold([0, 0], |[a, b], [c, d]| [a + c, b + d]);
 
     // ListOffsets 11 and DescribeLogDirs 5 are newer than the crate, and it lacks requests 10 of OffsetCommit and
     // OffsetFetch; all four stand in the golden files.
-    let all: usize = SUPPORTED.iter().map(|api| (api.max - api.min + 1) as usize).sum();
+    let all: usize = kafkas().map(|api| (api.max - api.min + 1) as usize).sum();
     assert_eq!([all - requests, all - responses], [4, 2]);
 }

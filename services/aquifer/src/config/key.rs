@@ -168,6 +168,37 @@ pub(super) static KEYS: &[Key] = {
             "How long the offsets of an empty group are kept.",
         ),
         key(
+            "tier.url",
+            Text,
+            Unset("\"s3://bucket/prefix\""),
+            "Where sealed ranges of topics with remote.storage.enable go: s3://, gs://, az:// or file:///folder; an S3 \
+             server of another kind by ?endpoint=http://host:port&region=name. Credentials come from the environment.",
+        ),
+        key(
+            "tier.new_topics",
+            Switch,
+            Is("false"),
+            "Whether topics are tiered whose creators do not say; compacted ones never are.",
+        ),
+        key(
+            "tier.max_age",
+            Time(SECOND..=DAY),
+            Is("\"5m\""),
+            "Records older than this are uploaded though their segment is not full.",
+        ),
+        key(
+            "tier.grace",
+            Time(SECOND..=DAY),
+            Is("\"15m\""),
+            "How long objects stay that retention, deletion of records or of their topic gave up.",
+        ),
+        key(
+            "tier.memory",
+            Size(16 * MIB..=64 * GIB),
+            Is("\"256 MiB\""),
+            "What parts of objects may take in memory for those who read them.",
+        ),
+        key(
             "wal.bytes",
             Size(MIB..=64 * GIB),
             Unset("\"2 GiB\""),

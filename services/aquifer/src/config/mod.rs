@@ -215,6 +215,12 @@ impl Config {
                 fetch_sessions_max: usize_of("limits.fetch_sessions"),
                 retention_interval: self.time("topics.retention_check").expect(SET),
                 groups: self.groups(),
+                tier: self.tier(),
+                new_topics: if self.switch("tier.new_topics") {
+                    vec![("remote.storage.enable".to_owned(), "true".to_owned())]
+                } else {
+                    Vec::new()
+                },
                 ..aquifer_broker::Settings::default()
             },
             log: aquifer_hotlog::Settings {
@@ -225,6 +231,15 @@ impl Config {
             snapshot_entries: None,
         };
         Ok(NodeSettings { listeners, http: self.address("http").expect(SET), node })
+    }
+
+    fn tier(&self) -> Option<aquifer_broker::TierSettings> {
+        const SET: &str = "with a default";
+        let mut settings = aquifer_broker::TierSettings::new(self.text("tier.url")?);
+        settings.max_age = self.time("tier.max_age").expect(SET);
+        settings.grace = self.time("tier.grace").expect(SET);
+        settings.pool_bytes_max(self.size("tier.memory").expect(SET));
+        Some(settings)
     }
 
     fn groups(&self) -> aquifer_group::Settings {

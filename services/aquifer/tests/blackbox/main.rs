@@ -14,6 +14,7 @@ mod mounted;
 mod offline;
 mod power_cut;
 mod restart;
+mod tier;
 mod tools;
 mod verified;
 mod wire;

@@ -127,6 +127,9 @@ fn administer(broker: Arc<Broker>, caller: Caller, body: RequestBody) -> Call {
             let caller_again = caller.clone();
             later(caller, async move { cluster::find_coordinator(&broker, &caller_again, request).await })
         }
+        RequestBody::AquiferTier(request) => {
+            later(caller, async move { cluster::aquifer_tier(&broker, request).await })
+        }
         RequestBody::UpdateFeatures(request) => {
             later(caller, async move { cluster::update_features(&broker, version, request).await })
         }

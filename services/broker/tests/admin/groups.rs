@@ -304,6 +304,48 @@ fn a_member_of_the_consumer_protocol_owns_everything_and_has_the_session_timeout
 }
 
 #[test]
+fn a_classic_member_of_a_consumer_group_is_answered_and_described_as_one() {
+    let node = node();
+    let mut client = client(&node);
+    let modern = client.ask_loaded(1, &beat("m", 0), |response| response.error_code);
+    assert_eq!(modern.error_code, ErrorCode::NONE, "{modern:?}");
+    // Version 0, topic t, no user data.
+    let subscription = Bytes::from_static(b"\0\0\0\0\0\x01\0\x01t\xff\xff\xff\xff");
+    let mut request = JoinGroupRequest { rebalance_timeout_ms: 10_000, ..join("c", &Text::EMPTY) };
+    request.protocols[0].metadata = subscription;
+
+    let told = client.join(9, &request);
+    assert_eq!(told.error_code, ErrorCode::MEMBER_ID_REQUIRED);
+    request.member_id = told.member_id;
+    let joined = client.join(9, &request);
+
+    assert_eq!(
+        (joined.error_code, joined.protocol_name.clone()),
+        (ErrorCode::NONE, Some(text("range"))),
+        "{joined:?}"
+    );
+    let sync = SyncGroupRequest {
+        group_id: text("c"),
+        generation_id: joined.generation_id,
+        member_id: request.member_id.clone(),
+        ..Default::default()
+    };
+    let synced = client.ask(5, &sync);
+    // Everything is the other member's yet.
+    assert_eq!(synced.error_code, ErrorCode::NONE);
+    assert_eq!(&synced.assignment[..], b"\0\0\0\0\0\0\xff\xff\xff\xff");
+    let describe = ConsumerGroupDescribeRequest { group_ids: vec![text("c")], ..Default::default() };
+    let described = client.ask(1, &describe);
+    let mut types: Vec<(bool, i8)> = described.groups[0]
+        .members
+        .iter()
+        .map(|member| (member.member_id == request.member_id, member.member_type))
+        .collect();
+    types.sort_unstable();
+    assert_eq!(types, [(false, 1), (true, 0)]);
+}
+
+#[test]
 fn what_groups_do_not_take_is_refused_with_kafkas_own_error() {
     let node = node();
     let mut client = client(&node);

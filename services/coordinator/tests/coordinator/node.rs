@@ -118,6 +118,7 @@ impl Node {
             deletes: false,
             retention_ms: None,
             retention_bytes: None,
+            local: None,
             compaction: None,
         };
         let replica = Replica::new(NodeId(0), recovered, Vec::new(), config, (&directory, &runtime));

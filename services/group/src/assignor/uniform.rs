@@ -1,6 +1,7 @@
 //! The uniform assignor: everyone keeps what it may, the rest goes to who has least, and only imbalance moves anything.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
 use std::sync::Arc;
 
 use aquifer_types::TopicId;
@@ -13,7 +14,7 @@ use crate::record::Partitions;
 struct Balance<'a> {
     candidates: Vec<&'a Candidate>,
     /// Who subscribes to a topic, by place in `candidates`.
-    subscribers: BTreeMap<TopicId, Vec<usize>>,
+    subscribers: BTreeMap<TopicId, Rc<[usize]>>,
     held: Vec<Partitions>,
     loads: Vec<usize>,
     topics: &'a dyn Topics,
@@ -27,12 +28,8 @@ pub(super) fn assign(
     topics: &dyn Topics,
 ) -> BTreeMap<MemberId, Partitions> {
     let candidates: Vec<&Candidate> = members.values().collect();
-    let subscribers = sizes.keys().map(|topic| {
-        let places = (0..candidates.len()).filter(|at| candidates[*at].topics.contains(topic));
-        (*topic, places.collect())
-    });
     let mut balance = Balance {
-        subscribers: subscribers.collect(),
+        subscribers: subscribers(&candidates, sizes),
         held: vec![Partitions::new(); candidates.len()],
         loads: vec![0; candidates.len()],
         topics,
@@ -45,36 +42,68 @@ pub(super) fn assign(
     members.keys().cloned().zip(balance.held).collect()
 }
 
+/// Most members of a group read the same topics: those topics share one list.
+fn subscribers(candidates: &[&Candidate], sizes: &BTreeMap<TopicId, i32>) -> BTreeMap<TopicId, Rc<[usize]>> {
+    let mut alike: Vec<(&BTreeSet<TopicId>, Vec<usize>)> = Vec::new();
+    for (at, candidate) in candidates.iter().enumerate() {
+        match alike.iter_mut().find(|(topics, _)| **topics == candidate.topics) {
+            Some((_, places)) => places.push(at),
+            None => alike.push((&candidate.topics, vec![at])),
+        }
+    }
+    let alike: Vec<(&BTreeSet<TopicId>, Rc<[usize]>)> =
+        alike.into_iter().map(|(topics, places)| (topics, places.into())).collect();
+    let of_topic = |topic: &TopicId| {
+        let readers: Vec<&Rc<[usize]>> =
+            alike.iter().filter(|(topics, _)| topics.contains(topic)).map(|(_, places)| places).collect();
+        if let [one] = readers[..] {
+            return one.clone();
+        }
+        let mut places: Vec<usize> = readers.into_iter().flat_map(|places| places.iter().copied()).collect();
+        places.sort_unstable();
+        places.into()
+    };
+    sizes.keys().map(|topic| (*topic, of_topic(topic))).collect()
+}
+
 impl Balance<'_> {
     /// Lets everyone keep what it had and may still have; returns what nobody has, rarest subscribers first.
     fn keep(&mut self, sizes: &BTreeMap<TopicId, i32>) -> Vec<(TopicId, i32)> {
-        let mut free = Vec::new();
-        for (topic, size) in sizes {
-            let mut is_free = vec![true; usize::try_from(*size).unwrap_or(0)];
-            for at in self.subscribers[topic].clone() {
-                let candidate = self.candidates[at];
-                for partition in candidate.held.get(topic).into_iter().flatten() {
+        let mut is_free: BTreeMap<TopicId, Vec<bool>> = sizes
+            .iter()
+            .map(|(topic, size)| (*topic, vec![true; usize::try_from(*size).unwrap_or(0)]))
+            .collect();
+        for at in 0..self.candidates.len() {
+            let candidate = self.candidates[at];
+            for (topic, partitions) in &candidate.held {
+                let Some(is_free) = is_free.get_mut(topic).filter(|_| candidate.topics.contains(topic))
+                else {
+                    continue;
+                };
+                for partition in partitions {
                     let place = usize::try_from(*partition).ok().and_then(|place| is_free.get_mut(place));
-                    if let Some(is_free) = place
-                        && *is_free
-                    {
-                        *is_free = false;
+                    if place.is_some_and(std::mem::take) {
                         self.give(at, *topic, *partition);
                     }
                 }
             }
-            free.extend((0..*size).zip(is_free).filter(|(_, is_free)| *is_free).map(|(at, _)| (*topic, at)));
         }
+        let free = is_free.into_iter().flat_map(|(topic, is_free)| {
+            let of_topic = (0..).zip(is_free).filter(|(_, is_free)| *is_free);
+            of_topic.map(move |(partition, _)| (topic, partition))
+        });
+        let mut free: Vec<(TopicId, i32)> = free.collect();
         free.sort_by_key(|(topic, partition)| (self.subscribers[topic].len(), *topic, *partition));
         free
     }
 
     fn place(&mut self, free: Vec<(TopicId, i32)>) {
         for (topic, partition) in free {
+            let racks = self.racks(topic, partition);
             let least = self.subscribers[&topic]
                 .iter()
                 .copied()
-                .min_by_key(|at| (self.loads[*at], !self.is_near(*at, topic, partition), *at));
+                .min_by_key(|at| (self.loads[*at], !self.is_near(*at, &racks), *at));
             if let Some(at) = least {
                 self.give(at, topic, partition);
             }
@@ -108,19 +137,23 @@ impl Balance<'_> {
     fn partition_to_move(&self, from: usize, to: usize, topic: TopicId) -> Option<i32> {
         let partitions = self.held[from].get(&topic)?;
         let gain = |partition: i32| {
-            i32::from(self.is_near(to, topic, partition)) - i32::from(self.is_near(from, topic, partition))
+            let racks = self.racks(topic, partition);
+            i32::from(self.is_near(to, &racks)) - i32::from(self.is_near(from, &racks))
         };
         partitions.iter().copied().max_by_key(|partition| (gain(*partition), *partition))
     }
 
-    fn is_near(&self, at: usize, topic: TopicId, partition: i32) -> bool {
-        if !self.racks_matter {
-            return true;
+    /// Where the partition's replicas are, if anyone cares.
+    fn racks(&self, topic: TopicId, partition: i32) -> Vec<Arc<str>> {
+        let mut racks = Vec::new();
+        if self.racks_matter {
+            self.topics.racks(topic, partition, &mut racks);
         }
-        let Some(rack) = &self.candidates[at].rack else { return false };
-        let mut racks: Vec<Arc<str>> = Vec::new();
-        self.topics.racks(topic, partition, &mut racks);
-        racks.contains(rack)
+        racks
+    }
+
+    fn is_near(&self, at: usize, racks: &[Arc<str>]) -> bool {
+        self.candidates[at].rack.as_ref().is_some_and(|rack| racks.contains(rack))
     }
 
     fn give(&mut self, at: usize, topic: TopicId, partition: i32) {

@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use super::group::{ClassicGroup, Phase};
-use super::subscription::subscribed_topics;
 use crate::answer::Refusal;
+use crate::embedded::Subscription;
 use crate::input::Commit;
 use crate::turn::Turn;
 
@@ -40,7 +40,8 @@ impl ClassicGroup {
         for member in self.members.values() {
             // After a restart only the chosen protocol's subscription is known; all of them name the same topics.
             let (_, metadata) = member.protocols.first()?;
-            topics.extend(subscribed_topics(metadata)?);
+            let subscription = Subscription::decode(metadata).ok()?;
+            topics.extend(subscription.topics.iter().map(|topic| topic.to_string()));
         }
         Some(topics)
     }

@@ -18,7 +18,8 @@ pub(crate) struct ClassicGroup {
     pub(super) protocol: Option<Arc<str>>,
     pub(super) leader: Option<MemberId>,
     pub(super) state_since: TimestampMs,
-    pub(super) members: BTreeMap<MemberId, Member>,
+    /// Boxed, because a map makes room for several where most groups have few.
+    pub(super) members: BTreeMap<MemberId, Box<Member>>,
     pub(super) statics: BTreeMap<InstanceId, MemberId>,
     /// Ids handed out and not used yet, each until when it may be.
     pub(super) pending: BTreeMap<MemberId, u64>,
@@ -178,7 +179,8 @@ impl ClassicGroup {
 
     /// What it is estimated to take.
     pub(crate) fn bytes(&self) -> usize {
-        let members: usize = self.members.values().map(Member::bytes).sum();
-        members + self.pending.len() * 128
+        let members: usize = self.members.values().map(|member| member.bytes()).sum();
+        let room = if self.members.is_empty() { 0 } else { 300 };
+        room + members + self.pending.len() * 128
     }
 }

@@ -106,7 +106,7 @@ impl ClassicGroup {
             self.statics.insert(instance.clone(), id.clone());
         }
         self.leader.get_or_insert_with(|| id.clone());
-        self.members.insert(id, member);
+        self.members.insert(id, Box::new(member));
         if let Phase::Preparing(preparing) = &mut self.phase
             && let Some(initial) = &mut preparing.initial
         {

@@ -205,5 +205,6 @@ impl ClassicGroup {
         for member in self.members.values_mut() {
             member.session_ends = turn.in_timeout(member.session_timeout_ms);
         }
+        self.await_agreement(turn);
     }
 }

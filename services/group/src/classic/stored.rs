@@ -50,7 +50,7 @@ impl ClassicGroup {
                 self.statics.insert(instance.clone(), stored.id.clone());
             }
             let member = restored(stored, value.protocol.as_ref(), alive.remove(&stored.id));
-            members.insert(stored.id.clone(), member);
+            members.insert(stored.id.clone(), Box::new(member));
         }
         self.members = members;
         self.protocol_type = value.protocol_type.clone();
@@ -73,7 +73,7 @@ impl ClassicGroup {
 }
 
 /// The member as stored. Only the living know which other protocols it speaks, and only while it still says the same.
-fn restored(stored: &ClassicMemberValue, protocol: Option<&Arc<str>>, alive: Option<Member>) -> Member {
+fn restored(stored: &ClassicMemberValue, protocol: Option<&Arc<str>>, alive: Option<Box<Member>>) -> Member {
     let says_so =
         |(name, metadata): &(Arc<str>, Arc<[u8]>)| Some(name) == protocol && *metadata == stored.subscription;
     let (protocols, join, sync, has_synced, is_new, session_ends) = match alive {

@@ -86,7 +86,11 @@ impl ConsumerGroup {
         if commit.generation < 0 && self.members.is_empty() {
             return Ok(());
         }
-        let member = self.members.get(&commit.member).ok_or(Refusal::UnknownMember)?;
+        let member = self.check_identity(&commit.member, commit.instance.as_ref())?;
+        if member.is_guest() {
+            let is_its_own = commit.generation == member.current.epoch;
+            return if is_its_own { Ok(()) } else { Err(Refusal::IllegalGeneration) };
+        }
         if !commit.knows_epochs {
             return Err(Refusal::UnsupportedVersion);
         }

@@ -1,12 +1,12 @@
 //! ConsumerGroupHeartbeat: a member joins, says what it wants and owns, and hears what it is to own.
 
 use super::check::AWAY;
-use super::group::{ConsumerGroup, Member, plain};
-use super::reconcile;
+use super::group::{ConsumerGroup, plain};
+use super::reconcile::Towards;
 use crate::answer::{HeartbeatAnswer, Refusal};
 use crate::input::ConsumerHeartbeat;
 use crate::names::MemberId;
-use crate::record::{CurrentValue, GroupRecord, MemberState, MemberValue, Partitions};
+use crate::record::{CurrentValue, Epochs, GroupRecord, MemberState, MemberValue, Partitions};
 use crate::turn::Turn;
 
 impl ConsumerGroup {
@@ -21,13 +21,12 @@ impl ConsumerGroup {
         self.admit(turn, beat)?;
         self.hear_subscription(turn, beat);
         let before = self.members[&beat.member].current.clone();
-        let Some(after) = self.reconciled(&beat.member, beat.owned.as_ref()) else {
+        // A word from before the last step may have been on its way since then: it shows nothing of what is owned now.
+        let is_late = beat.epoch != 0 && beat.epoch != before.epoch;
+        let owned = beat.owned.as_ref().filter(|_| !is_late);
+        let Some(after) = self.reconcile(turn, &beat.member, owned) else {
             return Err(Refusal::FencedEpoch);
         };
-        if after != before {
-            let (group, member) = (self.id.clone(), beat.member.clone());
-            self.write(turn, GroupRecord::Current { group, member, value: Some(after.clone()) });
-        }
         self.rearm_member(turn, &beat.member);
         // Who says everything asks for everything; else it is told only what changed.
         let says_everything = beat.epoch == 0
@@ -37,36 +36,75 @@ impl ConsumerGroup {
         Ok(HeartbeatAnswer {
             member: beat.member.clone(),
             epoch: after.epoch,
-            heartbeat_interval_ms: turn.settings.consumer.heartbeat_interval_ms,
+            heartbeat_interval_ms: turn.consumer(&self.id).heartbeat_interval_ms,
             session_timeout_ms: self.members[&beat.member].said.session_timeout_ms,
             assignment: tells.then(|| plain(&after)),
         })
     }
 
+    /// Leads the member on towards its target, and stores where it is then.
+    pub(super) fn reconcile(
+        &mut self,
+        turn: &mut Turn<'_>,
+        id: &MemberId,
+        owned: Option<&Partitions>,
+    ) -> Option<CurrentValue> {
+        let none = Partitions::new();
+        let member = &self.members[id];
+        let is_target_old = self.epoch > self.target_epoch;
+        let towards = Towards {
+            target_epoch: self.target_epoch,
+            target: self.targets.get(id).unwrap_or(&none),
+            topics: is_target_old.then(|| self.topics_of(member, turn.topics)),
+            owned,
+            owners: &self.owners,
+        };
+        let after = towards.next(&member.current)?;
+        if after != member.current {
+            let (group, member) = (self.id.clone(), id.clone());
+            self.write(turn, GroupRecord::Current { group, member, value: Some(after.clone()) });
+        }
+        Some(after)
+    }
+
     /// Lets the member in, or finds that it is in already.
     fn admit(&mut self, turn: &mut Turn<'_>, beat: &ConsumerHeartbeat) -> Result<(), Refusal> {
         let joins = beat.epoch == 0;
+        if !self.has_room_for_pattern(turn, beat) {
+            return Err(Refusal::InvalidRequest("group uses too many patterns"));
+        }
         let holder = beat.instance.as_ref().and_then(|instance| self.statics.get(instance)).cloned();
         if let Some(holder) = holder.filter(|holder| *holder != beat.member) {
             if !joins {
                 return Err(Refusal::FencedInstance);
             }
-            if self.members[&holder].current.epoch != AWAY {
+            // A classic client that is static does not say that it leaves.
+            let held_by = &self.members[&holder];
+            if held_by.current.epoch != AWAY && !held_by.is_guest() {
                 return Err(Refusal::UnreleasedInstance);
             }
-            self.take_over(turn, &holder, beat);
+            self.take_over(turn, &holder, &beat.member);
             return Ok(());
         }
         match self.members.get(&beat.member) {
-            Some(member) if !joins => Self::check_epoch(member, beat.epoch, beat.owned.as_ref()),
-            Some(_) => {
+            Some(_) if joins => {
                 self.begin_anew(turn, &beat.member);
                 Ok(())
             }
+            Some(member) if member.is_guest() => Err(Refusal::UnknownMember),
+            Some(member) => Self::check_epoch(member, beat.epoch, beat.owned.as_ref()),
             None if !joins => Err(Refusal::UnknownMember),
             None if self.members.len() >= turn.settings.consumer.size_max => Err(Refusal::GroupMaxSize),
             None => Ok(()),
         }
+    }
+
+    /// Every pattern is matched against all topics again and again.
+    fn has_room_for_pattern(&self, turn: &Turn<'_>, beat: &ConsumerHeartbeat) -> bool {
+        let Some(pattern) = &beat.pattern else { return true };
+        pattern.is_empty()
+            || self.pattern_users.contains_key(pattern)
+            || self.pattern_users.len() < turn.settings.limits.patterns_max
     }
 
     /// A member that joins again under its own id owns nothing any more.
@@ -80,18 +118,18 @@ impl ConsumerGroup {
             previous_epoch: 0,
             state: MemberState::Stable,
             assigned: current.assigned,
-            revoking: std::collections::BTreeMap::new(),
+            revoking: Epochs::new(),
         };
         let (group, member) = (self.id.clone(), id.clone());
         self.write(turn, GroupRecord::Current { group, member, value: Some(value) });
     }
 
     /// A static member is back under another id: it gets the place, the target and the partitions it left.
-    fn take_over(&mut self, turn: &mut Turn<'_>, old: &MemberId, beat: &ConsumerHeartbeat) {
+    pub(super) fn take_over(&mut self, turn: &mut Turn<'_>, old: &MemberId, new: &MemberId) {
         let member = self.members[old].clone();
         let target = self.targets.get(old).cloned();
         self.write_removal(turn, old);
-        let (group, id) = (self.id.clone(), beat.member.clone());
+        let (group, id) = (self.id.clone(), new.clone());
         self.write(
             turn,
             GroupRecord::Member { group: group.clone(), member: id.clone(), value: Some(member.said) },
@@ -110,18 +148,23 @@ impl ConsumerGroup {
         let said = merged(turn, known.as_ref(), beat);
         let is_new = known.is_none();
         let before = known.unwrap_or_default();
-        let changed = is_new
-            || before.topics != said.topics
-            || before.pattern != said.pattern
-            || before.assignor != said.assignor;
+        let changed = is_new || !reads_alike(&before, &said);
         if is_new || before != said {
             let (group, member) = (self.id.clone(), beat.member.clone());
             self.write(turn, GroupRecord::Member { group, member, value: Some(said) });
         }
-        self.drop_unused_patterns(turn);
-        self.ask_for_patterns(turn);
+        self.follow_topics(turn, changed);
+    }
+
+    /// Begins a new epoch if somebody reads something else, or if what is read has changed.
+    pub(super) fn follow_topics(&mut self, turn: &mut Turn<'_>, changed: bool) {
+        if changed || self.checked_version != Some(turn.topics.version()) {
+            self.ask_for_patterns(turn);
+        }
         if changed || self.topics_changed(turn) {
             self.bump(turn);
+        } else {
+            self.assign_if_due(turn);
         }
     }
 
@@ -134,39 +177,22 @@ impl ConsumerGroup {
         self.hash(turn.topics) != self.metadata_hash
     }
 
-    fn drop_unused_patterns(&mut self, turn: &mut Turn<'_>) {
-        let is_used = |pattern: &str| {
-            self.members.values().any(|member| member.said.pattern.as_deref() == Some(pattern))
-        };
-        let unused: Vec<_> = self.patterns.keys().filter(|pattern| !is_used(pattern)).cloned().collect();
-        for pattern in unused {
-            let group = self.id.clone();
-            self.write(turn, GroupRecord::Pattern { group, pattern, value: None });
-        }
-    }
-
     /// Asks for each pattern that was not resolved against the topics as they are.
     fn ask_for_patterns(&mut self, turn: &mut Turn<'_>) {
         let version = turn.topics.version();
-        let used = self.members.values().filter_map(|member| member.said.pattern.clone());
-        for pattern in used.collect::<std::collections::BTreeSet<_>>() {
-            let asked = self.resolving.get(&pattern).is_some_and(|asked| *asked >= version);
+        for pattern in self.pattern_users.keys() {
+            let asked = self.resolving.get(pattern).is_some_and(|asked| *asked >= version);
             if !asked {
                 self.resolving.insert(pattern.clone(), version);
-                turn.resolve(self.id.clone(), pattern, version);
+                turn.resolve(self.id.clone(), pattern.clone(), version);
             }
         }
     }
 
-    fn reconciled(&self, id: &MemberId, owned: Option<&Partitions>) -> Option<CurrentValue> {
-        let none = Partitions::new();
-        let target = self.targets.get(id).unwrap_or(&none);
-        reconcile::next(&self.members[id], self.target_epoch, target, owned, &self.owners)
-    }
-
-    fn rearm_member(&mut self, turn: &mut Turn<'_>, id: &MemberId) {
+    pub(super) fn rearm_member(&mut self, turn: &mut Turn<'_>, id: &MemberId) {
+        let group_ms = turn.consumer(&self.id).session_timeout_ms;
         let Some(member) = self.members.get_mut(id) else { return };
-        member.session_ends = turn.in_timeout(session_ms(turn, member));
+        member.session_ends = turn.in_timeout(member.session_ms(group_ms));
         if member.current.state == MemberState::UnrevokedPartitions {
             let by = turn.in_timeout(member.said.rebalance_timeout_ms);
             let by = *member.yield_by.get_or_insert(by);
@@ -177,15 +203,19 @@ impl ConsumerGroup {
     }
 }
 
-/// A member's own session timeout, or the group's.
-pub(super) fn session_ms(turn: &Turn<'_>, member: &Member) -> i32 {
-    member.said.session_timeout_ms.unwrap_or(turn.settings.consumer.session_timeout_ms)
+/// Whether nothing has changed that assignments depend on.
+fn reads_alike(before: &MemberValue, said: &MemberValue) -> bool {
+    before.topics == said.topics
+        && before.pattern == said.pattern
+        && before.assignor == said.assignor
+        && before.rack == said.rack
 }
 
 /// What the member said before, with what it says now; absent fields have not changed.
 fn merged(turn: &Turn<'_>, known: Option<&MemberValue>, beat: &ConsumerHeartbeat) -> MemberValue {
     let mut said = known.cloned().unwrap_or_default();
     let consumer = &turn.settings.consumer;
+    said.classic = None;
     said.client_id = beat.client_id.clone();
     said.client_host = beat.client_host.clone();
     if beat.instance.is_some() {
@@ -207,6 +237,10 @@ fn merged(turn: &Turn<'_>, known: Option<&MemberValue>, beat: &ConsumerHeartbeat
     }
     if beat.assignor.is_some() {
         said.assignor = beat.assignor.clone();
+    }
+    // Who joins without asking for a session of its own has the group's.
+    if beat.epoch == 0 {
+        said.session_timeout_ms = None;
     }
     if let Some(asked) = beat.session_timeout_ms {
         let allowed = consumer.own_session_timeout_min_ms

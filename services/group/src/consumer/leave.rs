@@ -21,6 +21,9 @@ impl ConsumerGroup {
             }
         }
         let member = self.members.get(&beat.member).ok_or(Refusal::UnknownMember)?;
+        if beat.epoch == AWAY && member.is_guest() {
+            return Err(Refusal::UnknownMember);
+        }
         if beat.epoch == AWAY {
             // It keeps what it has until it is back or its session ends.
             let current = member.current.clone();
@@ -44,7 +47,8 @@ impl ConsumerGroup {
         for id in ids {
             self.write_removal(turn, id);
         }
-        if !ids.is_empty() {
+        // Who is left may go back to the classic protocol, and then agrees without a target.
+        if !ids.is_empty() && !self.is_left_to_guests(turn.settings) {
             self.bump(turn);
         }
     }

@@ -2,6 +2,8 @@
 
 mod check;
 mod group;
+mod guest;
+mod handover;
 mod heartbeat;
 mod leave;
 mod owners;
@@ -11,3 +13,4 @@ mod target;
 mod timers;
 
 pub(crate) use group::ConsumerGroup;
+pub(crate) use guest::PROTOCOL_TYPE;

@@ -11,6 +11,9 @@ use crate::record::OffsetValue;
 /// What an offset is estimated to take beside its metadata.
 const OFFSET_BYTES: usize = 96;
 
+/// What a topic with offsets is estimated to take beside them.
+const TOPIC_BYTES: usize = 600;
+
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Offsets {
     topics: BTreeMap<TopicName, TopicOffsets>,
@@ -47,6 +50,7 @@ impl Offsets {
     pub(crate) fn apply(&mut self, topic: &TopicName, partition: i32, value: Option<OffsetValue>) {
         let Some(value) = value else { return self.remove(topic, partition) };
         if !self.topics.contains_key(topic) {
+            self.bytes += TOPIC_BYTES;
             self.topics.insert(topic.clone(), TopicOffsets::default());
         }
         let Some(offsets) = self.topics.get_mut(topic) else { return };
@@ -70,6 +74,7 @@ impl Offsets {
             self.bytes -= OFFSET_BYTES + before.metadata.len();
         }
         if offsets.partitions.is_empty() {
+            self.bytes -= TOPIC_BYTES;
             self.topics.remove(topic);
         }
     }

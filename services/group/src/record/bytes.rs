@@ -90,6 +90,11 @@ impl<'a> Reader<'a> {
         self.nullable_str()?.ok_or(Malformed)
     }
 
+    pub(crate) fn nullable_bytes(&mut self) -> Result<Option<&'a [u8]>, Malformed> {
+        let Some(length) = self.length(false)? else { return Ok(None) };
+        self.take(length).map(Some)
+    }
+
     pub(crate) fn bytes(&mut self) -> Result<Arc<[u8]>, Malformed> {
         let length = self.length(false)?.ok_or(Malformed)?;
         Ok(self.take(length)?.into())

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use aquifer_group::Topics;
+use aquifer_group::{GroupConfig, GroupId, Topics};
 use aquifer_types::{TopicId, TopicName, Uuid};
 
 /// Topics by name: id and partitions.
@@ -11,7 +11,11 @@ use aquifer_types::{TopicId, TopicName, Uuid};
 pub struct Cluster {
     pub topics: BTreeMap<String, (TopicId, i32)>,
     pub version: i64,
-    made: u8,
+    made: u16,
+    /// Moves the racks of all partitions.
+    pub rack_shift: usize,
+    /// What is configured for groups.
+    pub config: GroupConfig,
 }
 
 impl Cluster {
@@ -26,9 +30,15 @@ impl Cluster {
     pub fn create(&mut self, name: &str, partitions: i32) -> TopicId {
         self.made += 1;
         self.version += 1;
-        let id = TopicId(Uuid::from_bytes([self.made; 16]));
+        let id =
+            TopicId(Uuid::from_bytes([self.made.to_be_bytes(); 8].concat().try_into().expect("sixteen")));
         self.topics.insert(name.to_owned(), (id, partitions));
         id
+    }
+
+    pub fn grow(&mut self, name: &str) {
+        self.version += 1;
+        self.topics.get_mut(name).expect("the topic").1 += 1;
     }
 
     pub fn delete(&mut self, name: &str) -> TopicId {
@@ -52,10 +62,14 @@ impl Topics for Cluster {
     }
 
     fn racks(&self, _id: TopicId, partition: i32, racks: &mut Vec<Arc<str>>) {
-        racks.push(["rack-a", "rack-b", "rack-c"][partition as usize % 3].into());
+        racks.push(["rack-a", "rack-b", "rack-c"][(partition as usize + self.rack_shift) % 3].into());
     }
 
     fn version(&self) -> i64 {
         self.version
+    }
+
+    fn group(&self, _group: &GroupId) -> GroupConfig {
+        self.config
     }
 }

@@ -3,18 +3,18 @@
 use std::sync::Arc;
 
 use aquifer_group::{
-    Answer, Commit, CommitPartition, ConsumerHeartbeat, HeartbeatAnswer, InstanceId, Join, MemberId,
+    Answer, Commit, CommitPartition, ConsumerHeartbeat, HeartbeatAnswer, Input, InstanceId, Join, MemberId,
     Partitions, Refusal, Request, Settings,
 };
 use aquifer_types::Offset;
 
 use crate::cluster::{Cluster, name};
-use crate::driver::Driver;
+use crate::driver::{Driver, at_once};
 
 const GROUP: &str = "group";
 
 fn driver() -> Driver {
-    Driver::new(Cluster::with(&[("t", 4)]), Settings::default())
+    Driver::new(Cluster::with(&[("t", 4)]), at_once())
 }
 
 fn own(driver: &Driver, partitions: &[i32]) -> Partitions {
@@ -163,6 +163,17 @@ fn a_session_of_ones_own_survives_a_restart_and_others_end_as_always() {
 }
 
 #[test]
+fn who_joins_again_without_asking_has_no_session_of_its_own() {
+    let mut driver = driver();
+    let long =
+        ConsumerHeartbeat { session_timeout_ms: Some(60_000), ..beat("a", 0, Some(Partitions::new())) };
+    assert_eq!(ask(&mut driver, long).expect("joined").session_timeout_ms, Some(60_000));
+    assert_eq!(ask(&mut driver, beat("a", 1, None)).expect("alive").session_timeout_ms, Some(60_000));
+
+    assert_eq!(join(&mut driver, "a").session_timeout_ms, None);
+}
+
+#[test]
 fn a_static_member_keeps_its_place_while_it_is_away() {
     let mut driver = driver();
     let with = |member: &str, epoch: i32| ConsumerHeartbeat {
@@ -234,4 +245,164 @@ fn an_empty_group_changes_its_protocol_and_keeps_its_offsets() {
     let fetch = aquifer_group::FetchOffsets { member: None, epoch: -1, topics: None };
     let Answer::FetchOffsets(Ok(kept)) = driver.ask(GROUP, Request::FetchOffsets(fetch)) else { panic!() };
     assert_eq!(kept[0].1[0].offset, Offset(1));
+}
+
+#[test]
+fn a_pattern_is_resolved_outside_and_its_topics_are_shared_out() {
+    // Though the group had a target just before, it was one that gave nobody anything.
+    let mut driver = Driver::new(Cluster::with(&[("logs-1", 2), ("other", 2)]), Settings::default());
+    let beat = |epoch: i32, owned: Option<Partitions>| {
+        Request::ConsumerHeartbeat(ConsumerHeartbeat {
+            member: MemberId::new("m"),
+            epoch,
+            instance: None,
+            rack: None,
+            client_id: "c".into(),
+            client_host: "h".into(),
+            rebalance_timeout_ms: if epoch == 0 { 10_000 } else { -1 },
+            topics: None,
+            pattern: (epoch == 0).then(|| "logs-.*".into()),
+            assignor: None,
+            owned,
+            session_timeout_ms: None,
+        })
+    };
+    driver.ask(GROUP, beat(0, Some(Partitions::new())));
+    let asked = driver.patterns.pop().expect("asked to resolve");
+
+    driver.handle(Input::PatternResolved {
+        group: asked.group,
+        pattern: asked.pattern,
+        topics: vec!["logs-1".into()],
+        version: asked.version,
+    });
+    let Answer::ConsumerHeartbeat(Ok(answer)) = driver.ask(GROUP, beat(1, Some(Partitions::new()))) else {
+        panic!("refused")
+    };
+
+    let (id, _) = driver.cluster.topics["logs-1"];
+    assert_eq!(answer.assignment, Some(Partitions::from([(id, vec![0, 1])])));
+}
+
+#[test]
+fn an_answer_that_is_lost_twice_is_forgiven_twice() {
+    let mut driver = driver();
+    let all = own(&driver, &[0, 1, 2, 3]);
+    join(&mut driver, "a");
+    join(&mut driver, "b");
+    let waits = beat("b", 2, Some(Partitions::new()));
+    ask(&mut driver, waits.clone()).expect("nothing is free");
+    let kept = ask(&mut driver, beat("a", 1, Some(all))).expect("asked").assignment.expect("less");
+    ask(&mut driver, beat("c", 0, Some(Partitions::new()))).expect("joined");
+
+    // b goes on to the third epoch, and hears of it only when it has said three times where it was.
+    for _ in 0..3 {
+        assert_eq!(ask(&mut driver, waits.clone()).map(|answer| answer.epoch), Ok(3));
+    }
+    ask(&mut driver, beat("a", 1, Some(kept))).expect("a heartbeat");
+}
+
+#[test]
+fn a_word_of_the_past_gives_nothing_up() {
+    let mut driver = driver();
+    let all = own(&driver, &[0, 1, 2, 3]);
+    join(&mut driver, "a");
+    join(&mut driver, "b");
+    let kept = ask(&mut driver, beat("a", 1, Some(all))).expect("asked").assignment.expect("less");
+    ask(&mut driver, beat("a", 1, Some(kept.clone()))).expect("given up");
+    let of_b =
+        ask(&mut driver, beat("b", 2, Some(Partitions::new()))).expect("free").assignment.expect("two");
+    // b leaves: a has everything again, in the third epoch.
+    ask(&mut driver, beat("b", -1, None)).expect("left");
+    assert_eq!(ask(&mut driver, beat("a", 2, Some(kept.clone()))).expect("all").epoch, 3);
+    join(&mut driver, "c");
+
+    // What a said before it got that arrives once more.
+    ask(&mut driver, beat("a", 2, Some(kept.clone()))).expect("forgiven");
+
+    let early = ask(&mut driver, beat("c", 4, Some(Partitions::new()))).expect("a heartbeat");
+    assert_eq!(early.assignment.unwrap_or_default(), Partitions::new(), "a owns {of_b:?} still");
+}
+
+#[test]
+fn what_was_asked_back_and_is_not_wanted_any_more_is_had_again_at_once() {
+    let mut driver = driver();
+    let all = own(&driver, &[0, 1, 2, 3]);
+    join(&mut driver, "a");
+    join(&mut driver, "b");
+    let kept = ask(&mut driver, beat("a", 1, Some(all.clone()))).expect("asked").assignment.expect("less");
+    ask(&mut driver, beat("b", -1, None)).expect("left");
+
+    let again = ask(&mut driver, beat("a", 1, Some(kept))).expect("a heartbeat");
+
+    assert_eq!((again.epoch, again.assignment), (3, Some(all)));
+}
+
+#[test]
+fn what_a_member_took_over_long_ago_is_held_after_a_compaction() {
+    let mut driver = driver();
+    let all = own(&driver, &[0, 1, 2, 3]);
+    join(&mut driver, "a");
+    join(&mut driver, "b");
+    let kept = ask(&mut driver, beat("a", 1, Some(all))).expect("asked").assignment.expect("less");
+    ask(&mut driver, beat("a", 1, Some(kept.clone()))).expect("given up");
+    let of_b =
+        ask(&mut driver, beat("b", 2, Some(Partitions::new()))).expect("free").assignment.expect("two");
+    driver.cluster.grow("t");
+    ask(&mut driver, beat("a", 2, Some(kept))).expect("a heartbeat");
+
+    // Of a's places the first one is left, where it held everything, and the last one.
+    let is_place_of_a = |key: &[u8]| key[..2] == [0, 8] && key.ends_with(b"a");
+    let places: Vec<usize> = (0..driver.log.len()).filter(|at| is_place_of_a(&driver.log[*at].0)).collect();
+    driver.restart_by(|driver| {
+        let mut thinned = aquifer_group::Loading::new();
+        for (at, (key, value)) in driver.log.iter().enumerate() {
+            if !places[1..places.len() - 1].contains(&at) {
+                thinned.replay(Offset(at as i64), key, value.as_deref());
+            }
+        }
+        thinned
+    });
+    let free = join(&mut driver, "c").assignment.expect("what is free");
+
+    let (id, _) = driver.cluster.topics["t"];
+    let free = free.get(&id).cloned().unwrap_or_default();
+    assert!(free.iter().all(|partition| !of_b[&id].contains(partition)), "b owns {of_b:?}, c got {free:?}");
+}
+
+#[test]
+fn a_place_without_a_member_leaves_no_ghost_behind() {
+    let mut driver = driver();
+    join(&mut driver, "a");
+    ask(&mut driver, beat("a", -1, None)).expect("left");
+    join(&mut driver, "b");
+    let whole = driver.loaded();
+
+    // Compaction took a's own records, its removal too; of its place both are there still.
+    let of_member =
+        |kind: u8, (key, _): &&(Vec<u8>, Option<Vec<u8>>)| !(key[..2] == [0, kind] && key.ends_with(b"a"));
+    let mut thinned = aquifer_group::Loading::new();
+    for (at, (key, value)) in driver.log.iter().filter(|record| of_member(5, record)).enumerate() {
+        thinned.replay(Offset(at as i64), key, value.as_deref());
+    }
+    thinned.skip_to(whole.next());
+
+    assert_eq!(thinned.checkpoint(), whole.checkpoint());
+}
+
+#[test]
+fn a_place_is_found_again_though_its_members_record_lies_further_on() {
+    let mut driver = driver();
+    join(&mut driver, "a");
+    let moved = ConsumerHeartbeat { client_host: "/127.0.0.2".into(), ..beat("a", 1, None) };
+    ask(&mut driver, moved).expect("a heartbeat");
+    let whole = driver.loaded();
+
+    let first = driver.log.iter().position(|(key, _)| key[..2] == [0, 5]).expect("the member's record");
+    let mut thinned = aquifer_group::Loading::new();
+    for (at, (key, value)) in driver.log.iter().enumerate().filter(|(at, _)| *at != first) {
+        thinned.replay(Offset(at as i64), key, value.as_deref());
+    }
+
+    assert_eq!(thinned.checkpoint(), whole.checkpoint());
 }

@@ -139,3 +139,14 @@ proptest::proptest! {
         }
     }
 }
+
+/// What Kafka's classes make of a consumer that reads t and u and has t's partitions 0 and 2: version, subscription,
+/// assignment.
+pub fn embedded() -> Vec<(i16, Vec<u8>, Vec<u8>)> {
+    let golden = include_str!("../golden/embedded.txt");
+    let lines = golden.lines().map(|line| {
+        let fields: Vec<&str> = line.split(' ').collect();
+        (fields[0].parse().expect("a version"), bytes(fields[1]), bytes(fields[2]))
+    });
+    lines.collect()
+}

@@ -19,3 +19,9 @@ impl Random {
         self.below(bound) == 0
     }
 }
+
+/// How many walks a test takes: `AQUIFER_GROUP_WALKS`, or as many as its build has time for.
+pub fn walks(in_debug: u64, in_release: u64) -> u64 {
+    let asked = std::env::var("AQUIFER_GROUP_WALKS").ok().and_then(|text| text.parse().ok());
+    asked.unwrap_or(if cfg!(debug_assertions) { in_debug } else { in_release })
+}

@@ -12,7 +12,7 @@ use aquifer_types::Offset;
 
 use crate::cluster::{Cluster, name};
 use crate::driver::Driver;
-use crate::random::Random;
+use crate::random::{Random, walks};
 
 const GROUPS: [&str; 3] = ["g0", "g1", "g2"];
 const PARTITIONS: i32 = 6;
@@ -248,7 +248,7 @@ impl Walk {
     }
 
     fn restart(&mut self) {
-        let mut lost: Vec<Ticket> = self.driver.restart();
+        let mut lost: Vec<Ticket> = self.driver.restart_somehow(&mut self.random);
         lost.sort_unstable();
         lost.dedup();
         let asked: Vec<Ticket> =
@@ -415,18 +415,18 @@ fn walk(seed: u64, steps: usize) -> (u64, u64) {
     (walk.synced, walk.committed)
 }
 
-/// Many steps in release, where they take seconds; fewer where they would take minutes.
-const WALKS: u64 = if cfg!(debug_assertions) { 25 } else { 500 };
 const STEPS: usize = 2_000;
 
 #[test]
 fn classic_groups_keep_every_promise() {
+    // Many steps in release, where they take seconds; fewer where they would take minutes.
+    let walks = walks(25, 500);
     let (mut synced, mut committed) = (0, 0);
-    for seed in 0..WALKS {
+    for seed in 0..walks {
         let (more_synced, more_committed) = walk(seed, STEPS);
         synced += more_synced;
         committed += more_committed;
     }
     // A walk that is refused everything proves nothing.
-    assert!(synced > WALKS * 50 && committed > WALKS * 50, "{synced} synced, {committed} committed");
+    assert!(synced > walks * 50 && committed > walks * 50, "{synced} synced, {committed} committed");
 }

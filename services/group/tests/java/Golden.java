@@ -1,6 +1,8 @@
-// Writes the golden file: what Kafka's own generated classes make of the records of __consumer_offsets.
+// Writes the golden files: what Kafka's own generated classes make of the records of __consumer_offsets, and of what
+// classic consumers say to each other.
 //
-// Each line of FILE is: name, version of the value, key and value in hexadecimal.
+// Each line of the first FILE is: name, version of the value, key and value in hexadecimal; of the second: version,
+// subscription and assignment.
 
 import java.nio.ByteBuffer;
 import java.nio.file.Files;
@@ -9,6 +11,8 @@ import java.util.ArrayList;
 import java.util.HexFormat;
 import java.util.List;
 import org.apache.kafka.common.Uuid;
+import org.apache.kafka.common.message.ConsumerProtocolAssignment;
+import org.apache.kafka.common.message.ConsumerProtocolSubscription;
 import org.apache.kafka.common.protocol.ApiMessage;
 import org.apache.kafka.common.protocol.MessageUtil;
 import org.apache.kafka.coordinator.group.generated.*;
@@ -98,10 +102,30 @@ public class Golden {
             new ConsumerGroupRegularExpressionValue().setTopics(List.of("a", "ab")).setVersion(77).setTimestamp(1700000000000L));
     }
 
+    static final List<String> EMBEDDED = new ArrayList<>();
+
+    static void embedded() {
+        for (int version = 0; version <= 3; version++) {
+            var subscription = new ConsumerProtocolSubscription().setTopics(List.of("t", "u"));
+            subscription.setUserData(version == 2 ? ByteBuffer.wrap(new byte[] {1, 2}) : null);
+            if (version >= 1) subscription.ownedPartitions().add(
+                new ConsumerProtocolSubscription.TopicPartition().setTopic("t").setPartitions(List.of(0, 2)));
+            if (version >= 2) subscription.setGenerationId(5);
+            if (version >= 3) subscription.setRackId("rack-b");
+            var assignment = new ConsumerProtocolAssignment().setUserData(null);
+            assignment.assignedPartitions().add(
+                new ConsumerProtocolAssignment.TopicPartition().setTopic("t").setPartitions(List.of(0, 2)));
+            EMBEDDED.add(version + " " + hex(MessageUtil.toVersionPrefixedByteBuffer((short) version, subscription)) + " "
+                + hex(MessageUtil.toVersionPrefixedByteBuffer((short) version, assignment)));
+        }
+    }
+
     public static void main(String[] arguments) throws Exception {
         offsets();
         classic();
         consumer();
+        embedded();
         Files.write(Path.of(arguments[0]), LINES);
+        Files.write(Path.of(arguments[1]), EMBEDDED);
     }
 }

@@ -5,7 +5,8 @@ use crate::codec::wire::{DecodeError, Input, Wire, fields, put_no_tagged, words}
 use crate::command::{
     AllocateProducerIds, AlterConfig, AlterPartition, AlterPartitions, BrokerRun, Change, Command,
     ConfigChange, ConfigOperation, ConfigSetting, FeatureUpdate, InitCluster, NewPartitions, NewTopic,
-    PlacedReplica, Placement, RecoveryVerdict, RegisterBroker, TopicKey, Verdict,
+    PlacedReplica, Placement, RecoveryVerdict, RegisterBroker, TierAdd, TierCommit, TierDelete, TierMove,
+    TierTrim, TopicKey, Verdict,
 };
 use crate::partition::RecoveryState;
 
@@ -25,6 +26,10 @@ mod kind {
     pub(super) const ALLOCATE_PRODUCER_IDS: u64 = 10;
     pub(super) const ALTER_PARTITIONS: u64 = 11;
     pub(super) const UPDATE_FEATURES: u64 = 12;
+    pub(super) const TIER_COMMIT: u64 = 13;
+    pub(super) const TIER_TRIM: u64 = 14;
+    pub(super) const TIER_DELETE: u64 = 15;
+    pub(super) const TIER_FORGET: u64 = 16;
 }
 
 fields!(InitCluster { cluster, producer_prefix, level });
@@ -46,6 +51,11 @@ fields!(AlterPartitions { run, partitions });
 fields!(AlterPartition { partition, leader_epoch, partition_epoch, isr, recovery });
 words!(RecoveryState { Recovered = 0, Recovering = 1 });
 fields!(FeatureUpdate { name, level, allow_downgrade });
+fields!(TierCommit { run, ranges });
+fields!(TierAdd { at, range });
+fields!(TierTrim { run, starts });
+fields!(TierMove { partition, leader_epoch, offset });
+fields!(TierDelete { grace_ms, upto });
 
 impl Wire for Placement {
     fn put(&self, out: &mut Vec<u8>) {
@@ -97,6 +107,10 @@ pub fn encode_command(command: &Command, out: &mut Vec<u8>) {
         Change::AllocateProducerIds(allocate) => allocate.put(out),
         Change::AlterPartitions(alter) => alter.put(out),
         Change::UpdateFeatures(updates) => updates.put(out),
+        Change::TierCommit(commit) => commit.put(out),
+        Change::TierTrim(trim) => trim.put(out),
+        Change::TierDelete(delete) => delete.put(out),
+        Change::TierForget(gone) => gone.put(out),
     }
     put_no_tagged(out);
 }
@@ -106,7 +120,7 @@ pub fn decode_command(bytes: &[u8]) -> Result<Command, DecodeError> {
     let mut input = Input(bytes);
     let kind = u64::take(&mut input)?;
     let version = input.byte()?;
-    let known_kind = (kind::TICK..=kind::UPDATE_FEATURES).contains(&kind);
+    let known_kind = (kind::TICK..=kind::TIER_FORGET).contains(&kind);
     if !known_kind {
         return Err(DecodeError::UnknownKind(kind));
     }
@@ -134,6 +148,10 @@ fn kind_of(change: &Change) -> u64 {
         Change::AllocateProducerIds(_) => kind::ALLOCATE_PRODUCER_IDS,
         Change::AlterPartitions(_) => kind::ALTER_PARTITIONS,
         Change::UpdateFeatures(_) => kind::UPDATE_FEATURES,
+        Change::TierCommit(_) => kind::TIER_COMMIT,
+        Change::TierTrim(_) => kind::TIER_TRIM,
+        Change::TierDelete(_) => kind::TIER_DELETE,
+        Change::TierForget(_) => kind::TIER_FORGET,
     }
 }
 
@@ -151,6 +169,10 @@ fn take_change(kind: u64, input: &mut Input<'_>) -> Result<Change, DecodeError> 
         kind::ALLOCATE_PRODUCER_IDS => Wire::take(input).map(Change::AllocateProducerIds),
         kind::ALTER_PARTITIONS => Wire::take(input).map(Change::AlterPartitions),
         kind::UPDATE_FEATURES => Wire::take(input).map(Change::UpdateFeatures),
+        kind::TIER_COMMIT => Wire::take(input).map(Change::TierCommit),
+        kind::TIER_TRIM => Wire::take(input).map(Change::TierTrim),
+        kind::TIER_DELETE => Wire::take(input).map(Change::TierDelete),
+        kind::TIER_FORGET => Wire::take(input).map(Change::TierForget),
         _ => Err(DecodeError::UnknownKind(kind)),
     }
 }

@@ -5,15 +5,16 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
+use aquifer_manifest::TierRange;
 use aquifer_types::{
-    BrokerEpoch, LeaderEpoch, NodeId, PartitionEpoch, PartitionIndex, TimestampMs, TopicPartition,
+    BrokerEpoch, LeaderEpoch, NodeId, Offset, PartitionEpoch, PartitionIndex, TimestampMs, TopicPartition,
 };
 
 use crate::codec::{DecodeError, decode_command, decode_snapshot, encode_command, encode_snapshot};
 use crate::command::{
     AllocateProducerIds, AlterConfig, AlterPartition, AlterPartitions, BrokerRun, Change, Command,
-    ConfigChange, ConfigOperation, ConfigSetting, FeatureUpdate, NewPartitions, RecoveryVerdict, TopicKey,
-    Verdict,
+    ConfigChange, ConfigOperation, ConfigSetting, FeatureUpdate, NewPartitions, RecoveryVerdict, TierAdd,
+    TierCommit, TierDelete, TierMove, TierTrim, TopicKey, Verdict,
 };
 use crate::config::ConfigResource;
 use crate::features::METADATA_FEATURE;
@@ -34,6 +35,20 @@ fn samples() -> Vec<(&'static str, Command)> {
     topic.replication_default = true;
     topic.configs = vec![ConfigSetting { name: "retention.ms".to_owned(), value: Some("5".to_owned()) }];
     let deleted = new_topic("gone", 2, &[&[0]]);
+    let tiered = TierMove { partition: at, leader_epoch: LeaderEpoch(0), offset: Offset(0) };
+    let range = |base: i64, end: i64| TierAdd {
+        at: TierMove { offset: Offset(base), ..tiered },
+        range: TierRange {
+            base: Offset(base),
+            end: Offset(end),
+            bytes: 1_000,
+            footer_bytes: 200,
+            max_timestamp: TimestampMs(1_700_000_000_000),
+            leader_epoch: LeaderEpoch(0),
+            generation: 3,
+            nonce: 0x0123_4567_89ab_cdef,
+        },
+    };
     let change = |name: &str, operation, value: &str| ConfigChange {
         name: name.to_owned(),
         operation,
@@ -104,6 +119,13 @@ fn samples() -> Vec<(&'static str, Command)> {
                 allow_downgrade: false,
             }]),
         ),
+        ("tier-commit", Change::TierCommit(TierCommit { run, ranges: vec![range(0, 10), range(10, 30)] })),
+        (
+            "tier-trim",
+            Change::TierTrim(TierTrim { run, starts: vec![TierMove { offset: Offset(12), ..tiered }] }),
+        ),
+        ("tier-delete", Change::TierDelete(TierDelete { grace_ms: 0, upto: vec![(at, Offset(10))] })),
+        ("tier-forget", Change::TierForget(vec![(at, Offset(10))])),
         ("fence-broker", Change::FenceBroker(run)),
     ];
     (0..).zip(changes).map(|(at, (name, change))| (name, command(at, change))).collect()

@@ -1,8 +1,9 @@
 //! The bytes of ids, epochs and names.
 
+use aquifer_manifest::TierRange;
 use aquifer_types::{
-    BrokerEpoch, ClusterId, DirectoryId, Incarnation, LeaderEpoch, NodeId, PartitionEpoch, PartitionIndex,
-    TimestampMs, TopicId, TopicName, TopicPartition, Uuid,
+    BrokerEpoch, ClusterId, DirectoryId, Incarnation, LeaderEpoch, NodeId, Offset, PartitionEpoch,
+    PartitionIndex, TimestampMs, TopicId, TopicName, TopicPartition, Uuid,
 };
 
 use crate::codec::wire::{DecodeError, Input, Wire, fields, put_text};
@@ -23,9 +24,10 @@ macro_rules! around {
 }
 
 around!(ClusterId, TopicId, DirectoryId, Incarnation);
-around!(NodeId, PartitionIndex, BrokerEpoch, LeaderEpoch, PartitionEpoch, TimestampMs);
+around!(NodeId, PartitionIndex, BrokerEpoch, LeaderEpoch, PartitionEpoch, TimestampMs, Offset);
 
 fields!(TopicPartition { topic, partition });
+fields!(TierRange { base, end, bytes, footer_bytes, max_timestamp, leader_epoch, generation, nonce });
 
 impl Wire for Uuid {
     fn put(&self, out: &mut Vec<u8>) {

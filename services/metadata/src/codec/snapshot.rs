@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use aquifer_manifest::Tier;
 use aquifer_types::{BrokerEpoch, DirectoryId, Incarnation, NodeId, TopicPartition};
 
 use crate::broker::{Broker, Endpoint};
@@ -24,6 +25,7 @@ mod kind {
     pub(super) const GROUP: u64 = 6;
     /// Nothing follows; a snapshot without it was cut.
     pub(super) const END: u64 = 7;
+    pub(super) const TIER: u64 = 8;
 }
 
 /// The bytes of everything in an image; equal images give equal bytes.
@@ -45,6 +47,9 @@ pub fn encode_snapshot(image: &Image) -> Vec<u8> {
             put_map(own, body);
         });
     }
+    for (at, tier) in image.tiers() {
+        put_record(kind::TIER, &mut out, |body| put_tier(at, tier, body));
+    }
     put_record(kind::END, &mut out, |_| {});
     out
 }
@@ -58,7 +63,7 @@ pub fn decode_snapshot(bytes: &[u8]) -> Result<State, DecodeError> {
         let version = input.byte()?;
         let length = input.count()?;
         let mut body = Input(input.bytes(length)?);
-        if !(kind::CLUSTER..=kind::END).contains(&kind) {
+        if !(kind::CLUSTER..=kind::TIER).contains(&kind) {
             return Err(DecodeError::UnknownKind(kind));
         }
         if version == 0 || version > VERSION {
@@ -102,9 +107,30 @@ fn take_record(kind: u64, body: &mut Input<'_>, state: &mut State) -> Result<(),
             let own = take_map(Names::Group, body)?;
             state.image.groups.insert(group, Arc::new(own));
         }
+        kind::TIER => {
+            let (at, tier) = take_tier(body)?;
+            state.image.tiers.insert(at, Arc::new(tier));
+        }
         _ => {}
     }
     Ok(())
+}
+
+fn put_tier(at: TopicPartition, tier: &Tier, out: &mut Vec<u8>) {
+    at.put(out);
+    tier.start().put(out);
+    tier.end().put(out);
+    tier.deleting_upto().put(out);
+    tier.ranges().to_vec().put(out);
+    tier.unlinked().to_vec().put(out);
+}
+
+fn take_tier(input: &mut Input<'_>) -> Result<(TopicPartition, Tier), DecodeError> {
+    let at = Wire::take(input)?;
+    let (start, end, deleting_upto) = (Wire::take(input)?, Wire::take(input)?, Wire::take(input)?);
+    let (ranges, unlinked) = (Wire::take(input)?, Wire::take(input)?);
+    let tier = Tier::restore(start, end, deleting_upto, ranges, unlinked);
+    Ok((at, tier.ok_or(DecodeError::Invalid("tier"))?))
 }
 
 fn put_cluster(image: &Image, out: &mut Vec<u8>) {

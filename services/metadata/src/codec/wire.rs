@@ -195,6 +195,17 @@ impl<T: Wire> Wire for Vec<T> {
     }
 }
 
+impl<A: Wire, B: Wire> Wire for (A, B) {
+    fn put(&self, out: &mut Vec<u8>) {
+        self.0.put(out);
+        self.1.put(out);
+    }
+
+    fn take(input: &mut Input<'_>) -> Result<(A, B), DecodeError> {
+        Ok((A::take(input)?, B::take(input)?))
+    }
+}
+
 /// Fields in this order, then tagged fields, of which there are none yet.
 macro_rules! fields {
     ($name:ident { $($field:ident),* }) => {

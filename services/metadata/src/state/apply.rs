@@ -87,6 +87,18 @@ impl State {
             Change::UpdateFeatures(updates) => Answer::FeaturesUpdated(
                 updates.iter().map(|update| self.update_feature(update, deltas)).collect(),
             ),
+            Change::TierCommit(commit) => {
+                let adds = commit.ranges.iter();
+                Answer::TierCommitted(adds.map(|add| self.commit_range(commit.run, add, deltas)).collect())
+            }
+            Change::TierTrim(trim) => {
+                let starts = trim.starts.iter();
+                Answer::TierTrimmed(starts.map(|start| self.trim_tier(trim.run, start, deltas)).collect())
+            }
+            Change::TierDelete(delete) => Answer::TierDeleted(self.delete_ranges(delete, deltas)),
+            Change::TierForget(gone) => Answer::TierForgotten(
+                gone.iter().map(|(at, upto)| self.forget_ranges(*at, *upto, deltas)).collect(),
+            ),
         }
     }
 
@@ -183,6 +195,7 @@ impl Image {
             directories: Arc::default(),
             brokers: Arc::default(),
             topics: Default::default(),
+            tiers: Default::default(),
             names: Default::default(),
             collisions: Default::default(),
             partition_count: 0,

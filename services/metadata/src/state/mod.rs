@@ -7,6 +7,7 @@ mod configs;
 mod election;
 mod load;
 mod partitions;
+mod tier;
 mod topics;
 
 pub use apply::State;
@@ -22,3 +23,5 @@ pub(crate) mod fixture;
 mod random_test;
 #[cfg(test)]
 mod size_test;
+#[cfg(test)]
+mod tier_test;

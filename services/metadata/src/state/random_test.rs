@@ -3,14 +3,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use aquifer_types::{NodeId, PartitionIndex, TimestampMs, TopicId, TopicPartition};
+use aquifer_manifest::TierRange;
+use aquifer_types::{LeaderEpoch, NodeId, Offset, PartitionIndex, TimestampMs, TopicId, TopicPartition};
 use proptest::prelude::*;
 
 use crate::answer::Answer;
 use crate::codec::{decode_command, decode_snapshot, encode_command, encode_snapshot};
 use crate::command::{
     AllocateProducerIds, AlterConfig, Change, Command, ConfigChange, ConfigOperation, ConfigSetting,
-    FeatureUpdate, NewPartitions, RecoveryVerdict, TopicKey, Verdict,
+    FeatureUpdate, NewPartitions, RecoveryVerdict, TierAdd, TierCommit, TierDelete, TierMove, TierTrim,
+    TopicKey, Verdict,
 };
 use crate::config::{ConfigResource, Durability, TopicConfig};
 use crate::features::METADATA_FEATURE;
@@ -47,6 +49,7 @@ enum Step {
     Report { topic: u8, partition: u8, in_sync: u8, stale: bool },
     Allocate { node: u8, count: u16 },
     Update { level: i16 },
+    Tier { topic: u8, partition: u8, what: u8, offset: u8, stale: bool },
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -76,6 +79,9 @@ fn step() -> impl Strategy<Value = Step> {
         ),
         1 => (0..NODES, any::<u16>()).prop_map(|(node, count)| Step::Allocate { node, count }),
         1 => (-1i16..3).prop_map(|level| Step::Update { level }),
+        6 => (0u8..5, 0u8..3, 0u8..6, 0u8..40, any::<bool>()).prop_map(
+            |(topic, partition, what, offset, stale)| Step::Tier { topic, partition, what, offset, stale }
+        ),
     ]
 }
 
@@ -155,6 +161,11 @@ fn command(cluster: &Cluster, step: &Step) -> Command {
             count: u32::from(*count),
             spare_prefix: ProducerPrefix::new(7).expect("a prefix"),
         }),
+        Step::Tier { topic, partition, what, offset, stale } => {
+            let id = topic_at(*topic).map_or(topic_id(*offset), |topic| topic.id());
+            let at = TopicPartition { topic: id, partition: PartitionIndex(i32::from(*partition)) };
+            tier_change(cluster, at, *what, i64::from(*offset), *stale)
+        }
         Step::Update { level } => Change::UpdateFeatures(vec![FeatureUpdate {
             name: METADATA_FEATURE.to_owned(),
             level: *level,
@@ -162,6 +173,37 @@ fn command(cluster: &Cluster, step: &Step) -> Command {
         }]),
     };
     Command { time, change }
+}
+
+/// What a partition's leader, or one that was, does to its tier.
+fn tier_change(cluster: &Cluster, at: TopicPartition, what: u8, offset: i64, stale: bool) -> Change {
+    let partition = cluster.image().partition(at);
+    let leader = partition.and_then(|partition| partition.leader()).map_or(-1, |leader| leader.0);
+    let run = cluster.run(leader);
+    let leader_epoch = partition.map_or(LeaderEpoch(0), |partition| partition.leader_epoch());
+    let leader_epoch = if stale { LeaderEpoch(leader_epoch.0 - 1) } else { leader_epoch };
+    let end = cluster.image().tier(at).map_or(Offset(0), |tier| tier.end());
+    let moved = |offset| TierMove { partition: at, leader_epoch, offset };
+    match what {
+        0..=2 => {
+            let range = TierRange {
+                base: end,
+                end: Offset(end.0 + offset + 1),
+                bytes: 1,
+                footer_bytes: 1,
+                max_timestamp: TimestampMs(offset),
+                leader_epoch,
+                generation: cluster.image().applied(),
+                nonce: 0,
+            };
+            Change::TierCommit(TierCommit { run, ranges: vec![TierAdd { at: moved(end), range }] })
+        }
+        3 => Change::TierTrim(TierTrim { run, starts: vec![moved(Offset(end.0 - 20 + offset))] }),
+        4 => {
+            Change::TierDelete(TierDelete { grace_ms: offset * 20, upto: vec![(at, Offset(end.0 - offset))] })
+        }
+        _ => Change::TierForget(vec![(at, Offset(end.0 - offset))]),
+    }
 }
 
 /// A new run of a broker; `damage` picks what recovery found in its replicas, mostly nothing.

@@ -71,6 +71,7 @@ impl State {
             self.hosted.retain(|host, topics| *host != node || !(topics.remove(&id) && topics.is_empty()));
             self.trust(node, |at| at.topic == id);
         }
+        self.unlink_topic(id, topic.partition_count(), deltas);
         deltas.push(Delta::TopicDeleted { id, name: name.clone() });
         Ok(DeletedTopic { id, name })
     }

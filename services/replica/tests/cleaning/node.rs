@@ -76,6 +76,7 @@ pub fn config() -> ReplicaConfig {
         deletes: false,
         retention_ms: None,
         retention_bytes: None,
+        local: None,
         compaction: Some(CompactionPolicy {
             min_dirty_ratio: 0.0,
             min_lag_ms: 0,

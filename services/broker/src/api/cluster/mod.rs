@@ -6,6 +6,7 @@ mod describe_log_dirs;
 mod describe_quorum;
 mod find_coordinator;
 mod list_partition_reassignments;
+mod tier;
 mod update_features;
 
 pub(crate) use api_versions::{advertised, api_versions};
@@ -14,4 +15,5 @@ pub(crate) use describe_log_dirs::describe_log_dirs;
 pub(crate) use describe_quorum::describe_quorum;
 pub(crate) use find_coordinator::find_coordinator;
 pub(crate) use list_partition_reassignments::list_partition_reassignments;
+pub(crate) use tier::aquifer_tier;
 pub(crate) use update_features::update_features;

@@ -13,6 +13,7 @@ use aquifer_wire::messages::{DeleteRecordsRequest, DeleteRecordsResponse};
 use super::partition_ref::TopicRef;
 use crate::broker::Broker;
 use crate::refusal::fetch_error;
+use crate::tier::tiered_start;
 
 /// Stands for the high watermark.
 const HIGH_WATERMARK: i64 = -1;
@@ -30,14 +31,20 @@ pub(crate) async fn delete_records(
         let mut partitions = Vec::with_capacity(asked.partitions.len());
         for partition in &asked.partitions {
             let upto = (partition.offset != HIGH_WATERMARK).then_some(Offset(partition.offset));
-            let deleting = topic
+            let replica = topic
                 .and_then(|topic| {
                     if topic.is_internal() { Err(ErrorCode::INVALID_TOPIC_EXCEPTION) } else { Ok(topic) }
                 })
-                .and_then(|topic| broker.replica_of(topic, partition.partition_index))
-                .and_then(|replica| {
-                    replica.delete_records(upto, None).map_err(|refusal| fetch_error(&refusal))
-                });
+                .and_then(|topic| broker.replica_of(topic, partition.partition_index));
+            // What the tier holds is given up there first.
+            if let Ok(replica) = &replica
+                && let Some(start) = tiered_start(&image, replica, upto)
+            {
+                broker.trim(vec![start]).await;
+            }
+            let deleting = replica.and_then(|replica| {
+                replica.delete_records(upto, None).map_err(|refusal| fetch_error(&refusal))
+            });
             let done = match deleting {
                 Ok(log_start) => {
                     let left = deadline.since(broker.runtime.now().monotonic);

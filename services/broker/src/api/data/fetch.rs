@@ -8,16 +8,18 @@ use aquifer_metadata::Image;
 use aquifer_net::{Chunk, Outcome};
 use aquifer_partition::Isolation;
 use aquifer_replica::{FetchRefusal, Fetched, Waiter};
-use aquifer_types::Offset;
+use aquifer_types::{Offset, TopicPartition};
 use aquifer_wire::messages::fetch_response::{FetchableTopicResponse, PartitionData};
 use aquifer_wire::messages::{FetchRequest, FetchResponse};
 use aquifer_wire::{ErrorCode, Hole, Records, Text};
+use bytes::Bytes;
 
 use super::fetch_session::{Asked, Opened, SessionUse, TopicName};
 use super::partition_ref::expected_epoch;
 use crate::broker::Broker;
 use crate::refusal::fetch_error;
 use crate::service::Caller;
+use crate::tier::{ColdRead, cold_parts};
 
 /// From this version on topics are named by id.
 const BY_ID_FROM: i16 = 13;
@@ -35,7 +37,30 @@ struct Look {
 /// What one partition has.
 struct Answer {
     data: PartitionData,
-    range: Option<Range>,
+    records: Option<Plan>,
+}
+
+/// Where records are sent from.
+enum Plan {
+    Hot(Range),
+    /// Parts of objects, in memory.
+    Cold(Vec<Bytes>),
+}
+
+impl Plan {
+    fn bytes(&self) -> u64 {
+        match self {
+            Plan::Hot(range) => range.len,
+            Plan::Cold(parts) => parts.iter().map(|part| part.len() as u64).sum(),
+        }
+    }
+
+    fn chunks(self) -> Vec<Chunk> {
+        match self {
+            Plan::Hot(range) => vec![Chunk::File { file: range.file, at: range.at, bytes: range.len }],
+            Plan::Cold(parts) => parts.into_iter().map(Chunk::Bytes).collect(),
+        }
+    }
 }
 
 pub(crate) async fn fetch(broker: Arc<Broker>, caller: Caller, request: FetchRequest) -> Outcome {
@@ -82,18 +107,34 @@ async fn look(
     let mut look = Look { answers: Vec::with_capacity(asked.len()), bytes: 0, urgent: false };
     for asked in asked {
         let answer = match read(broker, image, asked, isolation, waiter) {
-            Ok(fetched) => {
+            Ok((id, fetched)) => {
                 let left = max_bytes.saturating_sub(look.bytes);
                 let wanted = u64::try_from(asked.max_bytes).unwrap_or(0).min(left);
                 // The first records go out whatever their size, so that a large batch does not stall its reader.
-                let wants = fetched.located.is_some() && (look.bytes == 0 || wanted > 0);
-                let range = if wants { resolve(broker, &fetched, wanted).await } else { Ok(None) };
-                match range {
+                let wants = look.bytes == 0 || wanted > 0;
+                let records = match fetched.cold {
+                    _ if !wants => Ok(None),
+                    None => resolve(broker, &fetched, wanted).await.map(|range| range.map(Plan::Hot)),
+                    Some(upto) => {
+                        let span = (Offset(asked.offset), upto);
+                        match cold_parts(broker, image, id, span, wanted, waiter) {
+                            ColdRead::Ready(parts) => Ok(Some(Plan::Cold(parts))),
+                            ColdRead::Filling => Ok(None),
+                            // Told once the client's patience is over, so that it does not ask again at once.
+                            ColdRead::Failed => {
+                                look.answers.push(refused(asked, ErrorCode::KAFKA_STORAGE_ERROR));
+                                continue;
+                            }
+                        }
+                    }
+                };
+                match records {
                     // A batch beyond the first that does not fit is left for the next fetch.
-                    Ok(range) => {
-                        let range = range.filter(|range| look.bytes == 0 || range.len <= left.max(wanted));
-                        look.bytes += range.as_ref().map_or(0, |range| range.len);
-                        Answer { data: marks(asked, &fetched), range }
+                    Ok(records) => {
+                        let fits = |plan: &Plan| look.bytes == 0 || plan.bytes() <= left.max(wanted);
+                        let records = records.filter(fits);
+                        look.bytes += records.as_ref().map_or(0, Plan::bytes);
+                        Answer { data: marks(asked, &fetched), records }
                     }
                     Err(error_code) => refused(asked, error_code),
                 }
@@ -112,7 +153,7 @@ fn read(
     asked: &Asked,
     isolation: Isolation,
     waiter: Option<&Arc<Waiter>>,
-) -> Result<Fetched, ErrorCode> {
+) -> Result<(TopicPartition, Fetched), ErrorCode> {
     let topic = match &asked.topic {
         TopicName::Name(name) => image.topic(name).ok_or(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION)?,
         TopicName::Id(id) => image.topic_by_id(*id).ok_or(ErrorCode::UNKNOWN_TOPIC_ID)?,
@@ -121,6 +162,7 @@ fn read(
     let expected = expected_epoch(asked.current_leader_epoch);
     replica
         .read(Offset(asked.offset), isolation, expected, waiter)
+        .map(|fetched| (replica.id(), fetched))
         .map_err(|refusal: FetchRefusal| fetch_error(&refusal))
 }
 
@@ -168,7 +210,7 @@ fn refused(asked: &Asked, error_code: ErrorCode) -> Answer {
         records: Some(Records::EMPTY),
         ..PartitionData::default()
     };
-    Answer { data, range: None }
+    Answer { data, records: None }
 }
 
 fn answer(broker: &Broker, caller: &Caller, opened: &Opened, answers: Vec<Answer>, by_id: bool) -> Outcome {
@@ -177,12 +219,12 @@ fn answer(broker: &Broker, caller: &Caller, opened: &Opened, answers: Vec<Answer
     let whole = matches!(opened.usage, SessionUse::None | SessionUse::New(_));
     let mut kept = Vec::with_capacity(answers.len());
     for (asked, mut answer) in opened.asked.iter().zip(answers) {
-        let has_records = answer.range.is_some();
-        if let Some(range) = answer.range.take() {
+        let has_records = answer.records.is_some();
+        if let Some(plan) = answer.records.take() {
             let token = u32::try_from(files.len()).expect("partitions of one request are counted in 32 bits");
-            let length = u32::try_from(range.len).expect("a fetch is bounded far below 4 GiB");
+            let length = u32::try_from(plan.bytes()).expect("a fetch is bounded far below 4 GiB");
             answer.data.records = Some(Records::Hole(Hole { length, token }));
-            files.push(Chunk::File { file: range.file, at: range.at, bytes: range.len });
+            files.push(plan.chunks());
         }
         let told = asked.told(&answer.data);
         if whole || has_records || told {

@@ -14,6 +14,7 @@ use aquifer_wire::messages::{ListOffsetsRequest, ListOffsetsResponse};
 use super::partition_ref::{TopicRef, expected_epoch};
 use crate::broker::Broker;
 use crate::refusal::fetch_error;
+use crate::tier::cold_time;
 
 /// A batch may unpack to this much and no more.
 const UNPACKED_BYTES_MAX: usize = 256 << 20;
@@ -91,26 +92,66 @@ async fn find(
             let (offset, LeaderEpoch(epoch)) = replica.latest(isolation, expected).map_err(refused)?;
             Ok(Some(FoundOffset { offset, timestamp: TimestampMs::NONE, epoch }))
         }
-        // Everything is local as long as nothing is tiered.
-        EARLIEST | EARLIEST_LOCAL => {
+        EARLIEST_LOCAL => {
+            replica.earliest(expected).map_err(refused)?;
+            let offset = replica.describe().local_start;
+            let epoch = replica.epoch_at(offset).map_or(-1, |epoch| epoch.0);
+            Ok(Some(FoundOffset { offset, timestamp: TimestampMs::NONE, epoch }))
+        }
+        EARLIEST => {
             let (offset, epoch) = replica.earliest(expected).map_err(refused)?;
             let epoch = epoch.map_or(-1, |epoch| epoch.0);
             Ok(Some(FoundOffset { offset, timestamp: TimestampMs::NONE, epoch }))
         }
         LATEST_TIERED | EARLIEST_PENDING_UPLOAD => {
             replica.latest(isolation, expected).map_err(refused)?;
-            Ok(None)
+            let image = broker.image();
+            let Some(tier) = image.tier(replica.id()) else { return Ok(None) };
+            // Kafka tells the last tiered offset itself, and the first that is not.
+            let last = Offset(tier.end().0 - i64::from(asked.timestamp == LATEST_TIERED));
+            let known = tier.live().last();
+            Ok(known.map(|range| FoundOffset {
+                offset: last,
+                timestamp: TimestampMs::NONE,
+                epoch: range.leader_epoch.0,
+            }))
         }
         MAX_TIMESTAMP => match replica.at_max_timestamp(isolation, expected).map_err(refused)? {
             Some(query) => search(broker, replica, query, Wanted::Largest).await,
             None => Ok(None),
         },
         time if time >= 0 => {
+            if let Some(found) = search_tier(broker, replica, isolation, asked).await? {
+                return Ok(Some(found));
+            }
             let query = replica.at_time(TimestampMs(time), isolation, expected).map_err(refused)?;
             search(broker, replica, query, Wanted::First).await
         }
         _ => Err(ErrorCode::UNSUPPORTED_VERSION),
     }
+}
+
+/// The record in the tier, where the question leads there.
+async fn search_tier(
+    broker: &Arc<Broker>,
+    replica: &Arc<Replica>,
+    isolation: Isolation,
+    asked: &ListOffsetsPartition,
+) -> Result<Option<FoundOffset>, ErrorCode> {
+    let expected = expected_epoch(asked.current_leader_epoch);
+    let (upto, _) = replica.latest(isolation, expected).map_err(|refusal| fetch_error(&refusal))?;
+    let time = TimestampMs(asked.timestamp);
+    let local_start = replica.describe().local_start;
+    let found = cold_time(broker, &broker.image(), replica.id(), local_start, time).await?;
+    let Some(parts) = found else { return Ok(None) };
+    let _turn = broker.unpacking.acquire().await.expect("it is never closed");
+    let work = move || {
+        let bytes = parts.concat();
+        let batch = BatchView::parse(&bytes).ok()?;
+        let (offset, timestamp) = in_batch(&batch, (time, upto), Wanted::First)?;
+        Some(FoundOffset { offset, timestamp, epoch: batch.header.epoch.0 })
+    };
+    broker.runtime.spawn_blocking("find-time", work).await.ok_or(ErrorCode::KAFKA_STORAGE_ERROR)
 }
 
 /// Which record of the batch that is found is meant.
@@ -138,7 +179,7 @@ async fn search(
             let mut bytes = vec![0; usize::try_from(range.len).map_err(|error| damaged(&error))?];
             range.file.read_exact_at(range.at, &mut bytes).map_err(|error| damaged(&error))?;
             let batch = BatchView::parse(&bytes).map_err(|error| damaged(&error))?;
-            if let Some(found) = in_batch(&batch, &query, wanted) {
+            if let Some(found) = in_batch(&batch, (query.time, query.upto), wanted) {
                 return Ok(Some(found));
             }
             from = range.next;
@@ -155,12 +196,16 @@ async fn search(
 }
 
 /// The record meant; the batch's own marks where its records cannot be read.
-fn in_batch(batch: &BatchView<'_>, query: &TimeQuery, wanted: Wanted) -> Option<(Offset, TimestampMs)> {
+fn in_batch(
+    batch: &BatchView<'_>,
+    (time, upto): (TimestampMs, Offset),
+    wanted: Wanted,
+) -> Option<(Offset, TimestampMs)> {
     let mut unpacked = Vec::new();
     let mut best: Option<(Offset, TimestampMs)> = None;
     if let Ok(records) = decode(&batch.header, batch.body(), UNPACKED_BYTES_MAX, &mut unpacked) {
-        for record in records.map_while(Result::ok).filter(|record| record.offset < query.upto) {
-            let reaches = record.timestamp >= query.time;
+        for record in records.map_while(Result::ok).filter(|record| record.offset < upto) {
+            let reaches = record.timestamp >= time;
             match wanted {
                 Wanted::First if reaches => return Some((record.offset, record.timestamp)),
                 Wanted::Largest if best.is_none_or(|(_, largest)| record.timestamp > largest) => {

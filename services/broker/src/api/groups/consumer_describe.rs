@@ -19,7 +19,8 @@ use crate::broker::Broker;
 use crate::refusal::answered;
 use crate::service::Caller;
 
-/// Kafka's number of a member of the consumer protocol.
+/// Kafka's numbers of members that speak the classic and the consumer protocol.
+const CLASSIC_MEMBER: i8 = 0;
 const CONSUMER_MEMBER: i8 = 1;
 
 pub(crate) fn consumer_group_describe(
@@ -83,7 +84,7 @@ fn member(member: ConsumerMember) -> Member {
         subscribed_topic_regex: said.pattern.as_ref().map(text),
         assignment: assignment(assigned),
         target_assignment: assignment(target),
-        member_type: CONSUMER_MEMBER,
+        member_type: if said.classic.is_some() { CLASSIC_MEMBER } else { CONSUMER_MEMBER },
     }
 }
 

@@ -107,10 +107,29 @@ impl Broker {
             partitions,
             replication_default: asked.assignments.is_empty()
                 && i32::from(asked.replication_factor) == UNSPECIFIED,
-            configs: asked.configs.iter().map(setting).collect(),
+            configs: self.with_defaults(asked.configs.iter().map(setting).collect()),
         };
         let own = image.check_new_topic(&topic)?;
         Ok(Plan { topic, configs: image.describe_topic_settings(&own) })
+    }
+
+    /// The settings with those that new topics are given.
+    fn with_defaults(&self, mut own: Vec<ConfigSetting>) -> Vec<ConfigSetting> {
+        let compacts = own.iter().any(|setting| {
+            setting.name == "cleanup.policy"
+                && setting.value.as_deref().is_some_and(|policy| policy.contains("compact"))
+        });
+        if !compacts {
+            add_missing(&mut own, &self.settings.new_topics);
+        }
+        own
+    }
+
+    /// What a topic is given that comes about because a client asked for it.
+    pub(crate) fn auto_configs(&self) -> Vec<ConfigSetting> {
+        let mut own = self.with_defaults(Vec::new());
+        add_missing(&mut own, &self.settings.auto_topics);
+        own
     }
 
     fn placements(
@@ -168,6 +187,14 @@ impl Broker {
             replication_default: true,
             configs: Vec::new(),
         })
+    }
+}
+
+fn add_missing(own: &mut Vec<ConfigSetting>, defaults: &[(String, String)]) {
+    for (name, value) in defaults {
+        if own.iter().all(|setting| setting.name != *name) {
+            own.push(ConfigSetting { name: name.clone(), value: Some(value.clone()) });
+        }
     }
 }
 

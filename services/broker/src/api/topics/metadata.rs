@@ -92,6 +92,7 @@ async fn create_missing(broker: &Broker, asked: &[MetadataRequestTopic]) {
         .filter(|name| !name.is_reserved())
         .take(CREATED_MAX)
         .filter_map(|name| broker.default_topic(&image, name, partitions).ok())
+        .map(|topic| NewTopic { configs: broker.auto_configs(), ..topic })
         .collect();
     if missing.is_empty() {
         return;

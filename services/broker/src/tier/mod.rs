@@ -1,0 +1,84 @@
+//! The tier at work: uploads, reads, retention over both tiers, and the deletion of what nobody may read any more.
+
+mod garbage;
+mod offload;
+mod read;
+mod retention;
+
+use std::time::Duration;
+
+use aquifer_cold::Cold;
+use aquifer_objects::{OpenError, ProbeError, Problem, Store};
+use aquifer_runtime::Runtime;
+use tokio::sync::Notify;
+
+pub(crate) use read::{ColdRead, cold_parts, cold_time};
+pub(crate) use retention::tiered_start;
+
+/// Where the tier is, and how it is used.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TierSettings {
+    pub url: String,
+    /// Records older than this are uploaded though their segment is not full.
+    pub max_age: Duration,
+    /// How often partitions are looked at for what can be uploaded.
+    pub interval: Duration,
+    /// How long objects stay that no reader should need any more.
+    pub grace: Duration,
+    pub cold: aquifer_cold::Limits,
+}
+
+/// A store that is in use.
+#[derive(Debug)]
+pub(crate) struct Tier {
+    pub(crate) store: Store,
+    pub(crate) cold: Cold,
+    pub(crate) settings: TierSettings,
+    /// Somebody waits for an upload.
+    pub(crate) hurry: Notify,
+    pub(crate) totals: offload::Totals,
+}
+
+/// The tier cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum TierError {
+    #[error("tier: {0}")]
+    Open(#[from] OpenError),
+    #[error("tier '{url}': {source}")]
+    Probe { url: String, source: ProbeError },
+}
+
+impl TierSettings {
+    pub fn new(url: impl Into<String>) -> TierSettings {
+        TierSettings {
+            url: url.into(),
+            max_age: Duration::from_secs(300),
+            interval: Duration::from_millis(500),
+            grace: Duration::from_secs(15 * 60),
+            cold: aquifer_cold::Limits::default(),
+        }
+    }
+}
+
+impl TierSettings {
+    /// What parts of objects may take in memory.
+    pub fn pool_bytes_max(&mut self, bytes: u64) {
+        self.cold.pool_bytes_max = bytes;
+    }
+}
+
+impl Tier {
+    /// Opens the store and tries it out. One that is away may come back; one that would lose data is refused.
+    pub(crate) async fn open(settings: TierSettings, runtime: &Runtime) -> Result<Tier, TierError> {
+        let store = Store::open(&settings.url)?;
+        match store.probe(&runtime.random_uuid().to_string()).await {
+            Ok(()) => {}
+            Err(ProbeError::Refused(_, error)) if error.problem == Problem::Unavailable => {
+                tracing::warn!(url = settings.url, %error, "the tier does not answer: uploads wait, cold reads fail");
+            }
+            Err(source) => return Err(TierError::Probe { url: settings.url, source }),
+        }
+        let cold = Cold::new(store.clone(), settings.cold, runtime);
+        Ok(Tier { store, cold, settings, hurry: Notify::new(), totals: offload::Totals::default() })
+    }
+}

@@ -1,0 +1,193 @@
+//! Offload: what is closed, committed and on our disk for good is uploaded, and then committed to the quorum. Keeps I4.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use aquifer_manifest::Place;
+use aquifer_metadata::{Answer, Change, TierAdd, TierCommit, TierMove};
+use aquifer_replica::{Replica, Sealed};
+use aquifer_tiering::{PackError, Packed, Source, Surroundings, UploadError, pack, upload};
+use aquifer_types::Offset;
+use futures_util::StreamExt as _;
+use futures_util::stream;
+
+use super::Tier;
+use crate::broker::Broker;
+
+/// Objects are no larger.
+const OBJECT_BYTES_MAX: u64 = 256 << 20;
+/// Uploads at a time, and of one round.
+const UPLOADS_MAX: usize = 4;
+const ROUND_MAX: usize = 64;
+/// After a round in which nothing went well.
+const REST: Duration = Duration::from_secs(1);
+const REST_MAX: Duration = Duration::from_secs(30);
+
+/// What uploads came to.
+#[derive(Debug, Default)]
+pub(crate) struct Totals {
+    pub(crate) uploads: AtomicU64,
+    pub(crate) failures: AtomicU64,
+    pub(crate) bytes: AtomicU64,
+    /// Bytes of tiered partitions that are closed or not, and not in the tier.
+    pub(crate) behind_bytes: AtomicU64,
+}
+
+/// A range that could not be uploaded.
+#[derive(Debug, thiserror::Error)]
+enum OffloadError {
+    #[error(transparent)]
+    Read(#[from] aquifer_hotlog::ReadError),
+    #[error(transparent)]
+    Pack(#[from] PackError),
+    #[error(transparent)]
+    Upload(#[from] UploadError),
+    #[error("packing failed in the middle")]
+    Panicked,
+}
+
+/// A stretch to be uploaded, and where the tier ends before it.
+struct Candidate {
+    replica: Arc<Replica>,
+    sealed: Sealed,
+    tier_end: Offset,
+}
+
+impl Broker {
+    /// Uploads for as long as the broker runs.
+    pub(crate) async fn offload(self: Arc<Broker>, tier: Arc<Tier>) {
+        let mut rest = REST;
+        let mut pause = tier.settings.interval;
+        loop {
+            tokio::select! {
+                biased;
+                () = self.stop.wait() => return,
+                () = tier.hurry.notified() => {}
+                () = self.runtime.sleep(pause) => {}
+            }
+            pause = tier.settings.interval;
+            loop {
+                let candidates = self.candidates(&tier);
+                if candidates.is_empty() || self.stop.is_given() {
+                    break;
+                }
+                if self.offload_round(&tier, candidates).await {
+                    rest = REST;
+                } else {
+                    pause = rest;
+                    rest = (rest * 2).min(REST_MAX);
+                    break;
+                }
+            }
+        }
+    }
+
+    /// The next stretch of every partition that has one.
+    fn candidates(&self, tier: &Tier) -> Vec<Candidate> {
+        let image = self.image();
+        let now = self.runtime.now().wall;
+        let max_age = i64::try_from(tier.settings.max_age.as_millis()).unwrap_or(i64::MAX);
+        let mut found = Vec::new();
+        let mut behind_bytes = 0;
+        for replica in self.replicas.all() {
+            replica.close_older(now, max_age);
+            let tier_end = self.tier_end(&image, &replica);
+            if let Some(sealed) = replica.sealed_from(tier_end) {
+                behind_bytes += sealed.behind_bytes;
+                if found.len() < ROUND_MAX {
+                    found.push(Candidate { replica, sealed, tier_end });
+                }
+            }
+        }
+        tier.totals.behind_bytes.store(behind_bytes, Ordering::Relaxed);
+        found
+    }
+
+    /// Where the partition's tier ends; of one that has none yet, where its log starts.
+    pub(crate) fn tier_end(&self, image: &aquifer_metadata::Image, replica: &Replica) -> Offset {
+        image.tier(replica.id()).map_or_else(|| replica.describe().log_start, |tier| tier.end())
+    }
+
+    /// Uploads one stretch of each, then has all that went well committed at once. `false` if nothing did.
+    async fn offload_round(&self, tier: &Arc<Tier>, candidates: Vec<Candidate>) -> bool {
+        let uploads = stream::iter(candidates).map(|candidate| self.upload(tier, candidate));
+        let uploaded: Vec<Option<(TierAdd, Arc<Replica>)>> =
+            uploads.buffer_unordered(UPLOADS_MAX).collect().await;
+        let (ranges, replicas): (Vec<TierAdd>, Vec<Arc<Replica>>) = uploaded.into_iter().flatten().unzip();
+        if ranges.is_empty() {
+            return false;
+        }
+        let commit = TierCommit { run: self.run, ranges: ranges.clone() };
+        match self.decide(Change::TierCommit(commit)).await {
+            Ok(Answer::TierCommitted(outcomes)) => {
+                for (outcome, add) in outcomes.iter().zip(&ranges) {
+                    if let Err(refusal) = outcome {
+                        // The object is nobody's; the collector finds it.
+                        tracing::warn!(partition = %add.at.partition, %refusal, "an uploaded range is not committed");
+                    }
+                }
+                let now = self.runtime.now().wall;
+                for replica in replicas {
+                    replica.keep(now);
+                }
+                outcomes.iter().any(Result::is_ok)
+            }
+            Ok(other) => {
+                tracing::error!(?other, "the quorum gave an answer to another question");
+                false
+            }
+            Err(error) => {
+                tracing::warn!(%error, "uploaded ranges are not committed");
+                false
+            }
+        }
+    }
+
+    async fn upload(&self, tier: &Arc<Tier>, candidate: Candidate) -> Option<(TierAdd, Arc<Replica>)> {
+        let Candidate { replica, sealed, tier_end } = candidate;
+        let at = TierMove { partition: replica.id(), leader_epoch: sealed.leader_epoch, offset: tier_end };
+        match self.upload_range(tier, &replica, sealed).await {
+            Ok(packed) => {
+                tier.totals.uploads.fetch_add(1, Ordering::Relaxed);
+                tier.totals.bytes.fetch_add(packed.range.object_bytes(), Ordering::Relaxed);
+                tracing::debug!(key = packed.key, "uploaded");
+                Some((TierAdd { at, range: packed.range }, replica))
+            }
+            Err(error) => {
+                tier.totals.failures.fetch_add(1, Ordering::Relaxed);
+                tracing::warn!(partition = %replica.id(), %error, "upload failed");
+                None
+            }
+        }
+    }
+
+    async fn upload_range(
+        &self,
+        tier: &Arc<Tier>,
+        replica: &Replica,
+        sealed: Sealed,
+    ) -> Result<Packed, OffloadError> {
+        let files = self.directory.files().clone();
+        let surroundings = Surroundings {
+            place: Place { cluster: self.cluster, partition: replica.id() },
+            incarnation: 1,
+            leader_epoch: sealed.leader_epoch,
+            generation: u64::try_from(self.run.epoch.0).unwrap_or(0),
+            nonce: self.runtime.random_u64(),
+            previous: None,
+            epochs: sealed.epochs,
+            producers: Vec::new(),
+        };
+        let located = sealed.located;
+        let work = move || -> Result<Packed, OffloadError> {
+            let range = located.resolve(&files, OBJECT_BYTES_MAX)?;
+            let bytes = u32::try_from(range.len).expect("one batch or 256 MiB");
+            Ok(pack(&Source { file: range.file, at: range.at, bytes }, surroundings)?)
+        };
+        let packed =
+            self.runtime.spawn_blocking("pack-range", work).await.ok_or(OffloadError::Panicked)??;
+        upload(&tier.store, &packed, &self.runtime).await?;
+        Ok(packed)
+    }
+}

@@ -1,0 +1,115 @@
+//! Tiered ranges are committed, unlinked, deleted and forgotten. Keeps I4, I5 and I6.
+
+use std::sync::Arc;
+
+use aquifer_manifest::Tier;
+use aquifer_types::{TimestampMs, TopicId, TopicPartition};
+
+use crate::answer::TierCommandRefusal;
+use crate::command::{BrokerRun, TierAdd, TierDelete, TierMove};
+use crate::delta::Delta;
+use crate::image::Image;
+use crate::state::State;
+
+type Outcome = Result<(), TierCommandRefusal>;
+
+impl State {
+    /// An object is wholly there: from now on the range is read from it. The same range again is a retry.
+    pub(crate) fn commit_range(&mut self, run: BrokerRun, add: &TierAdd, deltas: &mut Vec<Delta>) -> Outcome {
+        self.image.check_leads(run, &add.at)?;
+        let at = add.at.partition;
+        let known = self.image.tiers.get(&at);
+        if known.is_some_and(|tier| tier.ranges().last() == Some(&add.range)) {
+            return Ok(());
+        }
+        let mut tier = known.cloned().unwrap_or_else(|| Arc::new(Tier::new(add.at.offset)));
+        Arc::make_mut(&mut tier).add(add.at.offset, add.range)?;
+        self.set_tier(at, tier, deltas);
+        Ok(())
+    }
+
+    /// The log starts later: ranges wholly below are unlinked.
+    pub(crate) fn trim_tier(&mut self, run: BrokerRun, trim: &TierMove, deltas: &mut Vec<Delta>) -> Outcome {
+        self.image.check_leads(run, trim)?;
+        let now = self.image.time;
+        self.edit_tier(trim.partition, deltas, |tier| {
+            tier.trim(trim.offset, now);
+            Ok(())
+        })
+    }
+
+    /// Ranges that were unlinked long enough ago are to be deleted.
+    pub(crate) fn delete_ranges(&mut self, delete: &TierDelete, deltas: &mut Vec<Delta>) -> Vec<Outcome> {
+        let unlinked_by = TimestampMs(self.image.time.0.saturating_sub(delete.grace_ms));
+        let outcomes = delete.upto.iter().map(|(partition, upto)| {
+            self.edit_tier(*partition, deltas, |tier| tier.delete(*upto, unlinked_by))
+        });
+        outcomes.collect()
+    }
+
+    /// Objects are gone.
+    pub(crate) fn forget_ranges(
+        &mut self,
+        partition: TopicPartition,
+        upto: aquifer_types::Offset,
+        deltas: &mut Vec<Delta>,
+    ) -> Outcome {
+        self.edit_tier(partition, deltas, |tier| tier.forget(upto))?;
+        let orphaned = self.image.topics.get(&partition.topic).is_none();
+        if orphaned && self.image.tiers.get(&partition).is_some_and(|tier| tier.is_empty()) {
+            self.image.tiers.remove(&partition);
+        }
+        Ok(())
+    }
+
+    /// A deleted topic's ranges are unlinked at once.
+    pub(crate) fn unlink_topic(&mut self, topic: TopicId, partitions: i32, deltas: &mut Vec<Delta>) {
+        let now = self.image.time;
+        for partition in 0..partitions {
+            let at = TopicPartition { topic, partition: aquifer_types::PartitionIndex(partition) };
+            let Some(tier) = self.image.tiers.get(&at) else { continue };
+            if tier.is_empty() {
+                self.image.tiers.remove(&at);
+                continue;
+            }
+            let end = tier.end();
+            let unlinked = self.edit_tier(at, deltas, |tier| {
+                tier.trim(end, now);
+                Ok(())
+            });
+            assert!(unlinked.is_ok(), "the tier was found just now");
+        }
+    }
+
+    fn edit_tier(
+        &mut self,
+        at: TopicPartition,
+        deltas: &mut Vec<Delta>,
+        edit: impl FnOnce(&mut Tier) -> Result<(), aquifer_manifest::TierRefusal>,
+    ) -> Outcome {
+        let mut tier = self.image.tiers.get(&at).cloned().ok_or(TierCommandRefusal::NoTier)?;
+        edit(Arc::make_mut(&mut tier))?;
+        self.set_tier(at, tier, deltas);
+        Ok(())
+    }
+
+    fn set_tier(&mut self, at: TopicPartition, tier: Arc<Tier>, deltas: &mut Vec<Delta>) {
+        if self.image.tiers.get(&at) != Some(&tier) {
+            self.image.tiers.insert(at, tier);
+            deltas.push(Delta::TierChanged(at));
+        }
+    }
+}
+
+impl Image {
+    /// Only the leader of the partition, in its present epoch, speaks for its log. Keeps I5.
+    fn check_leads(&self, run: BrokerRun, at: &TierMove) -> Outcome {
+        self.check_run(run)?;
+        let partition = self.partition(at.partition).ok_or(TierCommandRefusal::UnknownPartition)?;
+        let epoch = partition.leader_epoch();
+        if partition.leader() != Some(run.node) || epoch != at.leader_epoch {
+            return Err(TierCommandRefusal::NotLeader(epoch));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,101 @@
+//! What of a log can be uploaded, and what the tier has of it.
+
+use aquifer_hotlog::Located;
+use aquifer_partition::{Input, Role};
+use aquifer_types::{BatchEpoch, LeaderEpoch, Offset, TimestampMs};
+
+use crate::replica::{Outcomes, Replica, State};
+
+/// A stretch of the log that does not change any more, from where the tier ends.
+#[derive(Clone, Debug)]
+pub struct Sealed {
+    pub located: Located,
+    pub leader_epoch: LeaderEpoch,
+    /// Leader epochs with their first offsets, as far as this log knows them.
+    pub epochs: Vec<(BatchEpoch, Offset)>,
+    /// Bytes of the log, from here on, that are not in the tier.
+    pub behind_bytes: u64,
+}
+
+impl Replica {
+    /// The quorum says what can be read from the tier.
+    pub fn set_tier(&self, start: Offset, end: Offset) {
+        let mut outcomes = Outcomes::default();
+        let follows = {
+            let mut state = self.state();
+            self.apply(&mut state, Input::Tiered { start, end }, &mut outcomes);
+            // What the quorum gave up goes from our disk too.
+            let local_start = state.marks().local_start();
+            !state.dropped && self.start_at(&mut state, local_start) > 0
+        };
+        self.finish(outcomes);
+        if follows {
+            self.directory.nudge();
+        }
+    }
+
+    /// Whether its topic is to be in the tier.
+    #[must_use]
+    pub fn is_tiered(&self) -> bool {
+        self.state().config.local.is_some()
+    }
+
+    /// Bytes of the segments that reach beyond an offset.
+    #[must_use]
+    pub fn bytes_from(&self, offset: Offset) -> u64 {
+        let state = self.state();
+        let beyond = state.log.segments().iter().filter(|segment| segment.summary.end > offset);
+        beyond.map(|segment| segment.summary.bytes).sum()
+    }
+
+    /// What is to be uploaded next, of a tier that ends at `tier_end`: closed, committed, and on our disk for good.
+    #[must_use]
+    pub fn sealed_from(&self, tier_end: Offset) -> Option<Sealed> {
+        let state = self.state();
+        let leader_epoch = state.core.role().leads_in()?;
+        if state.config.local.is_none() || state.dropped {
+            return None;
+        }
+        let marks = state.marks();
+        let safe = marks.high_watermark().min(marks.flushed());
+        let segment = state.log.sealed_below(safe).find(|segment| segment.summary.end > tier_end)?;
+        let from = tier_end.max(segment.summary.base).max(state.log.log_start());
+        let located = state.log.locate(from, segment.summary.end)?;
+        let segments = state.log.segments().iter();
+        let behind_bytes = segments
+            .filter(|segment| segment.summary.end > tier_end)
+            .map(|segment| segment.summary.bytes)
+            .sum();
+        let epochs = state.log.segments().iter().flat_map(|segment| segment.epochs().to_vec()).collect();
+        Some(Sealed { located, leader_epoch, epochs, behind_bytes })
+    }
+
+    /// Closes the segment that takes appends if its oldest record came so long ago, so that it can be uploaded.
+    pub fn close_older(&self, now: TimestampMs, age_ms: i64) -> bool {
+        let closed = {
+            let mut state = self.state();
+            let closes = state.may_close() && state.active_age(now).is_some_and(|age| age >= age_ms);
+            if closes {
+                self.roll(&mut state);
+            }
+            closes
+        };
+        if closed {
+            self.directory.nudge();
+        }
+        closed
+    }
+}
+
+impl State {
+    fn may_close(&self) -> bool {
+        let leads = matches!(self.core.role(), Role::Leader(_));
+        leads && self.config.local.is_some() && !self.dropped
+    }
+
+    /// How long ago the segment that takes appends got its first record; none while it is empty.
+    fn active_age(&self, now: TimestampMs) -> Option<i64> {
+        let active = self.log.segments().back()?;
+        (!active.is_empty()).then(|| now.0.saturating_sub(active.summary.first_append.0))
+    }
+}

@@ -1,0 +1,41 @@
+//! `Counters`: what reads of the tier came to.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// Totals since the start.
+#[derive(Debug, Default)]
+pub struct Counters {
+    pub(crate) hits: AtomicU64,
+    pub(crate) joins: AtomicU64,
+    pub(crate) fills: AtomicU64,
+    pub(crate) failures: AtomicU64,
+    pub(crate) served_bytes: AtomicU64,
+    pub(crate) evicted_unread: AtomicU64,
+    pub(crate) held_bytes: AtomicU64,
+}
+
+impl Counters {
+    /// By name: chunks found, waited for with others, fetched, failed, given up unread; bytes served.
+    #[must_use]
+    pub fn all(&self) -> [(&'static str, u64); 6] {
+        let value = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        [
+            ("hits", value(&self.hits)),
+            ("joins", value(&self.joins)),
+            ("fills", value(&self.fills)),
+            ("failures", value(&self.failures)),
+            ("evicted_unread", value(&self.evicted_unread)),
+            ("served_bytes", value(&self.served_bytes)),
+        ]
+    }
+
+    /// What chunks take in memory.
+    #[must_use]
+    pub fn held_bytes(&self) -> u64 {
+        self.held_bytes.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn add(counter: &AtomicU64, by: u64) {
+        counter.fetch_add(by, Ordering::Relaxed);
+    }
+}

@@ -1,0 +1,311 @@
+//! `Footer`: what stands in an object behind the log's bytes, so that the object explains itself.
+//!
+//! The last [`TRAILER_BYTES`] say how long the footer and the log's bytes are. Everything is covered by a CRC-32C; the log's
+//! bytes by one for each chunk.
+
+use aquifer_types::{
+    BatchEpoch, ClusterId, LeaderEpoch, Offset, PartitionIndex, TimestampMs, TopicId, TopicPartition, Uuid,
+};
+
+use crate::bytes::{Reader, put_list};
+use crate::key::Place;
+use crate::range::TierRange;
+
+/// How much of the log one checksum covers, and one read asks for.
+pub const CHUNK_BYTES: u32 = 4 << 20;
+/// At the very end of every object.
+pub const TRAILER_BYTES: usize = 64;
+
+const MAGIC: [u8; 8] = *b"AQUIFER1";
+const VERSION: u32 = 1;
+
+/// Where a batch of the range stands: the first one of every few kilobytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct IndexEntry {
+    /// Counted from the range's base.
+    pub offset: u32,
+    pub position: u32,
+    /// Of everything before the position.
+    pub max_timestamp: TimestampMs,
+}
+
+/// What came before the range: the end of its predecessor, and its last batch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Link {
+    pub end: Offset,
+    pub epoch: BatchEpoch,
+    pub crc: u32,
+}
+
+/// Everything about a range but its records.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Footer {
+    pub place: Place,
+    /// Which life of the cluster uploaded it.
+    pub incarnation: u64,
+    pub base: Offset,
+    pub end: Offset,
+    pub bytes: u32,
+    pub max_timestamp: TimestampMs,
+    pub leader_epoch: LeaderEpoch,
+    pub generation: u64,
+    pub nonce: u64,
+    /// None for the first range of a log.
+    pub previous: Option<Link>,
+    /// The range's own last batch, for its successor's link.
+    pub last: Link,
+    /// Of each chunk of the log's bytes, the last one shorter.
+    pub chunk_crcs: Vec<u32>,
+    pub index: Vec<IndexEntry>,
+    /// Leader epochs with their first offsets, as far as the log knew them.
+    pub epochs: Vec<(BatchEpoch, Offset)>,
+    /// The idempotent producers at the range's end, as the log stores them.
+    pub producers: Vec<u8>,
+}
+
+/// The bytes are no footer, or not this object's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum BadFooter {
+    #[error("object does not end in a trailer")]
+    NoTrailer,
+    #[error("footer is of version {0}, which is not known here")]
+    Version(u32),
+    #[error("footer is damaged")]
+    Damaged,
+    #[error("footer is that of another object")]
+    Foreign,
+}
+
+impl Footer {
+    /// The footer and the trailer.
+    #[must_use]
+    pub fn encode(&self) -> Vec<u8> {
+        let mut out = Vec::new();
+        out.extend(self.place.cluster.0.as_bytes());
+        out.extend(self.place.partition.topic.0.as_bytes());
+        out.extend(self.place.partition.partition.0.to_be_bytes());
+        out.extend(self.incarnation.to_be_bytes());
+        out.extend(self.base.0.to_be_bytes());
+        out.extend(self.end.0.to_be_bytes());
+        out.extend(self.bytes.to_be_bytes());
+        out.extend(self.max_timestamp.0.to_be_bytes());
+        out.extend(self.leader_epoch.0.to_be_bytes());
+        out.extend(self.generation.to_be_bytes());
+        out.extend(self.nonce.to_be_bytes());
+        put_list(&mut out, self.previous.as_slice(), put_link);
+        put_link(&mut out, &self.last);
+        out.extend(CHUNK_BYTES.to_be_bytes());
+        put_list(&mut out, &self.chunk_crcs, |out, crc| out.extend(crc.to_be_bytes()));
+        put_list(&mut out, &self.index, |out, entry| {
+            out.extend(entry.offset.to_be_bytes());
+            out.extend(entry.position.to_be_bytes());
+            out.extend(entry.max_timestamp.0.to_be_bytes());
+        });
+        put_list(&mut out, &self.epochs, |out, (epoch, start)| {
+            out.extend(epoch.0.to_be_bytes());
+            out.extend(start.0.to_be_bytes());
+        });
+        put_list(&mut out, &self.producers, |out, byte| out.push(*byte));
+        let length = u32::try_from(out.len()).expect("a footer is short");
+        let crc = crc32c::crc32c(&out);
+        let mut trailer = Vec::with_capacity(TRAILER_BYTES);
+        trailer.extend(MAGIC);
+        trailer.extend(VERSION.to_be_bytes());
+        trailer.extend(length.to_be_bytes());
+        trailer.extend(self.bytes.to_be_bytes());
+        trailer.extend(crc.to_be_bytes());
+        trailer.resize(TRAILER_BYTES - 4, 0);
+        let trailer_crc = crc32c::crc32c(&trailer);
+        out.extend(trailer);
+        out.extend(trailer_crc.to_be_bytes());
+        out
+    }
+
+    /// How many bytes the footer and the trailer of an object take, from its trailer; and how many the log's bytes.
+    pub fn lengths(trailer: &[u8]) -> Result<(u32, u32), BadFooter> {
+        let trailer: &[u8; TRAILER_BYTES] = trailer.last_chunk().ok_or(BadFooter::NoTrailer)?;
+        let (named, crc) = trailer.split_last_chunk::<4>().ok_or(BadFooter::NoTrailer)?;
+        let mut reader = Reader(named);
+        if reader.array() != Some(MAGIC) || crc32c::crc32c(named) != u32::from_be_bytes(*crc) {
+            return Err(BadFooter::NoTrailer);
+        }
+        let version = reader.u32().ok_or(BadFooter::NoTrailer)?;
+        if version != VERSION {
+            return Err(BadFooter::Version(version));
+        }
+        let length = reader.u32().ok_or(BadFooter::NoTrailer)?;
+        let bytes = reader.u32().ok_or(BadFooter::NoTrailer)?;
+        let all = length.checked_add(TRAILER_BYTES as u32).ok_or(BadFooter::NoTrailer)?;
+        Ok((all, bytes))
+    }
+
+    /// The footer in the last bytes of an object.
+    pub fn decode(tail: &[u8]) -> Result<Footer, BadFooter> {
+        let (all, bytes) = Footer::lengths(tail)?;
+        let all = usize::try_from(all).map_err(|_short| BadFooter::Damaged)?;
+        let start = tail.len().checked_sub(all).ok_or(BadFooter::Damaged)?;
+        let (body, trailer) = tail[start..].split_at(all - TRAILER_BYTES);
+        let crc = trailer.get(20..24).and_then(<[u8]>::first_chunk).ok_or(BadFooter::Damaged)?;
+        if crc32c::crc32c(body) != u32::from_be_bytes(*crc) {
+            return Err(BadFooter::Damaged);
+        }
+        let mut reader = Reader(body);
+        let footer = take(&mut reader).ok_or(BadFooter::Damaged)?;
+        if !reader.0.is_empty() || footer.bytes != bytes {
+            return Err(BadFooter::Damaged);
+        }
+        Ok(footer)
+    }
+
+    /// Refuses a footer that is not the range's own.
+    pub fn check(&self, place: &Place, range: &TierRange) -> Result<(), BadFooter> {
+        let chunks = range.bytes.div_ceil(CHUNK_BYTES) as usize;
+        let own = self.place == *place
+            && (self.base, self.end, self.bytes) == (range.base, range.end, range.bytes)
+            && (self.generation, self.nonce) == (range.generation, range.nonce)
+            && self.leader_epoch == range.leader_epoch
+            && self.chunk_crcs.len() == chunks;
+        if own { Ok(()) } else { Err(BadFooter::Foreign) }
+    }
+
+    /// Where to begin looking for a batch that holds the offset.
+    #[must_use]
+    pub fn floor_by_offset(&self, offset: Offset) -> u32 {
+        let wanted = offset.since(self.base);
+        let after = self.index.partition_point(|entry| i64::from(entry.offset) <= wanted);
+        after.checked_sub(1).map_or(0, |at| self.index[at].position)
+    }
+
+    /// Where to begin looking for the first record of this time or a later one.
+    #[must_use]
+    pub fn floor_by_time(&self, time: TimestampMs) -> u32 {
+        let after = self.index.partition_point(|entry| entry.max_timestamp < time);
+        after.checked_sub(1).map_or(0, |at| self.index[at].position)
+    }
+}
+
+fn put_link(out: &mut Vec<u8>, link: &Link) {
+    out.extend(link.end.0.to_be_bytes());
+    out.extend(link.epoch.0.to_be_bytes());
+    out.extend(link.crc.to_be_bytes());
+}
+
+fn take_link(reader: &mut Reader<'_>) -> Option<Link> {
+    Some(Link { end: Offset(reader.i64()?), epoch: BatchEpoch(reader.i32()?), crc: reader.u32()? })
+}
+
+fn take(reader: &mut Reader<'_>) -> Option<Footer> {
+    let cluster = ClusterId(Uuid::from_bytes(reader.array()?));
+    let topic = TopicId(Uuid::from_bytes(reader.array()?));
+    let partition = PartitionIndex(reader.i32()?);
+    let place = Place { cluster, partition: TopicPartition { topic, partition } };
+    let incarnation = reader.u64()?;
+    let (base, end) = (Offset(reader.i64()?), Offset(reader.i64()?));
+    let bytes = reader.u32()?;
+    let max_timestamp = TimestampMs(reader.i64()?);
+    let leader_epoch = LeaderEpoch(reader.i32()?);
+    let (generation, nonce) = (reader.u64()?, reader.u64()?);
+    let previous = reader.list(16, take_link)?;
+    let last = take_link(reader)?;
+    let chunk_bytes = reader.u32()?;
+    let chunk_crcs = reader.list(4, Reader::u32)?;
+    let index = reader.list(16, |reader| {
+        Some(IndexEntry {
+            offset: reader.u32()?,
+            position: reader.u32()?,
+            max_timestamp: TimestampMs(reader.i64()?),
+        })
+    })?;
+    let epochs = reader.list(12, |reader| Some((BatchEpoch(reader.i32()?), Offset(reader.i64()?))))?;
+    let producers = reader.bytes()?.to_vec();
+    (chunk_bytes == CHUNK_BYTES && previous.len() <= 1 && base < end).then(|| Footer {
+        place,
+        incarnation,
+        base,
+        end,
+        bytes,
+        max_timestamp,
+        leader_epoch,
+        generation,
+        nonce,
+        previous: previous.first().copied(),
+        last,
+        chunk_crcs,
+        index,
+        epochs,
+        producers,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn footer() -> Footer {
+        let link = Link { end: Offset(10), epoch: BatchEpoch(2), crc: 99 };
+        Footer {
+            place: Place {
+                cluster: ClusterId(Uuid::from_bytes([1; 16])),
+                partition: TopicPartition {
+                    topic: TopicId(Uuid::from_bytes([2; 16])),
+                    partition: PartitionIndex(3),
+                },
+            },
+            incarnation: 1,
+            base: Offset(10),
+            end: Offset(500),
+            bytes: CHUNK_BYTES + 5,
+            max_timestamp: TimestampMs(1_000),
+            leader_epoch: LeaderEpoch(4),
+            generation: 5,
+            nonce: 6,
+            previous: Some(link),
+            last: Link { end: Offset(500), ..link },
+            chunk_crcs: vec![7, 8],
+            index: vec![
+                IndexEntry { offset: 100, position: 1_000, max_timestamp: TimestampMs(50) },
+                IndexEntry { offset: 200, position: 2_000, max_timestamp: TimestampMs(90) },
+            ],
+            epochs: vec![(BatchEpoch(1), Offset(0)), (BatchEpoch(2), Offset(7))],
+            producers: b"producers".to_vec(),
+        }
+    }
+
+    #[test]
+    fn a_footer_reads_back_from_the_end_of_its_object() {
+        let footer = footer();
+        let object = [b"log bytes".to_vec(), footer.encode()].concat();
+
+        let (all, bytes) = Footer::lengths(&object[object.len() - TRAILER_BYTES..]).unwrap();
+        assert_eq!((all as usize, bytes), (footer.encode().len(), CHUNK_BYTES + 5));
+        assert_eq!(Footer::decode(&object), Ok(footer));
+    }
+
+    #[test]
+    fn looking_begins_at_or_before_what_is_looked_for() {
+        let footer = footer();
+
+        let by_offset = [10, 109, 110, 209, 210, 499].map(|offset| footer.floor_by_offset(Offset(offset)));
+        let by_time = [1, 50, 51, 90, 91].map(|time| footer.floor_by_time(TimestampMs(time)));
+
+        assert_eq!(by_offset, [0, 0, 1_000, 1_000, 2_000, 2_000]);
+        assert_eq!(by_time, [0, 0, 1_000, 1_000, 2_000]);
+    }
+
+    proptest! {
+        #[test]
+        fn no_damage_goes_unnoticed_and_none_panics(at in 0usize..1_000, flip in 1u8..) {
+            let mut bytes = footer().encode();
+            let at = at % bytes.len();
+            bytes[at] ^= flip;
+            prop_assert!(Footer::decode(&bytes).is_err());
+        }
+
+        #[test]
+        fn no_bytes_panic(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
+            prop_assert!(Footer::decode(&bytes).is_err());
+        }
+    }
+}

@@ -1,0 +1,16 @@
+//! What a partition owns in the bucket: ranges of its log, one object each, and how to find an offset or a time in them. Pure.
+//!
+//! A [`Tier`] is a partition's part of the quorum's state: which ranges there are and what may be deleted. A range's
+//! object is the log's own bytes followed by a [`Footer`], so that a bucket explains itself without the quorum.
+#![forbid(unsafe_code)]
+
+mod bytes;
+mod footer;
+mod key;
+mod range;
+mod tier;
+
+pub use footer::{BadFooter, CHUNK_BYTES, Footer, IndexEntry, Link, TRAILER_BYTES};
+pub use key::{BadKey, ObjectKey, Place};
+pub use range::TierRange;
+pub use tier::{Tier, TierRefusal};

@@ -1,0 +1,81 @@
+//! `Counters`: what was asked of the store, and what came of it.
+
+use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// What can be asked of a store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Operation {
+    Create,
+    Read,
+    Look,
+    List,
+    Delete,
+}
+
+/// Totals since the store was opened.
+#[derive(Debug, Default)]
+pub struct Counters {
+    asked: [AtomicU64; Operation::ALL.len()],
+    failed: [AtomicU64; Operation::ALL.len()],
+    written_bytes: AtomicU64,
+    read_bytes: AtomicU64,
+}
+
+impl Operation {
+    pub const ALL: [Operation; 5] =
+        [Operation::Create, Operation::Read, Operation::Look, Operation::List, Operation::Delete];
+
+    /// The word for it in metrics.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Operation::Create => "create",
+            Operation::Read => "read",
+            Operation::Look => "look",
+            Operation::List => "list",
+            Operation::Delete => "delete",
+        }
+    }
+}
+
+impl fmt::Display for Operation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+impl Counters {
+    /// How often the operation was asked for, and how often it failed.
+    #[must_use]
+    pub fn of(&self, operation: Operation) -> (u64, u64) {
+        let at = operation as usize;
+        (self.asked[at].load(Ordering::Relaxed), self.failed[at].load(Ordering::Relaxed))
+    }
+
+    #[must_use]
+    pub fn written_bytes(&self) -> u64 {
+        self.written_bytes.load(Ordering::Relaxed)
+    }
+
+    #[must_use]
+    pub fn read_bytes(&self) -> u64 {
+        self.read_bytes.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn ask(&self, operation: Operation) {
+        self.asked[operation as usize].fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn fail(&self, operation: Operation) {
+        self.failed[operation as usize].fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn wrote(&self, bytes: u64) {
+        self.written_bytes.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    pub(crate) fn read(&self, bytes: u64) {
+        self.read_bytes.fetch_add(bytes, Ordering::Relaxed);
+    }
+}

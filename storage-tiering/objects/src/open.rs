@@ -1,0 +1,145 @@
+//! Opening a store by its URL: a bucket of a cloud, a server that speaks S3, a folder, or memory.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use object_store::aws::{AmazonS3Builder, Checksum};
+use object_store::azure::MicrosoftAzureBuilder;
+use object_store::gcp::GoogleCloudStorageBuilder;
+use object_store::local::LocalFileSystem;
+use object_store::memory::InMemory;
+use object_store::path::Path;
+use object_store::{ClientOptions, ObjectStore, RetryConfig};
+use url::Url;
+
+/// The URL names no store that can be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    #[error("'{url}' is no URL: {source}; write s3://bucket/prefix, gs://, az:// or file:///folder")]
+    Url { url: String, source: url::ParseError },
+    #[error("'{0}' stores are not known; use s3, gs, az, file or memory")]
+    Scheme(String),
+    #[error(
+        "'{url}' has the option '{option}', which is not known; s3 takes endpoint, region and path_style"
+    )]
+    Option { url: String, option: String },
+    #[error("folder '{folder}' cannot be made: {source}")]
+    Folder { folder: PathBuf, source: std::io::Error },
+    #[error("'{url}': {source}")]
+    Store { url: String, source: object_store::Error },
+}
+
+/// One client for each class of work: what is slow or failing in one does not hold up the others.
+#[derive(Clone, Debug)]
+pub struct Clients {
+    pub(crate) small: Arc<dyn ObjectStore>,
+    pub(crate) reads: Arc<dyn ObjectStore>,
+    pub(crate) uploads: Arc<dyn ObjectStore>,
+    /// What every name begins with.
+    pub(crate) prefix: Path,
+}
+
+/// A class of work: how long one request may take, and how long it is tried.
+#[derive(Clone, Copy)]
+struct Class {
+    request: Duration,
+    retries: usize,
+    patience: Duration,
+}
+
+const SMALL: Class = Class { request: Duration::from_secs(5), retries: 3, patience: Duration::from_secs(15) };
+const READS: Class =
+    Class { request: Duration::from_secs(20), retries: 2, patience: Duration::from_secs(30) };
+const UPLOADS: Class =
+    Class { request: Duration::from_secs(120), retries: 3, patience: Duration::from_secs(240) };
+
+impl Clients {
+    /// Opens what the URL names, without asking it anything.
+    pub fn open(url: &str) -> Result<Clients, OpenError> {
+        let parsed = Url::parse(url).map_err(|source| OpenError::Url { url: url.to_owned(), source })?;
+        let failed = |source| OpenError::Store { url: url.to_owned(), source };
+        let prefix = match parsed.scheme() {
+            "file" => Path::default(),
+            _ => Path::parse(parsed.path().trim_matches('/')).map_err(|error| failed(error.into()))?,
+        };
+        let one = |store: Arc<dyn ObjectStore>| Clients {
+            small: store.clone(),
+            reads: store.clone(),
+            uploads: store,
+            prefix: prefix.clone(),
+        };
+        match parsed.scheme() {
+            "memory" => Ok(one(Arc::new(InMemory::new()))),
+            "file" => {
+                let folder = PathBuf::from(parsed.path());
+                std::fs::create_dir_all(&folder)
+                    .map_err(|source| OpenError::Folder { folder: folder.clone(), source })?;
+                let store = LocalFileSystem::new_with_prefix(&folder).map_err(failed)?;
+                Ok(one(Arc::new(store.with_fsync(true))))
+            }
+            "s3" | "gs" | "az" => {
+                let client = |class| cloud(url, &parsed, class);
+                Ok(Clients {
+                    small: client(SMALL)?,
+                    reads: client(READS)?,
+                    uploads: client(UPLOADS)?,
+                    prefix,
+                })
+            }
+            other => Err(OpenError::Scheme(other.to_owned())),
+        }
+    }
+}
+
+fn cloud(url: &str, parsed: &Url, class: Class) -> Result<Arc<dyn ObjectStore>, OpenError> {
+    let failed = |source| OpenError::Store { url: url.to_owned(), source };
+    let retry =
+        RetryConfig { max_retries: class.retries, retry_timeout: class.patience, ..RetryConfig::default() };
+    let options = ClientOptions::new()
+        .with_timeout(class.request)
+        .with_connect_timeout(Duration::from_secs(3))
+        .with_allow_http(true);
+    let bucket = parsed.host_str().unwrap_or_default();
+    let unknown = |option: &str| OpenError::Option { url: url.to_owned(), option: option.to_owned() };
+    match parsed.scheme() {
+        "s3" => {
+            // Signing every byte costs more than sending it; what arrives is checked by a checksum instead.
+            let mut builder = AmazonS3Builder::from_env()
+                .with_bucket_name(bucket)
+                .with_unsigned_payload(true)
+                .with_checksum_algorithm(Checksum::CRC64NVME)
+                .with_retry(retry)
+                .with_client_options(options);
+            for (option, value) in parsed.query_pairs() {
+                builder = match &*option {
+                    "endpoint" => builder.with_endpoint(value),
+                    "region" => builder.with_region(value),
+                    "path_style" => builder.with_virtual_hosted_style_request(value == "false"),
+                    other => return Err(unknown(other)),
+                };
+            }
+            Ok(Arc::new(builder.build().map_err(failed)?))
+        }
+        "gs" => {
+            if let Some((option, _)) = parsed.query_pairs().next() {
+                return Err(unknown(&option));
+            }
+            let builder = GoogleCloudStorageBuilder::from_env()
+                .with_bucket_name(bucket)
+                .with_retry(retry)
+                .with_client_options(options);
+            Ok(Arc::new(builder.build().map_err(failed)?))
+        }
+        _ => {
+            if let Some((option, _)) = parsed.query_pairs().next() {
+                return Err(unknown(&option));
+            }
+            let builder = MicrosoftAzureBuilder::from_env()
+                .with_container_name(bucket)
+                .with_retry(retry)
+                .with_client_options(options);
+            Ok(Arc::new(builder.build().map_err(failed)?))
+        }
+    }
+}

@@ -1,0 +1,177 @@
+//! `Store`: what can be done with objects.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures_util::TryStreamExt as _;
+use object_store::path::Path;
+use object_store::{ObjectStore, ObjectStoreExt as _, PutMode, PutOptions, PutPayload};
+
+use crate::counters::{Counters, Operation};
+use crate::error::{ObjectError, Problem};
+use crate::open::{Clients, OpenError};
+
+/// How often creating is tried where nobody said what became of it.
+const CREATE_ATTEMPTS: usize = 3;
+/// How much of an object's end says whether it is ours: names and ends carry the same random number.
+const TAIL_BYTES: u64 = 64;
+
+/// A bucket, or a part of one. Clones are handles to the same one.
+#[derive(Clone, Debug)]
+pub struct Store {
+    pub(crate) clients: Clients,
+    pub(crate) counters: Arc<Counters>,
+}
+
+/// An object in a list.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listed {
+    pub key: String,
+    pub bytes: u64,
+}
+
+impl Store {
+    /// Opens the store that a URL names, without asking it anything.
+    pub fn open(url: &str) -> Result<Store, OpenError> {
+        Ok(Store { clients: Clients::open(url)?, counters: Arc::default() })
+    }
+
+    #[must_use]
+    pub fn counters(&self) -> &Counters {
+        &self.counters
+    }
+
+    pub(crate) fn path(&self, key: &str) -> Path {
+        self.clients.prefix.parts().chain(Path::from(key).parts()).collect()
+    }
+
+    /// Creates an object of these parts. `Ok` says that it is there, wholly, whoever's answers were lost.
+    pub async fn create(&self, key: &str, parts: &[Bytes]) -> Result<(), ObjectError> {
+        let payload: PutPayload = parts.iter().cloned().collect();
+        let bytes: u64 = parts.iter().map(|part| part.len() as u64).sum();
+        let path = self.path(key);
+        let mut last = None;
+        for _ in 0..CREATE_ATTEMPTS {
+            self.counters.ask(Operation::Create);
+            let options = PutOptions::from(PutMode::Create);
+            let Err(error) = self.clients.uploads.put_opts(&path, payload.clone(), options).await else {
+                self.counters.wrote(bytes);
+                return Ok(());
+            };
+            self.counters.fail(Operation::Create);
+            let error = ObjectError::of(Operation::Create, key, &error);
+            if error.problem == Problem::Denied {
+                return Err(error);
+            }
+            // A retry inside the client may have met what its first attempt left, and an answer may have been lost.
+            match self.is_ours(key, parts, bytes).await {
+                Ok(true) => {
+                    self.counters.wrote(bytes);
+                    return Ok(());
+                }
+                Ok(false) => {
+                    return Err(ObjectError::new(
+                        Operation::Create,
+                        key,
+                        Problem::Taken,
+                        "the name is taken",
+                    ));
+                }
+                Err(looked) if looked.problem == Problem::Missing => last = Some(error),
+                Err(_) => return Err(error),
+            }
+        }
+        Err(last.unwrap_or_else(|| {
+            ObjectError::new(Operation::Create, key, Problem::Unavailable, "the store did not answer")
+        }))
+    }
+
+    /// Whether the object of this name is the one that was to be created.
+    async fn is_ours(&self, key: &str, parts: &[Bytes], bytes: u64) -> Result<bool, ObjectError> {
+        if self.bytes_of(key).await? != bytes {
+            return Ok(false);
+        }
+        let from = bytes.saturating_sub(TAIL_BYTES);
+        let found = self.read(key, from..bytes).await?;
+        let mut own: Vec<u8> = Vec::new();
+        let mut at = 0;
+        for part in parts {
+            let end = at + part.len() as u64;
+            if end > from {
+                let skipped = usize::try_from(from.saturating_sub(at)).unwrap_or(usize::MAX);
+                own.extend_from_slice(part.get(skipped..).unwrap_or_default());
+            }
+            at = end;
+        }
+        Ok(found == own)
+    }
+
+    /// How large the object is.
+    pub async fn bytes_of(&self, key: &str) -> Result<u64, ObjectError> {
+        self.counters.ask(Operation::Look);
+        let looked = self.clients.small.head(&self.path(key)).await;
+        looked.map(|meta| meta.size).map_err(|error| self.failed(Operation::Look, key, &error))
+    }
+
+    /// Exactly these bytes of an object.
+    pub async fn read(&self, key: &str, range: Range<u64>) -> Result<Bytes, ObjectError> {
+        self.read_with(&self.clients.reads, key, range).await
+    }
+
+    /// The same for small things that many wait for.
+    pub async fn read_small(&self, key: &str, range: Range<u64>) -> Result<Bytes, ObjectError> {
+        self.read_with(&self.clients.small, key, range).await
+    }
+
+    async fn read_with(
+        &self,
+        client: &Arc<dyn ObjectStore>,
+        key: &str,
+        range: Range<u64>,
+    ) -> Result<Bytes, ObjectError> {
+        self.counters.ask(Operation::Read);
+        let wanted = range.end.saturating_sub(range.start);
+        let read = client.get_range(&self.path(key), range).await;
+        let bytes = read.map_err(|error| self.failed(Operation::Read, key, &error))?;
+        self.counters.read(bytes.len() as u64);
+        if bytes.len() as u64 != wanted {
+            self.counters.fail(Operation::Read);
+            let message = format!("{} bytes came where {wanted} were asked for", bytes.len());
+            return Err(ObjectError::new(Operation::Read, key, Problem::Corrupt, message));
+        }
+        Ok(bytes)
+    }
+
+    /// Deletes an object; one that is not there is deleted.
+    pub async fn delete(&self, key: &str) -> Result<(), ObjectError> {
+        self.counters.ask(Operation::Delete);
+        match self.clients.small.delete(&self.path(key)).await {
+            Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
+            Err(error) => Err(self.failed(Operation::Delete, key, &error)),
+        }
+    }
+
+    /// Every object whose name begins with these parts, with its name from there on.
+    pub async fn list(&self, prefix: &str) -> Result<Vec<Listed>, ObjectError> {
+        self.counters.ask(Operation::List);
+        let within = self.path(prefix);
+        let found: Result<Vec<_>, _> = self.clients.small.list(Some(&within)).try_collect().await;
+        let found = found.map_err(|error| self.failed(Operation::List, prefix, &error))?;
+        let mut listed: Vec<Listed> = found
+            .into_iter()
+            .filter_map(|meta| {
+                let rest = meta.location.prefix_match(&within)?;
+                let parts: Vec<String> = rest.map(|part| part.as_ref().to_owned()).collect();
+                Some(Listed { key: parts.join("/"), bytes: meta.size })
+            })
+            .collect();
+        listed.sort_by(|left, right| left.key.cmp(&right.key));
+        Ok(listed)
+    }
+
+    pub(crate) fn failed(&self, operation: Operation, key: &str, error: &object_store::Error) -> ObjectError {
+        self.counters.fail(operation);
+        ObjectError::of(operation, key, error)
+    }
+}

@@ -1,0 +1,148 @@
+//! Packing: the parts of an object, without a copy of the log's bytes where the file can be mapped.
+
+use std::io;
+
+use aquifer_disk::FileHandle;
+use aquifer_manifest::{CHUNK_BYTES, Footer, IndexEntry, Link, Place, TierRange};
+use aquifer_record::batches;
+use aquifer_types::{BatchEpoch, LeaderEpoch, Offset, TimestampMs};
+use bytes::Bytes;
+
+/// One index entry stands for so much of the log.
+const INDEX_EVERY_BYTES: usize = 64 << 10;
+
+/// Whole batches of a file that is not written any more.
+#[derive(Clone, Debug)]
+pub struct Source {
+    pub file: FileHandle,
+    pub at: u64,
+    pub bytes: u32,
+}
+
+/// What is known of a range besides its bytes.
+#[derive(Clone, Debug)]
+pub struct Surroundings {
+    pub place: Place,
+    pub incarnation: u64,
+    pub leader_epoch: LeaderEpoch,
+    pub generation: u64,
+    pub nonce: u64,
+    pub previous: Option<Link>,
+    pub epochs: Vec<(BatchEpoch, Offset)>,
+    pub producers: Vec<u8>,
+}
+
+/// An object that can be uploaded.
+#[derive(Clone, Debug)]
+pub struct Packed {
+    pub range: TierRange,
+    /// The last batch, for the next range's footer.
+    pub last: Link,
+    pub key: String,
+    pub parts: Vec<Bytes>,
+}
+
+/// What is to be uploaded is not what it should be.
+#[derive(Debug, thiserror::Error)]
+pub enum PackError {
+    #[error("read the segment: {0}")]
+    Read(#[from] io::Error),
+    #[error("the segment holds no whole batch at byte {0}")]
+    NoBatch(u64),
+    #[error("the batch at offset {0} does not match its checksum: it is not uploaded")]
+    Damaged(Offset),
+}
+
+/// A mapped part of a file, as bytes that own it.
+struct Mapped(memmap2::Mmap);
+
+impl AsRef<[u8]> for Mapped {
+    fn as_ref(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+/// Reads everything once, checks it, and says what the object is made of. Waits for the disk.
+pub fn pack(source: &Source, surroundings: Surroundings) -> Result<Packed, PackError> {
+    let log = contents(source)?;
+    let mut index = Vec::new();
+    let mut indexed_upto = INDEX_EVERY_BYTES;
+    let mut max_timestamp = TimestampMs::NONE;
+    let mut base = None;
+    let mut last = None;
+    let mut walk = batches(&log);
+    for batch in walk.by_ref() {
+        if !batch.checksum_holds() {
+            return Err(PackError::Damaged(batch.header.base_offset));
+        }
+        let base = *base.get_or_insert(batch.header.base_offset);
+        if batch.position >= indexed_upto
+            && let (Ok(offset), Ok(position)) =
+                (u32::try_from(batch.header.base_offset.since(base)), u32::try_from(batch.position))
+        {
+            index.push(IndexEntry { offset, position, max_timestamp });
+            indexed_upto = batch.position + INDEX_EVERY_BYTES;
+        }
+        if batch.header.count > 0 {
+            max_timestamp = max_timestamp.max(batch.header.max_timestamp);
+        }
+        last = Some(Link { end: batch.header.end(), epoch: batch.header.epoch, crc: batch.header.crc });
+    }
+    let ended = walk.ended();
+    let (Some(base), Some(last), None) = (base, last, ended.error) else {
+        return Err(PackError::NoBatch(source.at + ended.position as u64));
+    };
+    let chunk_crcs = log.chunks(CHUNK_BYTES as usize).map(crc32c::crc32c).collect();
+    let Surroundings { place, incarnation, leader_epoch, generation, nonce, previous, epochs, producers } =
+        surroundings;
+    let footer = Footer {
+        place,
+        incarnation,
+        base,
+        end: last.end,
+        bytes: source.bytes,
+        max_timestamp,
+        leader_epoch,
+        generation,
+        nonce,
+        previous,
+        last,
+        chunk_crcs,
+        index,
+        epochs,
+        producers,
+    };
+    let footer = Bytes::from(footer.encode());
+    let range = TierRange {
+        base,
+        end: last.end,
+        bytes: source.bytes,
+        footer_bytes: u32::try_from(footer.len()).expect("a footer is short"),
+        max_timestamp,
+        leader_epoch,
+        generation,
+        nonce,
+    };
+    Ok(Packed { range, last, key: place.key(&range), parts: vec![log, footer] })
+}
+
+fn contents(source: &Source) -> io::Result<Bytes> {
+    let bytes = source.bytes as usize;
+    let Some(descriptor) = source.file.descriptor() else {
+        let mut read = vec![0; bytes];
+        source.file.read_exact_at(source.at, &mut read)?;
+        return Ok(Bytes::from(read));
+    };
+    if source.file.size()? < source.at + u64::from(source.bytes) {
+        return Err(io::ErrorKind::UnexpectedEof.into());
+    }
+    // SAFETY: nobody writes to or shortens a file that takes no appends any more; it is only ever unlinked, which leaves
+    // the mapping whole. The map is read-only and unmapped when the last part of the upload is dropped.
+    #[allow(unsafe_code, reason = "this is the one place that maps a file")]
+    let map = unsafe { memmap2::MmapOptions::new().offset(source.at).len(bytes).map(&descriptor)? };
+    Ok(Bytes::from_owner(Mapped(map)))
+}
+
+#[cfg(test)]
+#[path = "pack_test.rs"]
+mod tests;
