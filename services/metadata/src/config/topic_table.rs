@@ -119,14 +119,14 @@ pub static TOPIC_CONFIGS: &[TopicConfigKey] = &[
     TopicConfigKey::new("local.retention.bytes", Long, "-2", Rule::AtLeast(-2))
         .broker(&["log.local.retention.bytes"])
         .text(
-            "Bytes of a tiered partition that stay on local disk; -2 means as retention.bytes. Stored and reported, no \
-             effect until topics can be tiered.",
+            "Bytes of a tiered partition that stay on local disk; -2 means as retention.bytes. What is not in the tier \
+             yet stays whatever this says.",
         ),
     TopicConfigKey::new("local.retention.ms", Long, "-2", Rule::AtLeast(-2))
         .broker(&["log.local.retention.ms"])
         .text(
-            "How long records of a tiered partition stay on local disk; -2 means as retention.ms. Stored and reported, \
-             no effect until topics can be tiered.",
+            "How long records of a tiered partition stay on local disk; -2 means as retention.ms. What is not in the tier \
+             yet stays whatever this says.",
         ),
     TopicConfigKey::new("max.compaction.lag.ms", Long, LONG_MAX, Rule::AtLeast(1))
         .broker(&["log.cleaner.max.compaction.lag.ms"])
@@ -160,14 +160,15 @@ pub static TOPIC_CONFIGS: &[TopicConfigKey] = &[
         .broker(&["log.preallocate"])
         .text("Whether segments get their space ahead. Stored and reported, no effect: they grow as they are written."),
     TopicConfigKey::new("remote.log.copy.disable", Boolean, "false", Rule::Any).text(
-        "Whether a tiered topic stops uploading. Stored and reported, no effect until topics can be tiered.",
+        "Whether a tiered topic stops uploading. Stored and reported, no effect: remote.storage.enable=false stops it, and what \
+         is in the tier is read as before.",
     ),
     TopicConfigKey::new("remote.log.delete.on.disable", Boolean, "false", Rule::Any).text(
-        "Whether a topic's tiered data goes when tiering is switched off. Stored and reported, no effect until topics \
-         can be tiered.",
+        "Whether a topic's tiered data goes when tiering is switched off. Stored and reported, no effect: it stays until \
+         retention takes it.",
     ),
     TopicConfigKey::new("remote.storage.enable", Boolean, "false", Rule::Any).text(
-        "Whether sealed ranges move to object storage. Stored and reported, no effect until topics can be tiered.",
+        "Whether closed segments are uploaded to object storage, where the brokers have one. Compacted topics are not.",
     ),
     TopicConfigKey::new("retention.bytes", Long, "-1", Rule::Any)
         .broker(&["log.retention.bytes"])
