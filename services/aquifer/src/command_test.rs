@@ -23,6 +23,7 @@ const READS: &[&str] = &[
     "context list",
     "context show",
     "completion",
+    "tier show",
 ];
 
 /// Commands that change something, each of which can say beforehand what it would do.
@@ -37,6 +38,7 @@ const CHANGES: &[&str] = &[
     "group reset",
     "group delete",
     "group delete-offsets",
+    "tier flush",
     "config set",
     "config unset",
     "context set",

@@ -45,6 +45,7 @@ fn settings(arguments: &DevArguments, data_dir: &Path) -> NodeSettings {
         advertised: Advertised { host: "127.0.0.1".to_owned(), port: arguments.kafka_port },
         tls: None,
     };
+    let tier = tier(arguments.tier.as_deref(), data_dir);
     let node = aquifer_node::Settings {
         data_dir: data_dir.to_owned(),
         node: NodeId(0),
@@ -56,9 +57,17 @@ fn settings(arguments: &DevArguments, data_dir: &Path) -> NodeSettings {
                 initial_rebalance_delay_ms: 0,
                 ..aquifer_group::Settings::default()
             },
-            tier: tier(arguments.tier.as_deref(), data_dir),
-            new_topics: settings_of(&[("remote.storage.enable", "true")]),
-            auto_topics: settings_of(&[("local.retention.ms", "45000")]),
+            new_topics: if arguments.tier.is_some() && tier.is_some() {
+                settings_of(&[TIERED])
+            } else {
+                Vec::new()
+            },
+            auto_topics: if tier.is_some() {
+                settings_of(&[TIERED, ("local.retention.ms", "45000")])
+            } else {
+                Vec::new()
+            },
+            tier,
             ..aquifer_broker::Settings::default()
         },
         log: aquifer_hotlog::Settings::default(),
@@ -67,6 +76,9 @@ fn settings(arguments: &DevArguments, data_dir: &Path) -> NodeSettings {
     };
     NodeSettings { listeners: vec![listener], http: local(arguments.http_port), node }
 }
+
+/// What has a topic tiered.
+const TIERED: (&str, &str) = ("remote.storage.enable", "true");
 
 /// Quick enough that the first minute shows records move from hot to both to cold.
 fn tier(chosen: Option<&str>, data_dir: &Path) -> Option<TierSettings> {

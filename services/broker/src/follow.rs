@@ -109,7 +109,7 @@ impl Broker {
     }
 
     fn reconfigure(&self, topic: &Topic) {
-        let config = replica_config(topic.config());
+        let config = replica_config(topic.config(), self.tier.is_some());
         for replica in self.replicas.of_topic(topic.id()) {
             replica.configure(config);
         }
@@ -128,7 +128,7 @@ impl Broker {
         }
         let id = topic.at(index);
         let replica = self.replicas.get(id).unwrap_or_else(|| {
-            let config = replica_config(topic.config());
+            let config = replica_config(topic.config(), self.tier.is_some());
             let surroundings = (&self.directory, &self.runtime);
             let replica = Replica::new(self.run.node, Recovered::empty(id), Vec::new(), config, surroundings);
             self.replicas.insert(replica.clone());

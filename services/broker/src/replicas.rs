@@ -43,8 +43,8 @@ impl Replicas {
     }
 }
 
-/// What a topic's settings mean to its replicas.
-pub(crate) fn replica_config(config: &TopicConfig) -> ReplicaConfig {
+/// What a topic's settings mean to its replicas, on a broker with a tier or without one.
+pub(crate) fn replica_config(config: &TopicConfig, has_tier: bool) -> ReplicaConfig {
     let segment_bytes = u64::try_from(config.segment_bytes).unwrap_or(0);
     let compaction = config.cleanup.compact.then_some(CompactionPolicy {
         min_dirty_ratio: config.min_cleanable_dirty_ratio,
@@ -67,7 +67,7 @@ pub(crate) fn replica_config(config: &TopicConfig) -> ReplicaConfig {
         deletes: config.cleanup.delete,
         retention_ms: config.retention_ms,
         retention_bytes: config.retention_bytes.and_then(|bytes| u64::try_from(bytes).ok()),
-        local: local_retention(config),
+        local: if has_tier { local_retention(config) } else { None },
         compaction,
     }
 }

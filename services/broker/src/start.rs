@@ -160,7 +160,7 @@ impl Broker {
                 self.run.node,
                 recovered,
                 producers.take(id),
-                crate::replicas::replica_config(&config),
+                crate::replicas::replica_config(&config, self.tier.is_some()),
                 (&self.directory, &self.runtime),
             );
             if exists {

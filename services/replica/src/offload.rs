@@ -70,6 +70,21 @@ impl Replica {
         Some(Sealed { located, leader_epoch, epochs, behind_bytes })
     }
 
+    /// What a page-cache topic wrote is flushed before it is uploaded: has closed segments synced that are not yet.
+    pub fn sync_closed(&self) {
+        let state = self.state();
+        if !state.may_close() {
+            return;
+        }
+        let marks = state.marks();
+        let closed = state.log.sealed_below(marks.high_watermark()).last().map(|segment| segment.summary.end);
+        if let Some(upto) = closed.filter(|upto| *upto > marks.flushed()) {
+            self.sync_all(&state, upto);
+            drop(state);
+            self.directory.nudge();
+        }
+    }
+
     /// Closes the segment that takes appends if its oldest record came so long ago, so that it can be uploaded.
     pub fn close_older(&self, now: TimestampMs, age_ms: i64) -> bool {
         let closed = {

@@ -237,7 +237,7 @@ impl Replica {
         }
     }
 
-    fn sync_all(&self, state: &State, upto: Offset) {
+    pub(crate) fn sync_all(&self, state: &State, upto: Offset) {
         let segments = state.log.segments().iter().map(|segment| segment.file.clone()).collect();
         self.directory.enqueue(Command::Sync { log: self.handle.clone(), upto, segments });
     }

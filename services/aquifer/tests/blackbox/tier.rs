@@ -152,6 +152,22 @@ fn a_bucket_that_is_away_holds_up_nobody_who_produces_and_everything_heals() {
     assert_eq!(read(&node, "beginning"), [lines(0), lines(1)].concat());
 }
 
+#[test]
+fn a_page_cache_topic_is_flushed_before_it_is_uploaded() {
+    if skip_without("kcat") {
+        return;
+    }
+    let data = data_dir();
+    let node = Node::start(data.path());
+    create(&node, &[("aquifer.durability", "page-cache")]);
+    produce(&node, &lines(0), "none");
+
+    let state = partition(&node, FLUSH);
+
+    assert_eq!(state.tier_end, state.high_watermark);
+    assert_eq!(read(&node, "beginning"), lines(0));
+}
+
 fn objects(folder: &Path) -> usize {
     let Ok(entries) = std::fs::read_dir(folder) else { return 0 };
     let count = |entry: std::fs::DirEntry| match entry.path() {

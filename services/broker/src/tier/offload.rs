@@ -92,6 +92,7 @@ impl Broker {
         let mut behind_bytes = 0;
         for replica in self.replicas.all() {
             replica.close_older(now, max_age);
+            replica.sync_closed();
             let tier_end = self.tier_end(&image, &replica);
             if let Some(sealed) = replica.sealed_from(tier_end) {
                 behind_bytes += sealed.behind_bytes;

@@ -300,7 +300,7 @@ mod tests {
             ("min.cleanable.dirty.ratio", "NaN", InvalidValue::NotANumber("DOUBLE")),
             ("min.cleanable.dirty.ratio", "1.5", InvalidValue::TooLarge(1)),
             ("leader.replication.throttled.replicas", "none", InvalidValue::NotThrottledReplicas),
-            ("segment.bytes", "100", InvalidValue::TooSmall(1_048_576)),
+            ("segment.bytes", "100", InvalidValue::TooSmall(65_536)),
             ("segment.bytes", "1048576000000", InvalidValue::NotANumber("INT")),
             ("share.auto.offset.reset", "by_duration:PT", InvalidValue::NotOffsetReset),
             ("share.auto.offset.reset", "by_duration:-PT1S", InvalidValue::NotOffsetReset),

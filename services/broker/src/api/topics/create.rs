@@ -121,6 +121,10 @@ impl Broker {
         });
         if !compacts {
             add_missing(&mut own, &self.settings.new_topics);
+            // Whoever says what stays on local disk wants the rest elsewhere.
+            if self.tier.is_some() && own.iter().any(|setting| setting.name.starts_with("local.retention.")) {
+                add_missing(&mut own, &[("remote.storage.enable".to_owned(), "true".to_owned())]);
+            }
         }
         own
     }
