@@ -541,3 +541,57 @@ fn a_log_that_lost_more_than_was_deleted_starts_over_at_its_start() {
 
     assert_eq!(step(&mut core, append(1, batch(1), Acks::All)), [appended(1, 10)]);
 }
+
+/// A leader with twenty committed records, the first ten of them gone from our disk.
+fn leader_without_its_first_ten() -> Core {
+    let mut core = leader();
+    for ticket in 1..=2 {
+        step(&mut core, append(ticket, batch(10), Acks::All));
+    }
+    step(&mut core, Input::Written { upto: Offset(20) });
+    step(&mut core, Input::Flushed { upto: Offset(20) });
+    step(&mut core, Input::MoveLogStart { upto: Offset(10) });
+    core
+}
+
+fn readable(core: &Core, from: i64) -> Readable {
+    core.readable(Offset(from), Isolation::ReadUncommitted, None)
+}
+
+#[test]
+fn a_log_starts_in_the_tier_if_that_reaches_to_our_disk() {
+    let mut core = leader_without_its_first_ten();
+    assert_eq!(readable(&core, 9), Readable::OutOfRange);
+
+    let moved = step(&mut core, Input::Tiered { start: Offset(3), end: Offset(12) });
+
+    assert_eq!(moved, [Effect::LogStartMoved { log_start: Offset(3) }]);
+    assert_eq!(readable(&core, 2), Readable::OutOfRange);
+    assert_eq!(readable(&core, 3), Readable::Cold { upto: Offset(10) });
+    assert_eq!(readable(&core, 10), Readable::Read { upto: Offset(20) });
+}
+
+#[test]
+fn a_tier_that_ends_before_our_disk_begins_is_not_read() {
+    let mut core = leader_without_its_first_ten();
+
+    assert_eq!(step(&mut core, Input::Tiered { start: Offset(3), end: Offset(9) }), []);
+
+    assert_eq!(core.marks().log_start(), Offset(10));
+    assert_eq!(readable(&core, 5), Readable::OutOfRange);
+}
+
+#[test]
+fn what_the_quorum_gave_up_is_not_served_though_our_disk_has_it() {
+    let mut core = leader_without_its_first_ten();
+    step(&mut core, Input::Tiered { start: Offset(3), end: Offset(18) });
+
+    let moved = step(&mut core, Input::Tiered { start: Offset(15), end: Offset(18) });
+
+    assert_eq!(moved, [Effect::LogStartMoved { log_start: Offset(15) }]);
+    assert_eq!(
+        (readable(&core, 14), readable(&core, 15)),
+        (Readable::OutOfRange, Readable::Read { upto: Offset(20) })
+    );
+    assert_eq!(core.marks().local_start(), Offset(15));
+}
