@@ -38,6 +38,8 @@ pub struct Clients {
     pub(crate) uploads: Arc<dyn ObjectStore>,
     /// What every name begins with.
     pub(crate) prefix: Path,
+    /// Whether it is somebody else's server, whose manners are not known.
+    pub(crate) is_remote: bool,
 }
 
 /// A class of work: how long one request may take, and how long it is tried.
@@ -68,6 +70,7 @@ impl Clients {
             reads: store.clone(),
             uploads: store,
             prefix: prefix.clone(),
+            is_remote: false,
         };
         match parsed.scheme() {
             "memory" => Ok(one(Arc::new(InMemory::new()))),
@@ -85,6 +88,7 @@ impl Clients {
                     reads: client(READS)?,
                     uploads: client(UPLOADS)?,
                     prefix,
+                    is_remote: true,
                 })
             }
             other => Err(OpenError::Scheme(other.to_owned())),

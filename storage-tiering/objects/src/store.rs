@@ -37,6 +37,12 @@ impl Store {
         Ok(Store { clients: Clients::open(url)?, counters: Arc::default() })
     }
 
+    /// Whether it is somebody else's server, whose manners are to be tried out before anything relies on them.
+    #[must_use]
+    pub fn is_remote(&self) -> bool {
+        self.clients.is_remote
+    }
+
     #[must_use]
     pub fn counters(&self) -> &Counters {
         &self.counters
