@@ -76,7 +76,7 @@ impl Tier {
         match probed {
             Ok(()) => {}
             Err(ProbeError::Refused(_, error)) if error.problem == Problem::Unavailable => {
-                tracing::warn!(url = settings.url, %error, "the tier does not answer: uploads wait, cold reads fail");
+                tracing::warn!(url = settings.url, %error, "the tier does not answer: uploads wait, cold reads fail; check its address, and that credentials are set");
             }
             Err(source) => return Err(TierError::Probe { url: settings.url, source }),
         }
