@@ -48,15 +48,27 @@ impl Run {
         slices
     }
 
+    /// The bytes of a range that lies in one chunk, as nearly all headers do.
+    fn within_one(&self, from: u32, to: u32) -> Option<&[u8]> {
+        let mut at = self.position;
+        for chunk in &self.chunks {
+            let end = at + chunk.len() as u32;
+            if from < end {
+                return (to <= end).then(|| &chunk[(from - at) as usize..(to - at) as usize]);
+            }
+            at = end;
+        }
+        None
+    }
+
     fn header(&self, at: u32) -> Scanned<BatchHeader> {
         let end = at.saturating_add(HEADER_BYTES as u32);
         if end > self.end() {
             return Scanned::Beyond;
         }
-        let slices = self.slices(at, end);
-        let parsed = match slices.as_slice() {
-            [whole] => BatchHeader::parse(whole),
-            several => BatchHeader::parse(&several.concat()),
+        let parsed = match self.within_one(at, end) {
+            Some(bytes) => BatchHeader::parse(bytes),
+            None => BatchHeader::parse(&self.slices(at, end).concat()),
         };
         parsed.map_or(Scanned::Damaged, Scanned::Found)
     }

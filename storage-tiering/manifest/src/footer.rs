@@ -50,7 +50,7 @@ pub struct Footer {
     pub leader_epoch: LeaderEpoch,
     pub generation: u64,
     pub nonce: u64,
-    /// None for the first range of a log.
+    /// None where it is not known: of the first range of a log, for instance.
     pub previous: Option<Link>,
     /// The range's own last batch, for its successor's link.
     pub last: Link,

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use aquifer_client::{Client, ClientSettings, ConnectionSettings, NewTopic, TcpConnector};
 use aquifer_runtime::Runtime;
+use aquifer_types::{Offset, PartitionIndex};
 use aquifer_wire::messages::aquifer_tier_response::TieredPartition;
 use aquifer_wire::messages::{AquiferTierRequest, AquiferTierResponse};
 use aquifer_wire::{ErrorCode, Text};
@@ -34,6 +35,15 @@ fn create(node: &Node, more: &[(&str, &str)]) {
         own.iter().chain(more).map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
     let topic = NewTopic { name: TOPIC.to_owned(), partitions: Some(1), configs, ..NewTopic::default() };
     with_client(node, async |client| client.create_topic(&topic).await.expect("created"));
+}
+
+/// Sets configs of the topic, by this program's own command.
+fn set(node: &Node, configs: &[(&str, &str)]) {
+    let configs: Vec<String> = configs.iter().map(|(name, value)| format!("{name}={value}")).collect();
+    let mut arguments = vec!["topic", "config", "set", TOPIC];
+    arguments.extend(configs.iter().map(String::as_str));
+    arguments.extend(["--brokers", &node.kafka]);
+    run_ok(env!("CARGO_BIN_EXE_aquifer"), &arguments, "");
 }
 
 fn ask(node: &Node, action: i8) -> AquiferTierResponse {
@@ -150,6 +160,71 @@ fn a_bucket_that_is_away_holds_up_nobody_who_produces_and_everything_heals() {
     let state = partition(&node, FLUSH);
     assert_eq!(state.tier_end, 8_000);
     assert_eq!(read(&node, "beginning"), [lines(0), lines(1)].concat());
+}
+
+fn delete_before(node: &Node, offset: i64) {
+    let place = (Text::from_static(TOPIC), PartitionIndex(0));
+    let starts = with_client(node, async |client| client.delete_records(&[(place, Offset(offset))]).await);
+    assert_eq!(*starts[0].as_ref().expect("deleted"), Offset(offset));
+}
+
+#[test]
+fn deleted_records_stay_deleted_whether_they_were_tiered_or_not() {
+    if skip_without("kcat") {
+        return;
+    }
+    let data = data_dir();
+    let mut node = Node::start(data.path());
+    create(&node, &[]);
+    let mut expected = String::new();
+    // Before anything is tiered; of what only the tier has; of what only our disk has.
+    for (round, start) in [1_000, 3_000, 11_000].into_iter().enumerate() {
+        produce(&node, &lines(round), "none");
+        expected.push_str(&lines(round));
+        if round == 1 {
+            partition(&node, FLUSH);
+        }
+        delete_before(&node, start);
+        node.kill();
+        node = Node::start(data.path());
+        let kept =
+            || expected.lines().skip(usize::try_from(start).expect("small")).map(|line| format!("{line}\n"));
+        assert_eq!(read(&node, "beginning"), kept().collect::<String>(), "from {start}");
+        partition(&node, FLUSH);
+        assert_eq!(partition(&node, 0).log_start, start);
+        assert_eq!(read(&node, "beginning"), kept().collect::<String>(), "from {start}, tiered");
+    }
+}
+
+#[test]
+fn a_topic_that_is_not_tiered_for_a_while_is_tiered_on_from_where_its_log_starts() {
+    if skip_without("kcat") {
+        return;
+    }
+    let data = data_dir();
+    let more = format!(
+        "[topics]\nretention_check = \"1s\"\n[tier]\nurl = \"file://{}\"\n",
+        data.path().join("bucket").display()
+    );
+    let node = Node::begin_server(data.path(), Ports::free(), &more).ready();
+    create(&node, &[]);
+    produce(&node, &lines(0), "none");
+    partition(&node, FLUSH);
+    set(&node, &[("remote.storage.enable", "false"), ("retention.bytes", "70000")]);
+    for round in 1..4 {
+        produce(&node, &lines(round), "none");
+    }
+    wait("retention passes what is tiered", || partition(&node, 0).log_start > 4_000);
+
+    set(&node, &[("remote.storage.enable", "true"), ("retention.bytes", "-1")]);
+    let start = partition(&node, 0).log_start;
+    let state = partition(&node, FLUSH);
+
+    assert_eq!((state.tier_end, state.log_start), (16_000, start));
+    let all: String = (0..4).map(lines).collect();
+    let kept: String =
+        all.lines().skip(usize::try_from(start).expect("small")).map(|line| format!("{line}\n")).collect();
+    assert_eq!(read(&node, "beginning"), kept);
 }
 
 #[test]

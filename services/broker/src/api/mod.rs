@@ -121,8 +121,8 @@ fn administer(broker: Arc<Broker>, caller: Caller, body: RequestBody) -> Call {
             later(caller, async move { cluster::describe_log_dirs(&broker, request).await })
         }
         RequestBody::FindCoordinator(request) => {
-            if request.coordinator_keys.len() > groups::GROUPS_MAX {
-                return Call::Now(Outcome::Close);
+            if let Some(closed) = groups::too_many(&caller, request.coordinator_keys.len()) {
+                return closed;
             }
             let caller_again = caller.clone();
             later(caller, async move { cluster::find_coordinator(&broker, &caller_again, request).await })

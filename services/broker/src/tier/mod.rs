@@ -60,13 +60,6 @@ impl TierSettings {
     }
 }
 
-impl TierSettings {
-    /// What parts of objects may take in memory.
-    pub fn pool_bytes_max(&mut self, bytes: u64) {
-        self.cold.pool_bytes_max = bytes;
-    }
-}
-
 impl Tier {
     /// Opens the store and tries it out. One that is away may come back; one that would lose data is refused.
     pub(crate) async fn open(settings: TierSettings, runtime: &Runtime) -> Result<Tier, TierError> {

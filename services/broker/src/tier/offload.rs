@@ -67,6 +67,7 @@ impl Broker {
                 () = self.runtime.sleep(pause) => {}
             }
             pause = tier.settings.interval;
+            self.close_gaps().await;
             loop {
                 let candidates = self.candidates(&tier);
                 if candidates.is_empty() || self.stop.is_given() {
@@ -90,7 +91,7 @@ impl Broker {
         let max_age = i64::try_from(tier.settings.max_age.as_millis()).unwrap_or(i64::MAX);
         let mut found = Vec::new();
         let mut behind_bytes = 0;
-        for replica in self.replicas.all() {
+        for replica in self.replicas.all().into_iter().filter(|replica| replica.is_tiered()) {
             replica.close_older(now, max_age);
             replica.sync_closed();
             let tier_end = self.tier_end(&image, &replica);
@@ -124,7 +125,7 @@ impl Broker {
             Ok(Answer::TierCommitted(outcomes)) => {
                 for (outcome, add) in outcomes.iter().zip(&ranges) {
                     if let Err(refusal) = outcome {
-                        // The object is nobody's; the collector finds it.
+                        // The object is nobody's and stays: its name is never used again.
                         tracing::warn!(partition = %add.at.partition, %refusal, "an uploaded range is not committed");
                     }
                 }

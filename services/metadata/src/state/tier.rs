@@ -31,11 +31,13 @@ impl State {
     /// The log starts later: ranges wholly below are unlinked.
     pub(crate) fn trim_tier(&mut self, run: BrokerRun, trim: &TierMove, deltas: &mut Vec<Delta>) -> Outcome {
         self.image.check_leads(run, trim)?;
-        let now = self.image.time;
-        self.edit_tier(trim.partition, deltas, |tier| {
-            tier.trim(trim.offset, now);
-            Ok(())
-        })
+        let (at, now) = (trim.partition, self.image.time);
+        // A log of which nothing is tiered yet has its first range begin there: one that was uploaded meanwhile is refused.
+        let known = self.image.tiers.get(&at).cloned();
+        let mut tier = known.unwrap_or_else(|| Arc::new(Tier::new(trim.offset)));
+        Arc::make_mut(&mut tier).trim(trim.offset, now);
+        self.set_tier(at, tier, deltas);
+        Ok(())
     }
 
     /// Ranges that were unlinked long enough ago are to be deleted.

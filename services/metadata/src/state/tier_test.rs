@@ -73,7 +73,7 @@ fn a_deleted_topics_ranges_are_kept_for_a_while_and_then_deleted_and_forgotten()
 }
 
 #[test]
-fn trimming_needs_a_tier_and_its_leader() {
+fn a_start_is_moved_by_the_leader_and_before_the_first_range_too() {
     let mut cluster = Cluster::with_brokers(1);
     let at = cluster.create("t", &[0], &[]);
     let run = cluster.run(0);
@@ -82,8 +82,12 @@ fn trimming_needs_a_tier_and_its_leader() {
         Change::TierTrim(TierTrim { run, starts: vec![start] })
     };
 
-    assert_eq!(cluster.apply(trim(0, 5)), Answer::TierTrimmed(vec![Err(TierCommandRefusal::NoTier)]));
-    commit(&mut cluster, run, add(at, 0, 0, 10)).unwrap();
+    assert_eq!(cluster.apply(trim(0, 3)), Answer::TierTrimmed(vec![Ok(())]));
+    let late = TierRefusal::End { end: Offset(3), expected: Offset(0) };
+    let uploaded_before = commit(&mut cluster, run, add(at, 0, 0, 10));
+    assert_eq!(uploaded_before, Err(TierCommandRefusal::Tier(late)), "what was deleted does not come back");
+    let from_there = TierAdd { range: add(at, 0, 0, 10).range, ..add(at, 0, 3, 10) };
+    commit(&mut cluster, run, from_there).unwrap();
     let stale = Err(TierCommandRefusal::NotLeader(LeaderEpoch(0)));
     assert_eq!(cluster.apply(trim(-1, 5)), Answer::TierTrimmed(vec![stale]));
     assert_eq!(cluster.apply(trim(0, 5)), Answer::TierTrimmed(vec![Ok(())]));

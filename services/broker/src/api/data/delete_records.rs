@@ -37,12 +37,15 @@ pub(crate) async fn delete_records(
                 })
                 .and_then(|topic| broker.replica_of(topic, partition.partition_index));
             // What the tier holds is given up there first.
-            if let Ok(replica) = &replica
-                && let Some(start) = tiered_start(&image, replica, upto)
-            {
-                broker.trim(vec![start]).await;
-            }
+            let start = replica.as_ref().ok().and_then(|replica| tiered_start(&image, replica, upto));
+            let decided = match start {
+                Some(start) => broker.trim(vec![start]).await,
+                None => true,
+            };
             let deleting = replica.and_then(|replica| {
+                if !decided {
+                    return Err(ErrorCode::KAFKA_STORAGE_ERROR);
+                }
                 replica.delete_records(upto, None).map_err(|refusal| fetch_error(&refusal))
             });
             let done = match deleting {

@@ -20,8 +20,6 @@ use crate::service::Caller;
 /// From this version on clients draw their own ids.
 const OWN_ID_FROM: i16 = 1;
 const JOINS: i32 = 0;
-/// Longer ones are refused by the core, which says so; they are not compiled first.
-const PATTERN_BYTES_MAX: usize = 4_096;
 
 pub(crate) fn consumer_group_heartbeat(
     broker: &Arc<Broker>,
@@ -29,8 +27,11 @@ pub(crate) fn consumer_group_heartbeat(
     request: &ConsumerGroupHeartbeatRequest,
 ) -> Call {
     let pattern = request.subscribed_topic_regex.as_ref();
-    let compiled =
-        pattern.filter(|pattern| pattern.len() <= PATTERN_BYTES_MAX).map(|text| check_pattern(text));
+    // Longer ones are refused by the core, which says so; they are not compiled first.
+    let bytes_max = broker.settings.groups.limits.pattern_bytes_max;
+    let compiled = pattern
+        .filter(|pattern| pattern.len() <= bytes_max)
+        .map(|text| broker.runtime.hold_up(&broker.unpacking, || check_pattern(text)));
     if let Some(Err(error)) = compiled {
         return now(
             &caller,

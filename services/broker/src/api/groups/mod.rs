@@ -32,10 +32,10 @@ use aquifer_net::{Call, Outcome};
 use crate::service::Caller;
 
 /// How many groups one request may name: an answer for each takes many times what naming it does.
-pub(crate) const GROUPS_MAX: usize = 10_000;
+const GROUPS_MAX: usize = 10_000;
 
 /// The connection is closed on a request that names more groups than any client has reason to.
-fn too_many(caller: &Caller, named: usize) -> Option<Call> {
+pub(crate) fn too_many(caller: &Caller, named: usize) -> Option<Call> {
     (named > GROUPS_MAX).then(|| {
         tracing::warn!(peer = %caller.connection.peer, named, "too many groups in one request, connection closed");
         Call::Now(Outcome::Close)
