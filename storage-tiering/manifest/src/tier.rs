@@ -34,6 +34,8 @@ impl Tier {
     /// The tier of a log that starts at `start`, with nothing in it.
     #[must_use]
     pub fn new(start: Offset) -> Tier {
+        // Whoever names an offset below zero is refused by what follows.
+        let start = start.max(Offset::ZERO);
         Tier { start, end: start, deleting_upto: start, ranges: Vec::new(), unlinked: Vec::new() }
     }
 
@@ -257,6 +259,15 @@ mod tests {
         tier.add(Offset(7), range(0, 20)).unwrap();
 
         assert_eq!((tier.start(), tier.live().len()), (Offset(7), 1));
+    }
+
+    #[test]
+    fn no_tier_begins_below_zero() {
+        let mut tier = Tier::new(Offset(-5));
+
+        assert_eq!(tier.start(), Offset::ZERO);
+        let below = tier.add(Offset(-5), range(-5, 3));
+        assert_eq!(below, Err(TierRefusal::End { end: Offset::ZERO, expected: Offset(-5) }));
     }
 
     #[test]
