@@ -90,7 +90,7 @@ impl Client {
     }
 
     /// A connection to a broker that nobody else uses, for requests that the broker sits on: answers come in order.
-    pub(crate) async fn dedicated(&self, node: NodeId) -> Result<Connection, ClientError> {
+    pub async fn dedicated(&self, node: NodeId) -> Result<Connection, ClientError> {
         let address = self.address(node).await?;
         self.open(&address).await
     }
@@ -181,7 +181,7 @@ impl Client {
     }
 
     /// The names of topics by id; those that are gone are not in the answer.
-    pub(crate) async fn topic_names(&self, ids: &[TopicId]) -> Result<BTreeMap<TopicId, Text>, ClientError> {
+    pub async fn topic_names(&self, ids: &[TopicId]) -> Result<BTreeMap<TopicId, Text>, ClientError> {
         if ids.is_empty() {
             return Ok(BTreeMap::new());
         }

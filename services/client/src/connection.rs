@@ -210,7 +210,9 @@ impl Connection {
     }
 
     /// Whether requests may be sent on it: it is not closed, and the broker does not ask again who we are soon.
-    pub(crate) fn is_usable(&self) -> bool {
+    /// Whether another request may be sent on it.
+    #[must_use]
+    pub fn is_usable(&self) -> bool {
         let now = self.shared.runtime.now().monotonic;
         self.closed().is_none() && self.shared.expires.is_none_or(|expires| now < expires)
     }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use aquifer_record::batches;
 use aquifer_types::{Offset, PartitionIndex, ProducerId, TopicId};
 use aquifer_wire::messages::FetchRequest;
 use aquifer_wire::messages::fetch_request::{FetchPartition, FetchTopic};
@@ -94,6 +95,12 @@ impl Fetched {
             log_start: Offset(partition.log_start_offset),
             aborted: aborted.map(|it| (ProducerId(it.producer_id), Offset(it.first_offset))).collect(),
         })
+    }
+
+    /// Where the whole batches that came end; nothing if none came.
+    #[must_use]
+    pub fn end(&self) -> Option<Offset> {
+        batches(&self.records).last().map(|batch| batch.header.end())
     }
 }
 

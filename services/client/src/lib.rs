@@ -18,6 +18,7 @@ mod connector;
 mod consumer;
 mod error;
 mod fetch;
+mod fetch_places;
 mod fetch_session;
 mod group;
 mod inbound;

@@ -3,10 +3,11 @@
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 
-use aquifer_record::{BatchHeader, BatchView, CodecError, Record, RecordError, decode};
+use aquifer_record::{BatchHeader, BatchView, CodecError, Record, RecordError, batches, decode};
 use aquifer_types::{Offset, ProducerId};
 
 use super::chunk::Chunk;
+use crate::fetch::Fetched;
 
 const UNPACKED_BYTES_MAX: usize = 256 * 1024 * 1024;
 
@@ -53,11 +54,31 @@ impl RecordReader {
     pub fn read<B>(
         &mut self,
         chunk: &Chunk,
+        visit: impl FnMut(&Record<'_>) -> ControlFlow<B>,
+    ) -> Result<ControlFlow<B>, ReadError> {
+        self.read_stored(&chunk.records, &chunk.aborted, chunk.from, visit)
+    }
+
+    /// The same for what a fetch brought, from `from` on.
+    pub fn read_fetched<B>(
+        &mut self,
+        fetched: &Fetched,
+        from: Offset,
+        visit: impl FnMut(&Record<'_>) -> ControlFlow<B>,
+    ) -> Result<ControlFlow<B>, ReadError> {
+        self.read_stored(&fetched.records, &fetched.aborted, from, visit)
+    }
+
+    fn read_stored<B>(
+        &mut self,
+        stored: &[u8],
+        aborted: &[(ProducerId, Offset)],
+        from: Offset,
         mut visit: impl FnMut(&Record<'_>) -> ControlFlow<B>,
     ) -> Result<ControlFlow<B>, ReadError> {
-        let mut aborted = Aborted { pending: &chunk.aborted, open: BTreeSet::new() };
-        for batch in chunk.batches() {
-            if batch.header.end() <= chunk.from {
+        let mut aborted = Aborted { pending: aborted, open: BTreeSet::new() };
+        for batch in batches(stored) {
+            if batch.header.end() <= from {
                 continue;
             }
             if !batch.checksum_holds() {
@@ -71,7 +92,7 @@ impl RecordReader {
             if !counts {
                 continue;
             }
-            if let ControlFlow::Break(broken) = self.read_batch(&batch, chunk.from, &mut visit)? {
+            if let ControlFlow::Break(broken) = self.read_batch(&batch, from, &mut visit)? {
                 return Ok(ControlFlow::Break(broken));
             }
         }

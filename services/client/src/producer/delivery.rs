@@ -91,6 +91,12 @@ impl Delivery {
         })
     }
 
+    /// Where the record goes.
+    #[must_use]
+    pub fn partition(&self) -> PartitionIndex {
+        self.partition
+    }
+
     /// Whether waiting would return at once.
     #[must_use]
     pub fn is_settled(&self) -> bool {

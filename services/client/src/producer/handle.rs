@@ -1,6 +1,6 @@
 //! `Producer`: the door through which records are sent.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use aquifer_record::BuildError;
@@ -8,7 +8,7 @@ use aquifer_types::NodeId;
 use aquifer_wire::Text;
 use tokio::sync::{Notify, OnceCell, Semaphore, SemaphorePermit};
 
-use super::core::{Core, Unqueued};
+use super::core::{Core, Queued, Unqueued};
 use super::delivery::Delivery;
 use super::lane::Lane;
 use super::record::Outgoing;
@@ -78,6 +78,14 @@ impl Producer {
 
     /// Takes a record into a batch, once there is room for it. Records of a partition keep the order of these calls.
     pub async fn send(&self, record: Outgoing<'_>) -> Result<Delivery, SendError> {
+        let queued = self.queue(&record).await?;
+        if let Some(look) = queued.look {
+            Shared::look(&self.handle.shared, look);
+        }
+        Ok(queued.delivery)
+    }
+
+    async fn queue(&self, record: &Outgoing<'_>) -> Result<Queued, SendError> {
         let shared = &self.handle.shared;
         if shared.settings.idempotent && !shared.identified.initialized() {
             shared.identified.get_or_try_init(|| shared.identify()).await.map_err(SendError::Identity)?;
@@ -88,7 +96,7 @@ impl Producer {
         let claimed = shared.claim(u32::try_from(claim).unwrap_or(u32::MAX)).await?;
         let queued = loop {
             let runtime = shared.client.runtime();
-            let pushed = shared.core().push(&record, claim, runtime.now(), || runtime.random_u64());
+            let pushed = shared.core().push(record, claim, runtime.now(), || runtime.random_u64());
             match pushed {
                 Ok(queued) => break queued,
                 Err(Unqueued::UnknownTopic) => {
@@ -104,12 +112,24 @@ impl Producer {
         };
         // The batch holds it from here on.
         claimed.forget();
-        match queued.look {
-            Some(Some(node)) => Shared::wake(shared, node),
-            Some(None) => shared.router.notify_one(),
-            None => {}
+        Ok(queued)
+    }
+
+    /// Takes records one after another, and has nobody look before the last stands in its batch: those that came
+    /// together leave together.
+    pub async fn send_all(&self, records: &[Outgoing<'_>]) -> Vec<Result<Delivery, SendError>> {
+        let shared = &self.handle.shared;
+        let mut taken = Vec::with_capacity(records.len());
+        let mut looks = BTreeSet::new();
+        for record in records {
+            let queued = self.queue(record).await;
+            taken.push(queued.map(|queued| {
+                looks.extend(queued.look);
+                queued.delivery
+            }));
         }
-        Ok(queued.delivery)
+        looks.into_iter().for_each(|look| Shared::look(shared, look));
+        taken
     }
 
     /// Waits until everything sent before is settled, one way or the other; each delivery says which.
@@ -155,6 +175,14 @@ impl Shared {
             woken
         });
         woken.notify_one();
+    }
+
+    /// Has whoever is named look: a leader's lane, or the router where there is no leader.
+    fn look(shared: &Arc<Shared>, look: Option<NodeId>) {
+        match look {
+            Some(node) => Shared::wake(shared, node),
+            None => shared.router.notify_one(),
+        }
     }
 
     pub(crate) fn wake_all(&self) {

@@ -1,0 +1,133 @@
+//! `Gateway`: what every request shares, none of which another node would miss.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use aquifer_client::{Client, Producer, ProducerSettings};
+use aquifer_runtime::{Runtime, Shutdown};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use crate::principal::{Authenticator, Principal};
+use crate::refusal::{Code, Refusal};
+use crate::tail::Tail;
+
+/// How much a gateway takes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct GatewaySettings {
+    /// Of request bodies under way; a request that finds no room in time is sent away.
+    pub request_bytes_max: usize,
+    /// How long a request waits for that room.
+    pub admission: Duration,
+    /// From a record's arrival to its acknowledgement.
+    pub delivery_timeout: Duration,
+}
+
+impl Default for GatewaySettings {
+    fn default() -> GatewaySettings {
+        GatewaySettings {
+            request_bytes_max: 128 * 1024 * 1024,
+            admission: Duration::from_secs(1),
+            delivery_timeout: Duration::from_secs(30),
+        }
+    }
+}
+
+/// A gateway to one cluster. Clones are the same gateway.
+#[derive(Clone)]
+pub struct Gateway {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    client: Client,
+    settings: GatewaySettings,
+    authenticator: Option<Box<dyn Authenticator>>,
+    producer: Producer,
+    tail: Tail,
+    room: Arc<Semaphore>,
+    draining: Shutdown,
+}
+
+impl Gateway {
+    /// Needs a tokio runtime around it. Without an authenticator everybody is let in, as nobody.
+    #[must_use]
+    pub fn new(
+        client: Client,
+        settings: GatewaySettings,
+        authenticator: Option<Box<dyn Authenticator>>,
+    ) -> Gateway {
+        let producing = ProducerSettings {
+            // Records that come while requests are under way fill the next batch; waiting for more only delays them.
+            linger: Duration::ZERO,
+            batch_bytes_max: 1000 * 1024,
+            request_bytes_max: 8 * 1024 * 1024,
+            buffer_bytes_max: settings.request_bytes_max,
+            delivery_timeout: settings.delivery_timeout,
+            ..ProducerSettings::default()
+        };
+        let producer = Producer::new(client.clone(), producing);
+        let (tail, room) = (Tail::new(client.clone()), Arc::new(Semaphore::new(settings.request_bytes_max)));
+        let draining = Shutdown::default();
+        let shared = Shared { client, settings, authenticator, producer, tail, room, draining };
+        Gateway { shared: Arc::new(shared) }
+    }
+
+    #[must_use]
+    pub fn client(&self) -> &Client {
+        &self.shared.client
+    }
+
+    #[must_use]
+    pub fn runtime(&self) -> &Runtime {
+        self.shared.client.runtime()
+    }
+
+    pub(crate) fn producer(&self) -> &Producer {
+        &self.shared.producer
+    }
+
+    pub(crate) fn tail(&self) -> &Tail {
+        &self.shared.tail
+    }
+
+    /// Who a caller is by the credential it presents.
+    pub fn identify(&self, credential: Option<&str>) -> Result<Principal, Refusal> {
+        let Some(authenticator) = &self.shared.authenticator else { return Ok(Principal::anonymous()) };
+        authenticator.identify(credential).ok_or_else(|| {
+            let detail = match credential {
+                Some(_) => "the credential is not one that this gateway knows",
+                None => "the request brings no credential",
+            };
+            Refusal::new(Code::Unauthenticated, detail)
+        })
+    }
+
+    /// Room for a request's body, held until the permit is dropped.
+    pub async fn admit(&self, bytes: usize) -> Result<OwnedSemaphorePermit, Refusal> {
+        let Shared { room, settings, .. } = &*self.shared;
+        let bytes = u32::try_from(bytes.min(settings.request_bytes_max)).unwrap_or(u32::MAX);
+        if let Ok(permit) = Arc::clone(room).try_acquire_many_owned(bytes) {
+            return Ok(permit);
+        }
+        let waiting = Arc::clone(room).acquire_many_owned(bytes);
+        match self.runtime().timeout(settings.admission, waiting).await {
+            Some(Ok(permit)) => Ok(permit),
+            _ => Err(Refusal::new(Code::TooManyRequests, "no room for the request's body")),
+        }
+    }
+
+    /// Says that this node is about to stop: whoever waits is answered.
+    pub fn drain(&self) {
+        self.shared.draining.give();
+    }
+
+    #[must_use]
+    pub fn draining(&self) -> &Shutdown {
+        &self.shared.draining
+    }
+
+    /// Waits until every record that was taken is settled, and takes no more.
+    pub async fn close(&self) {
+        self.shared.producer.close().await;
+    }
+}

@@ -1,0 +1,25 @@
+//! What the gateway does, whoever asks: records in, records out, topics, and one catalogue of what it refuses.
+//!
+//! Nothing here knows HTTP or gRPC: `rest` and `grpc` translate. A [`Gateway`] keeps nothing that a request could miss
+//! on another node.
+
+#![forbid(unsafe_code)]
+
+mod capabilities;
+mod gateway;
+mod position;
+mod principal;
+mod produce;
+mod read;
+mod refusal;
+mod tail;
+mod topics;
+
+pub use capabilities::Capabilities;
+pub use gateway::{Gateway, GatewaySettings};
+pub use position::{From, InvalidFrom, time_text};
+pub use principal::{Authenticator, Principal};
+pub use produce::{Appended, Record, RecordHeader};
+pub use read::{Page, Part, Position, ReadLimits};
+pub use refusal::{CATALOGUE, Code, Facts, Refusal};
+pub use topics::{ConfigView, NewTopic, PartitionView, TopicChange, TopicCreated, TopicView};
