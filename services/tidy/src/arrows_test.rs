@@ -7,6 +7,7 @@ use crate::tree::{files, read};
 /// Every crate of the workspace and the crates of the workspace that its production code names.
 const ARROWS: &[(&str, &str)] = &[
     ("gateway/rest", "runtime"),
+    ("gateway/session", "types"),
     ("loadtest", "client record runtime types wire"),
     ("services/aquifer", "broker cli disk group hotlog net node quorum record rest runtime types"),
     (
@@ -41,6 +42,7 @@ const ARROWS: &[(&str, &str)] = &[
 
 /// Crates that decide and do nothing else: no reactor, no clock, no entropy, no files.
 const PURE: &[&str] = &[
+    "gateway/session",
     "services/group",
     "services/metadata",
     "services/partition",

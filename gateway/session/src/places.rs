@@ -1,0 +1,88 @@
+//! `Partitions` and `Positions`: sets of partitions, and where each is read next, with their bytes.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use aquifer_types::{Offset, PartitionIndex, TopicId, TopicPartition};
+
+use crate::layout::{Malformed, Reader, Writer};
+
+pub type Partitions = BTreeSet<TopicPartition>;
+
+/// The next offset of each partition.
+pub type Positions = BTreeMap<TopicPartition, Offset>;
+
+pub(crate) fn write_partitions(writer: &mut Writer, partitions: &Partitions) {
+    write(writer, partitions.iter().copied(), |_, _| {});
+}
+
+pub(crate) fn read_partitions(reader: &mut Reader<'_>) -> Result<Partitions, Malformed> {
+    let mut partitions = Partitions::new();
+    read(reader, |_, place| {
+        partitions.insert(place);
+        Ok(())
+    })?;
+    Ok(partitions)
+}
+
+pub(crate) fn write_positions(writer: &mut Writer, positions: &Positions) {
+    write(writer, positions.keys().copied(), |writer, place| {
+        writer.number(positions[&place].0.max(0).cast_unsigned());
+    });
+}
+
+pub(crate) fn read_positions(reader: &mut Reader<'_>) -> Result<Positions, Malformed> {
+    let mut positions = Positions::new();
+    read(reader, |reader, place| {
+        let offset = reader.number_upto(i64::MAX.cast_unsigned())?;
+        positions.insert(place, Offset(offset.cast_signed()));
+        Ok(())
+    })?;
+    Ok(positions)
+}
+
+/// By topic, each partition as its distance to the one before, with what belongs to it.
+fn write(
+    writer: &mut Writer,
+    places: impl Iterator<Item = TopicPartition>,
+    mut beside: impl FnMut(&mut Writer, TopicPartition),
+) {
+    let mut topics: BTreeMap<TopicId, Vec<PartitionIndex>> = BTreeMap::new();
+    for place in places {
+        topics.entry(place.topic).or_default().push(place.partition);
+    }
+    writer.length(topics.len());
+    for (topic, partitions) in topics {
+        writer.uuid(topic.0);
+        writer.length(partitions.len());
+        let mut next = 0;
+        for partition in partitions {
+            let index = u64::try_from(partition.0).unwrap_or_default();
+            writer.number(index - next);
+            next = index + 1;
+            beside(writer, TopicPartition { topic, partition });
+        }
+    }
+}
+
+fn read<'a>(
+    reader: &mut Reader<'a>,
+    mut beside: impl FnMut(&mut Reader<'a>, TopicPartition) -> Result<(), Malformed>,
+) -> Result<(), Malformed> {
+    let mut before = None;
+    for _ in 0..reader.length()? {
+        let topic = TopicId(reader.uuid()?);
+        let partitions = reader.length()?;
+        if before.is_some_and(|before| before >= topic) || partitions == 0 {
+            return Err(Malformed);
+        }
+        before = Some(topic);
+        let mut next = 0_u64;
+        for _ in 0..partitions {
+            let index = next.checked_add(reader.number()?).ok_or(Malformed)?;
+            let partition = PartitionIndex(i32::try_from(index).map_err(|_too_large| Malformed)?);
+            next = index + 1;
+            beside(reader, TopicPartition { topic, partition })?;
+        }
+    }
+    Ok(())
+}
