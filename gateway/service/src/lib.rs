@@ -15,11 +15,12 @@ mod refusal;
 mod tail;
 mod topics;
 
+pub use aquifer_client::Place;
 pub use capabilities::Capabilities;
 pub use gateway::{Gateway, GatewaySettings};
 pub use position::{From, InvalidFrom, time_of, time_text};
 pub use principal::{Authenticator, Principal};
-pub use produce::{Appended, Record, RecordHeader};
+pub use produce::{Appended, Record, RecordHeader, Sent};
 pub use read::{Page, Part, Position, ReadLimits};
 pub use refusal::{CATALOGUE, Code, Facts, Refusal};
 pub use topics::{ConfigView, NewTopic, PartitionView, TopicChange, TopicCreated, TopicView};
