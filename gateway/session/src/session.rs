@@ -4,7 +4,7 @@ use aquifer_types::{ClusterId, TimestampMs};
 
 use crate::keys::{Keys, Kind, NONCE_BYTES, TokenError};
 use crate::layout::{Malformed, Reader, Writer};
-use crate::places::{Partitions, read_partitions, write_partitions};
+use crate::places::{Tenures, read_tenures, write_tenures};
 
 /// A token says which partitions are owned up to so many; of more it says nothing.
 pub const OWNED_MAX: usize = 200;
@@ -22,7 +22,9 @@ pub struct Session {
     pub topics: Vec<String>,
     pub start: StartAt,
     /// What the session was told that it owns; `None` where that is too much to carry.
-    pub owned: Option<Partitions>,
+    pub owned: Option<Tenures>,
+    /// How often what it owns has changed.
+    pub tenure: u32,
     pub read_committed: bool,
     /// How long the session lives without a word from its client.
     pub ttl_ms: i32,
@@ -60,7 +62,8 @@ impl Session {
             }
         }
         let owned = self.owned.as_ref().filter(|owned| owned.len() <= OWNED_MAX);
-        write_option(&mut writer, owned, write_partitions);
+        write_option(&mut writer, owned, write_tenures);
+        writer.number(u64::from(self.tenure));
         writer.byte(u8::from(self.read_committed));
         writer.signed(i64::from(self.ttl_ms));
         writer.signed(self.expires_at.0);
@@ -108,7 +111,8 @@ impl Session {
                 2 => StartAt::Time(TimestampMs(reader.signed()?)),
                 _ => return Err(Malformed),
             },
-            owned: read_option(&mut reader, read_partitions)?,
+            owned: read_option(&mut reader, read_tenures)?,
+            tenure: reader.number_upto(u64::from(u32::MAX))? as u32,
             read_committed: reader.byte()? != 0,
             ttl_ms: read_i32(&mut reader)?,
             expires_at: TimestampMs(reader.signed()?),

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 
 use crate::idempotency::OneShot;
 use crate::keys::{Keys, SecretsError, TokenError};
-use crate::places::Partitions;
+use crate::places::Tenures;
 use crate::producer::ProducerSession;
 use crate::session::{OWNED_MAX, Session, StartAt};
 
@@ -22,9 +22,9 @@ fn old_and_new() -> (Keys, Keys, Keys) {
     (keys(&[old]), keys(&[new, old]), keys(&[new]))
 }
 
-fn owned(count: i32) -> Partitions {
+fn owned(count: i32) -> Tenures {
     let topic = TopicId(Uuid::from_bytes([7; 16]));
-    (0..count).map(|index| TopicPartition { topic, partition: PartitionIndex(index) }).collect()
+    (0..count).map(|index| (TopicPartition { topic, partition: PartitionIndex(index) }, 2)).collect()
 }
 
 fn session() -> Session {
@@ -38,6 +38,7 @@ fn session() -> Session {
         topics: vec!["orders".to_owned(), "refunds".to_owned()],
         start: StartAt::Time(TimestampMs(5)),
         owned: Some(owned(3)),
+        tenure: 7,
         read_committed: true,
         ttl_ms: 60_000,
         expires_at: TimestampMs(1_060_000),
