@@ -17,7 +17,7 @@ mod topics;
 
 pub use capabilities::Capabilities;
 pub use gateway::{Gateway, GatewaySettings};
-pub use position::{From, InvalidFrom, time_text};
+pub use position::{From, InvalidFrom, time_of, time_text};
 pub use principal::{Authenticator, Principal};
 pub use produce::{Appended, Record, RecordHeader};
 pub use read::{Page, Part, Position, ReadLimits};

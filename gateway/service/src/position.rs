@@ -41,7 +41,7 @@ impl FromStr for From {
             return Ok(From::Cursor(text.to_owned()));
         }
         if let Some(time) = text.strip_prefix('@') {
-            return millis_of(time).map(From::Time).ok_or_else(invalid);
+            return time_of(time).map(From::Time).ok_or_else(invalid);
         }
         let digits = |text: &str| match text.bytes().all(|byte| byte.is_ascii_digit()) {
             true => text.parse::<i64>().ok(),
@@ -56,7 +56,8 @@ impl FromStr for From {
 }
 
 /// A time of RFC 3339, or milliseconds since 1970.
-pub(crate) fn millis_of(text: &str) -> Option<TimestampMs> {
+#[must_use]
+pub fn time_of(text: &str) -> Option<TimestampMs> {
     if let Ok(millis) = text.parse::<i64>() {
         return (millis >= 0).then_some(TimestampMs(millis));
     }

@@ -162,7 +162,7 @@ pub struct Refusal {
     pub code: Code,
     pub detail: String,
     pub retry_after: Option<Duration>,
-    pub facts: Facts,
+    pub facts: Box<Facts>,
 }
 
 impl Code {
@@ -180,7 +180,7 @@ impl Refusal {
     #[must_use]
     pub fn new(code: Code, detail: impl Into<String>) -> Refusal {
         let retry_after = matches!(code.entry().http, 429 | 503).then_some(RETRY_AFTER);
-        Refusal { code, detail: detail.into(), retry_after, facts: Facts::default() }
+        Refusal { code, detail: detail.into(), retry_after, facts: Box::default() }
     }
 
     /// The same about a partition.
@@ -211,8 +211,9 @@ impl Refusal {
         match error {
             SendError::Topic(error) | SendError::Identity(error) => Refusal::of_client(error),
             SendError::NoSuchPartition { partition, .. } => {
-                let refusal = Refusal::new(Code::UnknownPartition, error.to_string());
-                Refusal { facts: Facts { partition: Some(*partition), ..Facts::default() }, ..refusal }
+                let mut refusal = Refusal::new(Code::UnknownPartition, error.to_string());
+                refusal.facts.partition = Some(*partition);
+                refusal
             }
             SendError::Unpackable(source) => Refusal::new(Code::InvalidRecord, source.to_string()),
             SendError::Closed => Refusal::new(Code::Draining, "the gateway takes no further records"),

@@ -131,12 +131,12 @@ impl Board {
         self.pending.get(&node).is_some_and(|places| !places.is_empty())
     }
 
-    /// A fetch is over. Records wake those who want some of them; a failure wakes everybody.
-    pub(crate) fn answered(&mut self, place: &Place, outcome: Result<Arc<Fetched>, ()>) {
+    /// A fetch is over. Records wake those who want some of them; a failure, which is none, wakes everybody.
+    pub(crate) fn answered(&mut self, place: &Place, outcome: Option<Arc<Fetched>>) {
         let Some(watched) = self.places.get_mut(place) else { return };
         watched.is_fetched = false;
         match outcome {
-            Ok(fetched) => {
+            Some(fetched) => {
                 if let Some(end) = fetched.end() {
                     watched.waiters.retain(|_, waiter| {
                         let stays = waiter.offset >= end;
@@ -148,7 +148,7 @@ impl Board {
                     });
                 }
             }
-            Err(()) => {
+            None => {
                 for waiter in watched.waiters.values() {
                     waiter.bed.wake(Arrival::Look);
                 }
@@ -210,7 +210,7 @@ mod board_test {
         board.wait(&place(0), NODE, Offset(9), 0, &far);
         assert_eq!(board.take(NODE), [(place(0), Offset(5))]);
         assert!(!board.has_pending(NODE), "under way");
-        board.answered(&place(0), Ok(one_record_at(5)));
+        board.answered(&place(0), Some(one_record_at(5)));
         assert!(arrived(&near) && !arrived(&far));
         assert_eq!(board.take(NODE), [(place(0), Offset(9))]);
     }
@@ -221,7 +221,7 @@ mod board_test {
         let bed = Arc::new(Bed::default());
         board.wait(&place(0), NODE, Offset(5), 0, &bed);
         assert_eq!(board.take(NODE).len(), 1);
-        board.answered(&place(0), Err(()));
+        board.answered(&place(0), None);
         assert!(arrived(&bed) && board.is_empty());
     }
 
@@ -235,7 +235,7 @@ mod board_test {
         let number = board.wait(&place(0), NODE, Offset(5), 0, &bed);
         assert_eq!(board.take(NODE).len(), 1);
         board.leave(&place(0), number);
-        board.answered(&place(0), Ok(one_record_at(5)));
+        board.answered(&place(0), Some(one_record_at(5)));
         assert!(board.is_empty() && !arrived(&bed));
     }
 

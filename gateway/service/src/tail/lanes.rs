@@ -129,7 +129,7 @@ impl Shared {
                     }
                     shared.client.runtime().sleep(REST).await;
                     let mut board = shared.board();
-                    asked.iter().for_each(|(place, _)| board.answered(place, Err(())));
+                    asked.iter().for_each(|(place, _)| board.answered(place, None));
                 }
             }
         }
@@ -165,7 +165,7 @@ impl Shared {
                 if outcome.is_err() {
                     stale.push(&place.0);
                 }
-                board.answered(place, outcome.map(Arc::new).map_err(|_| ()));
+                board.answered(place, outcome.ok().map(Arc::new));
             }
         }
         stale.into_iter().for_each(|topic| self.client.forget(topic));
