@@ -30,4 +30,4 @@ pub use keys::{Keys, NONCE_BYTES, SecretsError, TokenError};
 pub use places::{Partitions, Positions, Tenures};
 pub use poll::{Assignment, Beat, CommitAnswer, HeartbeatAnswer, Intent, Outcome, Poll, PollError, Step};
 pub use producer::ProducerSession;
-pub use session::{OWNED_MAX, Session, StartAt};
+pub use session::{OWNED_MAX, Session, StartAt, cluster_named, member_named};

@@ -35,7 +35,6 @@ fn session(owned: &[i32]) -> Session {
         start: StartAt::Earliest,
         owned: Some(places(owned).into_iter().map(|place| (place, 0)).collect()),
         tenure: 0,
-        read_committed: true,
         ttl_ms: 60_000,
         expires_at: TimestampMs(0),
     }

@@ -244,7 +244,6 @@ impl Walk {
                 start: StartAt::Earliest,
                 owned: Some(Tenures::new()),
                 tenure: 0,
-                read_committed: true,
                 ttl_ms: TTL_MS,
                 expires_at: TimestampMs(0),
             },

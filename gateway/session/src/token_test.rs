@@ -7,7 +7,7 @@ use crate::idempotency::OneShot;
 use crate::keys::{Keys, SecretsError, TokenError};
 use crate::places::Tenures;
 use crate::producer::ProducerSession;
-use crate::session::{OWNED_MAX, Session, StartAt};
+use crate::session::{OWNED_MAX, Session, StartAt, cluster_named, member_named};
 
 const CLUSTER: ClusterId = ClusterId(Uuid::from_bytes([9; 16]));
 const NOW: TimestampMs = TimestampMs(1_000_000);
@@ -39,7 +39,6 @@ fn session() -> Session {
         start: StartAt::Time(TimestampMs(5)),
         owned: Some(owned(3)),
         tenure: 7,
-        read_committed: true,
         ttl_ms: 60_000,
         expires_at: TimestampMs(1_060_000),
     }
@@ -122,6 +121,20 @@ fn secrets_are_lines_and_weak_ones_are_refused() {
     ] {
         assert_eq!(Keys::from_lines(&text).expect_err("refused"), refusal, "{text:?}");
     }
+}
+
+#[test]
+fn clusters_and_members_have_the_same_ids_everywhere() {
+    let own = CLUSTER.to_string();
+    assert_eq!(cluster_named(&own), CLUSTER);
+    assert_eq!(cluster_named("my kafka"), cluster_named("my kafka"));
+    assert_ne!(cluster_named("my kafka"), cluster_named("your kafka"));
+
+    let member = member_named("User:ann", "billing", "till-3");
+    assert!(member.starts_with("till-3."));
+    assert_eq!(member, member_named("User:ann", "billing", "till-3"));
+    assert_ne!(member, member_named("User:bob", "billing", "till-3"));
+    assert_ne!(member_named("a", "bc", "d"), member_named("ab", "c", "d"));
 }
 
 proptest! {
