@@ -33,7 +33,15 @@ pub struct Cursor {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Reading {
     Topic(TopicId),
-    Group([u8; GROUP_HASH_BYTES]),
+    Group { hash: [u8; GROUP_HASH_BYTES], tenure: u32 },
+}
+
+/// What a cursor says to a session of its group.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Progress {
+    /// How often what the session owns had changed when the cursor was given out.
+    pub tenure: u32,
+    pub positions: Positions,
 }
 
 /// The cursor cannot be used here.
@@ -64,9 +72,10 @@ impl Cursor {
     /// Where a group's session reads next. What exceeds a cursor's room is left out: it is read again from what was
     /// committed.
     #[must_use]
-    pub fn of_group(group: &str, positions: Positions) -> Cursor {
-        let kept = positions.into_iter().take(POSITIONS_MAX);
-        Cursor { reader: Reading::Group(group_hash(group)), positions: kept.collect() }
+    pub fn of_group(group: &str, progress: Progress) -> Cursor {
+        let kept = progress.positions.into_iter().take(POSITIONS_MAX);
+        let reader = Reading::Group { hash: group_hash(group), tenure: progress.tenure };
+        Cursor { reader, positions: kept.collect() }
     }
 
     /// The cursor in `text`, of whatever kind.
@@ -92,15 +101,17 @@ impl Cursor {
         match self.reader {
             Reading::Topic(own) if own == topic => Ok(self.positions),
             Reading::Topic(_) => Err(CursorError::OtherTopic),
-            Reading::Group(_) => Err(CursorError::OfGroup),
+            Reading::Group { .. } => Err(CursorError::OfGroup),
         }
     }
 
     /// The positions, if they are of this group.
-    pub fn in_group(self, group: &str) -> Result<Positions, CursorError> {
+    pub fn in_group(self, group: &str) -> Result<Progress, CursorError> {
         match self.reader {
-            Reading::Group(own) if own == group_hash(group) => Ok(self.positions),
-            Reading::Group(_) => Err(CursorError::OtherGroup),
+            Reading::Group { hash, tenure } if hash == group_hash(group) => {
+                Ok(Progress { tenure, positions: self.positions })
+            }
+            Reading::Group { .. } => Err(CursorError::OtherGroup),
             Reading::Topic(_) => Err(CursorError::OfTopic),
         }
     }
@@ -113,9 +124,10 @@ impl Cursor {
                 writer.byte(OF_READ);
                 writer.uuid(topic.0);
             }
-            Reading::Group(hash) => {
+            Reading::Group { hash, tenure } => {
                 writer.byte(OF_GROUP);
                 writer.bytes.extend_from_slice(hash);
+                writer.number(u64::from(*tenure));
             }
         }
         write_positions(&mut writer, &self.positions);
@@ -135,7 +147,10 @@ impl Cursor {
         }
         let reading = match reader.byte()? {
             OF_READ => Reading::Topic(TopicId(reader.uuid()?)),
-            OF_GROUP => Reading::Group(reader.array()?),
+            OF_GROUP => {
+                let hash = reader.array()?;
+                Reading::Group { hash, tenure: reader.number_upto(u64::from(u32::MAX))? as u32 }
+            }
             _ => return Err(Malformed),
         };
         let positions = read_positions(&mut reader)?;

@@ -3,7 +3,7 @@
 use aquifer_types::{Offset, PartitionIndex, TopicId, TopicPartition, Uuid};
 use proptest::prelude::*;
 
-use crate::cursor::{Cursor, CursorError};
+use crate::cursor::{Cursor, CursorError, Progress};
 use crate::places::Positions;
 
 fn topic(number: u8) -> TopicId {
@@ -24,8 +24,9 @@ fn positions(topics: std::ops::Range<u8>) -> impl Strategy<Value = Positions> {
 
 fn any_cursor() -> impl Strategy<Value = Cursor> {
     let of_topic = positions(1..2).prop_map(|positions| Cursor::of_topic(topic(1), positions));
-    let of_group = ("[a-z:/]{1,12}", positions(1..5));
-    let of_group = of_group.prop_map(|(group, positions)| Cursor::of_group(&group, positions));
+    let of_group = ("[a-z:/]{1,12}", any::<u32>(), positions(1..5));
+    let of_group = of_group
+        .prop_map(|(group, tenure, positions)| Cursor::of_group(&group, Progress { tenure, positions }));
     prop_oneof![of_topic, of_group]
 }
 
@@ -71,12 +72,13 @@ proptest! {
 fn a_cursor_is_of_one_topic_or_of_one_group() {
     let own = Positions::from([(at(1, 0), Offset(7))]);
     let of_topic = Cursor::of_topic(topic(1), own.clone());
-    let of_group = Cursor::of_group("billing", own.clone());
+    let progress = Progress { tenure: 3, positions: own.clone() };
+    let of_group = Cursor::of_group("billing", progress.clone());
 
     assert_eq!(of_topic.clone().in_topic(topic(1)), Ok(own.clone()));
     assert_eq!(of_topic.clone().in_topic(topic(2)), Err(CursorError::OtherTopic));
     assert_eq!(of_topic.in_group("billing"), Err(CursorError::OfTopic));
-    assert_eq!(of_group.clone().in_group("billing"), Ok(own));
+    assert_eq!(of_group.clone().in_group("billing"), Ok(progress));
     assert_eq!(of_group.clone().in_group("shipping"), Err(CursorError::OtherGroup));
     assert_eq!(of_group.in_topic(topic(1)), Err(CursorError::OfGroup));
 }
@@ -91,7 +93,8 @@ fn the_largest_cursor_can_be_read_and_a_longer_text_is_refused() {
         (place, Offset(i64::MAX))
     });
 
-    let text = Cursor::of_group("group", many.collect()).to_string();
+    let text =
+        Cursor::of_group("group", Progress { tenure: u32::MAX, positions: many.collect() }).to_string();
 
     assert!(Cursor::parse(&text).is_ok(), "{} bytes", text.len());
     assert_eq!(Cursor::parse(&"A".repeat(70_000)), Err(CursorError::TooLong));

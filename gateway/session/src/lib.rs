@@ -20,12 +20,14 @@ mod cursor_test;
 #[cfg(test)]
 mod poll_test;
 #[cfg(test)]
+mod poll_walk_test;
+#[cfg(test)]
 mod token_test;
 
-pub use cursor::{Cursor, CursorError};
+pub use cursor::{Cursor, CursorError, Progress};
 pub use idempotency::OneShot;
 pub use keys::{Keys, NONCE_BYTES, SecretsError, TokenError};
-pub use places::{Partitions, Positions};
+pub use places::{Partitions, Positions, Tenures};
 pub use poll::{Assignment, Beat, CommitAnswer, HeartbeatAnswer, Intent, Outcome, Poll, PollError, Step};
 pub use producer::ProducerSession;
-pub use session::{OWNED_MAX, Session, StartAt};
+pub use session::{OWNED_MAX, Session, StartAt, cluster_named, member_named};

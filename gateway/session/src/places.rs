@@ -1,4 +1,4 @@
-//! `Partitions` and `Positions`: sets of partitions, and where each is read next, with their bytes.
+//! `Partitions`, `Positions`, `Tenures`: sets of partitions, where each is read next, since when it is owned; with their bytes.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,17 +11,21 @@ pub type Partitions = BTreeSet<TopicPartition>;
 /// The next offset of each partition.
 pub type Positions = BTreeMap<TopicPartition, Offset>;
 
-pub(crate) fn write_partitions(writer: &mut Writer, partitions: &Partitions) {
-    write(writer, partitions.iter().copied(), |_, _| {});
+/// Since which change of a session's partitions it owns each of them without a break.
+pub type Tenures = BTreeMap<TopicPartition, u32>;
+
+pub(crate) fn write_tenures(writer: &mut Writer, tenures: &Tenures) {
+    write(writer, tenures.keys().copied(), |writer, place| writer.number(u64::from(tenures[&place])));
 }
 
-pub(crate) fn read_partitions(reader: &mut Reader<'_>) -> Result<Partitions, Malformed> {
-    let mut partitions = Partitions::new();
-    read(reader, |_, place| {
-        partitions.insert(place);
+pub(crate) fn read_tenures(reader: &mut Reader<'_>) -> Result<Tenures, Malformed> {
+    let mut tenures = Tenures::new();
+    read(reader, |reader, place| {
+        let since = reader.number_upto(u64::from(u32::MAX))?;
+        tenures.insert(place, since as u32);
         Ok(())
     })?;
-    Ok(partitions)
+    Ok(tenures)
 }
 
 pub(crate) fn write_positions(writer: &mut Writer, positions: &Positions) {

@@ -2,7 +2,8 @@
 
 use aquifer_types::{Offset, TopicPartition};
 
-use crate::places::{Partitions, Positions};
+use crate::cursor::Progress;
+use crate::places::{Partitions, Positions, Tenures};
 use crate::session::{Session, StartAt};
 
 /// Joins, or joins again.
@@ -88,7 +89,10 @@ pub enum PollError {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Outcome {
     pub epoch: i32,
-    pub assigned: Partitions,
+    /// What the session owns.
+    pub assigned: Tenures,
+    /// How often that has changed.
+    pub tenure: u32,
     /// What the client was told that it owns and does not any more, or owns anew: what it read of that before may have been
     /// given to others meanwhile.
     pub revoked: Partitions,
@@ -106,7 +110,8 @@ pub struct Poll {
     epoch: i32,
     step: Step,
     /// What the client was told that it owns.
-    shown: Partitions,
+    shown: Tenures,
+    tenure: u32,
     /// Of that, what nobody else can have had meanwhile: the client's cursors count for these.
     kept: Partitions,
     /// What the coordinator was told last that the member owns.
@@ -131,25 +136,29 @@ impl Poll {
     /// Begins a request. `after` says where the client reads on; what it leaves out, or all of it if it is absent, goes on
     /// behind what is acknowledged.
     #[must_use]
-    pub fn new(session: &Session, intent: Intent, ack: Positions, after: Option<Positions>) -> Poll {
-        let mut cursor = ack.clone();
-        cursor.extend(after.unwrap_or_default());
-        let shown = session.owned.clone().unwrap_or_else(|| cursor.keys().copied().collect());
-        let told = session.owned.clone().unwrap_or_default();
+    pub fn new(session: &Session, intent: Intent, ack: &Progress, after: Option<&Progress>) -> Poll {
+        let mut shown = session.owned.clone().unwrap_or_default();
+        let ack_of_now = of_now(session, ack, &mut shown);
+        let mut cursor = ack_of_now.clone();
+        cursor.extend(after.into_iter().flat_map(|after| of_now(session, after, &mut shown)));
+        let tenures = [session.tenure, ack.tenure, after.map_or(0, |after| after.tenure)];
+        let told: Partitions = session.owned.iter().flat_map(Tenures::keys).copied().collect();
         let step = match intent {
-            Intent::Close if ack.is_empty() => Step::Leave,
+            Intent::Close if ack_of_now.is_empty() => Step::Leave,
             _ => Step::Beat(Beat { epoch: session.epoch, owned: told.clone() }),
         };
+        let owned: Partitions = shown.keys().copied().collect();
         Poll {
             intent,
             start: session.start,
             epoch: session.epoch,
             step,
-            kept: shown.clone(),
-            assigned: shown.clone(),
+            kept: owned.clone(),
+            assigned: owned,
             shown,
+            tenure: tenures.into_iter().max().unwrap_or_default(),
             told,
-            due: ack,
+            due: ack_of_now,
             settled: Positions::new(),
             cursor,
             asked: Partitions::new(),
@@ -305,10 +314,14 @@ impl Poll {
         let named = self.cursor.iter().filter(|(place, _)| self.kept.contains(place));
         let mut positions: Positions = named.map(|(place, offset)| (*place, *offset)).collect();
         positions.extend(&self.positions);
+        let is_same = self.kept == self.assigned && self.kept.len() == self.shown.len();
+        let tenure = self.tenure.saturating_add(u32::from(!is_same));
+        let since = |place| self.shown.get(place).copied().filter(|_| self.kept.contains(place));
         Outcome {
             epoch: self.epoch,
-            assigned: self.assigned.clone(),
-            revoked: self.shown.difference(&self.kept).copied().collect(),
+            assigned: self.assigned.iter().map(|place| (*place, since(place).unwrap_or(tenure))).collect(),
+            tenure,
+            revoked: self.shown.keys().filter(|place| !self.kept.contains(place)).copied().collect(),
             positions,
             committed: self.settled.clone(),
         }
@@ -395,4 +408,20 @@ fn asked_in_vain(step: &Step, starts: &Positions) -> Partitions {
         }
         _ => Partitions::new(),
     }
+}
+
+/// The positions of a cursor that count: a partition that was lost since it was given out begins anew, for what the client
+/// held of it then it may have dropped.
+fn of_now(session: &Session, progress: &Progress, shown: &mut Tenures) -> Positions {
+    let mut counting = Positions::new();
+    for (place, offset) in &progress.positions {
+        // A client that keeps an old token was told more than that token knows.
+        if session.owned.is_none() || progress.tenure > session.tenure {
+            shown.entry(*place).or_insert(progress.tenure);
+        }
+        if shown.get(place).is_some_and(|since| *since <= progress.tenure) {
+            counting.insert(*place, *offset);
+        }
+    }
+    counting
 }

@@ -1,10 +1,11 @@
 //! `Session`: a membership of a consumer group as its token carries it.
 
-use aquifer_types::{ClusterId, TimestampMs};
+use aquifer_types::{ClusterId, TimestampMs, Uuid};
+use ring::digest::{Context, SHA256, digest};
 
 use crate::keys::{Keys, Kind, NONCE_BYTES, TokenError};
 use crate::layout::{Malformed, Reader, Writer};
-use crate::places::{Partitions, read_partitions, write_partitions};
+use crate::places::{Tenures, read_tenures, write_tenures};
 
 /// A token says which partitions are owned up to so many; of more it says nothing.
 pub const OWNED_MAX: usize = 200;
@@ -22,8 +23,9 @@ pub struct Session {
     pub topics: Vec<String>,
     pub start: StartAt,
     /// What the session was told that it owns; `None` where that is too much to carry.
-    pub owned: Option<Partitions>,
-    pub read_committed: bool,
+    pub owned: Option<Tenures>,
+    /// How often what it owns has changed.
+    pub tenure: u32,
     /// How long the session lives without a word from its client.
     pub ttl_ms: i32,
     pub expires_at: TimestampMs,
@@ -36,6 +38,28 @@ pub enum StartAt {
     /// After what is there when the group first takes the partition.
     Latest,
     Time(TimestampMs),
+}
+
+/// The id by which tokens know a cluster, from what the cluster calls itself: not every cluster's is one of Kafka's ids.
+#[must_use]
+pub fn cluster_named(name: &str) -> ClusterId {
+    name.parse().unwrap_or_else(|_other| {
+        let hash = digest(&SHA256, name.as_bytes());
+        ClusterId(Uuid::from_bytes(hash.as_ref().first_chunk().copied().unwrap_or_default()))
+    })
+}
+
+/// The member id of whoever names its session or instance itself: the same from every gateway, and nobody else's.
+#[must_use]
+pub fn member_named(principal: &str, group: &str, name: &str) -> String {
+    let mut context = Context::new(&SHA256);
+    for part in [principal, group, name] {
+        context.update(&(part.len() as u64).to_be_bytes());
+        context.update(part.as_bytes());
+    }
+    let hash = context.finish();
+    let id = Uuid::from_bytes(hash.as_ref().first_chunk().copied().unwrap_or_default());
+    format!("{name}.{id}")
 }
 
 impl Session {
@@ -60,8 +84,8 @@ impl Session {
             }
         }
         let owned = self.owned.as_ref().filter(|owned| owned.len() <= OWNED_MAX);
-        write_option(&mut writer, owned, write_partitions);
-        writer.byte(u8::from(self.read_committed));
+        write_option(&mut writer, owned, write_tenures);
+        writer.number(u64::from(self.tenure));
         writer.signed(i64::from(self.ttl_ms));
         writer.signed(self.expires_at.0);
         keys.seal(Kind::Session, nonce, &writer.bytes)
@@ -108,8 +132,8 @@ impl Session {
                 2 => StartAt::Time(TimestampMs(reader.signed()?)),
                 _ => return Err(Malformed),
             },
-            owned: read_option(&mut reader, read_partitions)?,
-            read_committed: reader.byte()? != 0,
+            owned: read_option(&mut reader, read_tenures)?,
+            tenure: reader.number_upto(u64::from(u32::MAX))? as u32,
             ttl_ms: read_i32(&mut reader)?,
             expires_at: TimestampMs(reader.signed()?),
         };

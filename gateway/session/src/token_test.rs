@@ -5,9 +5,9 @@ use proptest::prelude::*;
 
 use crate::idempotency::OneShot;
 use crate::keys::{Keys, SecretsError, TokenError};
-use crate::places::Partitions;
+use crate::places::Tenures;
 use crate::producer::ProducerSession;
-use crate::session::{OWNED_MAX, Session, StartAt};
+use crate::session::{OWNED_MAX, Session, StartAt, cluster_named, member_named};
 
 const CLUSTER: ClusterId = ClusterId(Uuid::from_bytes([9; 16]));
 const NOW: TimestampMs = TimestampMs(1_000_000);
@@ -22,9 +22,9 @@ fn old_and_new() -> (Keys, Keys, Keys) {
     (keys(&[old]), keys(&[new, old]), keys(&[new]))
 }
 
-fn owned(count: i32) -> Partitions {
+fn owned(count: i32) -> Tenures {
     let topic = TopicId(Uuid::from_bytes([7; 16]));
-    (0..count).map(|index| TopicPartition { topic, partition: PartitionIndex(index) }).collect()
+    (0..count).map(|index| (TopicPartition { topic, partition: PartitionIndex(index) }, 2)).collect()
 }
 
 fn session() -> Session {
@@ -38,7 +38,7 @@ fn session() -> Session {
         topics: vec!["orders".to_owned(), "refunds".to_owned()],
         start: StartAt::Time(TimestampMs(5)),
         owned: Some(owned(3)),
-        read_committed: true,
+        tenure: 7,
         ttl_ms: 60_000,
         expires_at: TimestampMs(1_060_000),
     }
@@ -121,6 +121,20 @@ fn secrets_are_lines_and_weak_ones_are_refused() {
     ] {
         assert_eq!(Keys::from_lines(&text).expect_err("refused"), refusal, "{text:?}");
     }
+}
+
+#[test]
+fn clusters_and_members_have_the_same_ids_everywhere() {
+    let own = CLUSTER.to_string();
+    assert_eq!(cluster_named(&own), CLUSTER);
+    assert_eq!(cluster_named("my kafka"), cluster_named("my kafka"));
+    assert_ne!(cluster_named("my kafka"), cluster_named("your kafka"));
+
+    let member = member_named("User:ann", "billing", "till-3");
+    assert!(member.starts_with("till-3."));
+    assert_eq!(member, member_named("User:ann", "billing", "till-3"));
+    assert_ne!(member, member_named("User:bob", "billing", "till-3"));
+    assert_ne!(member_named("a", "bc", "d"), member_named("ab", "c", "d"));
 }
 
 proptest! {

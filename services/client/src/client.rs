@@ -15,6 +15,7 @@ use crate::backoff::Backoff;
 use crate::cluster::{Cluster, Leader, Topic};
 use crate::connection::{Connection, ConnectionSettings};
 use crate::connector::Connector;
+use crate::coordinators::Coordinators;
 use crate::error::ClientError;
 
 const BACKOFF_FIRST: Duration = Duration::from_millis(20);
@@ -45,6 +46,7 @@ struct Shared {
     settings: ClientSettings,
     cluster: Mutex<Cluster>,
     slots: Mutex<BTreeMap<Address, Slot>>,
+    coordinators: Mutex<Coordinators>,
 }
 
 /// A place for one broker's connection. Whoever opens it holds the lock, so that others wait for the same one.
@@ -60,8 +62,9 @@ pub(crate) struct Retry<'a> {
 impl Client {
     #[must_use]
     pub fn new(runtime: Runtime, connector: Arc<dyn Connector>, settings: ClientSettings) -> Client {
-        let (cluster, slots) = (Mutex::default(), Mutex::default());
-        Client { shared: Arc::new(Shared { runtime, connector, settings, cluster, slots }) }
+        let (cluster, slots, coordinators) = (Mutex::default(), Mutex::default(), Mutex::default());
+        let shared = Shared { runtime, connector, settings, cluster, slots, coordinators };
+        Client { shared: Arc::new(shared) }
     }
 
     /// Sends a request to a broker, once.
@@ -249,6 +252,10 @@ impl Client {
     async fn open(&self, address: &Address) -> Result<Connection, ClientError> {
         let Shared { runtime, connector, settings, .. } = &*self.shared;
         Ok(Connection::open(runtime, &**connector, address, &settings.connection).await?)
+    }
+
+    pub(crate) fn coordinators(&self) -> MutexGuard<'_, Coordinators> {
+        self.shared.coordinators.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn cluster(&self) -> MutexGuard<'_, Cluster> {

@@ -16,6 +16,7 @@ mod cluster;
 mod connection;
 mod connector;
 mod consumer;
+mod coordinators;
 mod error;
 mod fetch;
 mod fetch_places;
@@ -40,9 +41,10 @@ mod connection_test;
 
 pub use address::{Address, InvalidAddress};
 pub use admin::{
-    Api, Broker, ClusterDescription, Committed, ConfigChange, ConfigEntry, ConfigSource, CreatedTopic,
-    Feature, GroupDescription, GroupKind, GroupListing, GroupMember, LogDir, LogDirReplica, NewOffset,
-    NewTopic, PartitionDescription, Quorum, QuorumReplica, Resource, TopicConfig, TopicDescription,
+    Api, Broker, ClusterDescription, Committed, Committer, ConfigChange, ConfigEntry, ConfigSource,
+    CreatedTopic, Feature, GroupDescription, GroupKind, GroupListing, GroupMember, LogDir, LogDirReplica,
+    NewOffset, NewTopic, PartitionDescription, Quorum, QuorumReplica, Resource, TopicConfig,
+    TopicDescription,
 };
 pub use backoff::Backoff;
 pub use client::{Client, ClientSettings};

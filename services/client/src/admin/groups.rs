@@ -6,8 +6,8 @@ use aquifer_types::NodeId;
 use aquifer_wire::messages::consumer_group_describe_response::{Assignment, DescribedGroup};
 use aquifer_wire::messages::describe_groups_response::DescribedGroup as DescribedClassicGroup;
 use aquifer_wire::messages::{
-    ConsumerGroupDescribeRequest, DeleteGroupsRequest, DescribeGroupsRequest, FindCoordinatorRequest,
-    ListGroupsRequest,
+    ConsumerGroupDescribeRequest, ConsumerGroupHeartbeatRequest, ConsumerGroupHeartbeatResponse,
+    DeleteGroupsRequest, DescribeGroupsRequest, FindCoordinatorRequest, ListGroupsRequest,
 };
 use aquifer_wire::{ErrorCode, Request, Text};
 
@@ -114,6 +114,7 @@ impl Client {
             }
         };
         self.learn_brokers([(node, host.as_str(), port)]);
+        self.coordinators().learn(group, NodeId(node));
         Ok(NodeId(node))
     }
 
@@ -128,16 +129,37 @@ impl Client {
         let mut retry = self.retry();
         loop {
             let asked = async {
-                let node = self.coordinator_once(group).await?;
+                let known = self.coordinators().of(group);
+                let node = match known {
+                    Some(node) => node,
+                    None => self.coordinator_once(group).await?,
+                };
                 let response = self.call(node, request).await?;
                 check(&response)?;
-                Ok(response)
+                Ok::<_, ClientError>(response)
             };
             match asked.await {
                 Ok(response) => return Ok(response),
-                Err(error) => retry.after(error, None).await?,
+                Err(error) => {
+                    if error.retriable() {
+                        self.coordinators().forget(group);
+                    }
+                    retry.after(error, None).await?;
+                }
             }
         }
+    }
+
+    /// One heartbeat of a member of a group with the newer protocol, for whoever keeps the membership itself.
+    pub async fn group_heartbeat(
+        &self,
+        heartbeat: &ConsumerGroupHeartbeatRequest,
+    ) -> Result<ConsumerGroupHeartbeatResponse, ClientError> {
+        let group = heartbeat.group_id.as_str();
+        self.ask_coordinator(group, heartbeat, |response| {
+            ClientError::check(response.error_code, response.error_message.as_ref())
+        })
+        .await
     }
 
     /// All groups of all brokers.

@@ -10,6 +10,5 @@ mod topics;
 pub use cluster::{Api, Broker, ClusterDescription, Feature, LogDir, LogDirReplica, Quorum, QuorumReplica};
 pub use configs::{ConfigChange, ConfigEntry, ConfigSource, Resource};
 pub use groups::{GroupDescription, GroupKind, GroupListing, GroupMember};
-pub(crate) use offsets::Committer;
-pub use offsets::{Committed, NewOffset};
+pub use offsets::{Committed, Committer, NewOffset};
 pub use topics::{CreatedTopic, NewTopic, PartitionDescription, TopicConfig, TopicDescription};

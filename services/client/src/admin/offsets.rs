@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use aquifer_types::{LeaderEpoch, Offset, PartitionIndex, TopicId};
 use aquifer_wire::messages::offset_commit_request::{OffsetCommitRequestPartition, OffsetCommitRequestTopic};
 use aquifer_wire::messages::offset_delete_request::{OffsetDeleteRequestPartition, OffsetDeleteRequestTopic};
-use aquifer_wire::messages::offset_fetch_request::OffsetFetchRequestGroup;
+use aquifer_wire::messages::offset_fetch_request::{
+    OffsetFetchRequestGroup, OffsetFetchRequestTopic, OffsetFetchRequestTopics,
+};
 use aquifer_wire::messages::{OffsetCommitRequest, OffsetDeleteRequest, OffsetFetchRequest};
 use aquifer_wire::{ErrorCode, Text};
 
@@ -36,40 +38,102 @@ pub struct NewOffset {
 
 /// Who commits.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Committer {
-    pub(crate) member: Text,
-    pub(crate) instance: Option<Text>,
+pub struct Committer {
+    pub member: Text,
+    pub instance: Option<Text>,
     /// A member's epoch; -1 for whoever is no member.
-    pub(crate) epoch: i32,
+    pub epoch: i32,
 }
 
 impl Client {
     /// All offsets that a group has committed. A group that is not there has none.
     pub async fn group_offsets(&self, group: &str) -> Result<BTreeMap<Place, Committed>, ClientError> {
+        self.offsets_of(group, None).await
+    }
+
+    /// The offsets that a group has committed of these partitions, of those where it has.
+    pub async fn group_offsets_at(
+        &self,
+        group: &str,
+        places: &[Place],
+    ) -> Result<BTreeMap<Place, Committed>, ClientError> {
+        self.offsets_of(group, Some(places)).await
+    }
+
+    async fn offsets_of(
+        &self,
+        group: &str,
+        places: Option<&[Place]>,
+    ) -> Result<BTreeMap<Place, Committed>, ClientError> {
         let mut retry = self.retry();
         loop {
-            match self.group_offsets_once(group).await {
+            match self.offsets_once(group, places).await {
                 Ok(offsets) => return Ok(offsets),
-                Err(error) => retry.after(error, None).await?,
+                Err(error) => {
+                    if error.retriable() {
+                        self.coordinators().forget(group);
+                    }
+                    if error.hints_at_stale_metadata() {
+                        places.iter().copied().flatten().for_each(|(topic, _)| self.forget(topic));
+                    }
+                    retry.after(error, None).await?;
+                }
             }
         }
     }
 
-    async fn group_offsets_once(&self, group: &str) -> Result<BTreeMap<Place, Committed>, ClientError> {
-        let node = self.coordinator(group).await?;
+    /// The topics of a request, as each version names them.
+    async fn named_topics(&self, places: &[Place]) -> Result<Vec<OffsetFetchRequestTopics>, ClientError> {
+        let mut topics: BTreeMap<&Text, Vec<i32>> = BTreeMap::new();
+        for (topic, partition) in places {
+            topics.entry(topic).or_default().push(partition.0);
+        }
+        let mut named = Vec::with_capacity(topics.len());
+        for (name, partition_indexes) in topics {
+            let topic_id = self.topic_when_known(name).await?.id.0;
+            named.push(OffsetFetchRequestTopics { name: name.clone(), topic_id, partition_indexes });
+        }
+        Ok(named)
+    }
+
+    async fn offsets_once(
+        &self,
+        group: &str,
+        places: Option<&[Place]>,
+    ) -> Result<BTreeMap<Place, Committed>, ClientError> {
+        let known = self.coordinators().of(group);
+        let node = match known {
+            Some(node) => node,
+            None => self.coordinator(group).await?,
+        };
+        let topics = match places {
+            Some(places) => Some(self.named_topics(places).await?),
+            None => None,
+        };
+        let asked_for = topics.iter().flatten();
+        let mut names: BTreeMap<TopicId, Text> =
+            asked_for.map(|topic| (TopicId(topic.topic_id), topic.name.clone())).collect();
         let connection = self.connection(node).await?;
         let version = connection.version::<OffsetFetchRequest>()?;
         let mut request = OffsetFetchRequest { require_stable: version >= 7, ..Default::default() };
         if version >= BATCHED_FROM {
             let asked = OffsetFetchRequestGroup {
                 group_id: Text::from(group),
-                topics: None,
+                topics,
                 ..OffsetFetchRequestGroup::default()
             };
             request.groups = vec![asked];
         } else {
             request.group_id = Text::from(group);
-            request.topics = None;
+            request.topics = topics.map(|topics| {
+                let topics = topics.into_iter();
+                topics
+                    .map(|OffsetFetchRequestTopics { name, partition_indexes, .. }| OffsetFetchRequestTopic {
+                        name,
+                        partition_indexes,
+                    })
+                    .collect()
+            });
         }
         let response = connection.call(&request).await?;
         let mut offsets = BTreeMap::new();
@@ -88,7 +152,9 @@ impl Client {
         let found = response.groups.first().ok_or(ClientError::Incomplete("the group"))?;
         ClientError::check(found.error_code, None)?;
         let ids: Vec<TopicId> = found.topics.iter().map(|topic| TopicId(topic.topic_id)).collect();
-        let names = if version >= BY_ID_FROM { self.topic_names(&ids).await? } else { BTreeMap::new() };
+        if version >= BY_ID_FROM && places.is_none() {
+            names = self.topic_names(&ids).await?;
+        }
         for topic in &found.topics {
             let by_id = names.get(&TopicId(topic.topic_id));
             // A topic that was deleted has no name; its offsets mean nothing any more.
@@ -112,7 +178,7 @@ impl Client {
     }
 
     /// Commits offsets, all of which the coordinator must take.
-    pub(crate) async fn commit(
+    pub async fn commit(
         &self,
         group: &str,
         committer: &Committer,
@@ -143,12 +209,17 @@ impl Client {
             topics: named,
             ..OffsetCommitRequest::default()
         };
-        self.ask_coordinator(group, &request, |response| {
+        let answered = self.ask_coordinator(group, &request, |response| {
             let mut parts = response.topics.iter().flat_map(|topic| &topic.partitions);
             let refused = parts.find(|part| !part.error_code.is_none());
             refused.map_or(Ok(()), |part| ClientError::check(part.error_code, None))
-        })
-        .await?;
+        });
+        if let Err(error) = answered.await {
+            if error.hints_at_stale_metadata() {
+                offsets.iter().for_each(|offset| self.forget(&offset.place.0));
+            }
+            return Err(error);
+        }
         Ok(())
     }
 
