@@ -13,7 +13,7 @@ mod server;
 mod stream;
 mod v1;
 
-pub use door::Door;
+pub use door::{Door, Ops};
 pub use ops::{Probe, Readiness};
 pub use server::serve;
 pub use v1::openapi;

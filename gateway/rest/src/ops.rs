@@ -6,7 +6,7 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 
-use crate::door::Door;
+use crate::door::Ops;
 
 /// What the process says of itself.
 pub trait Probe: Send + Sync + 'static {
@@ -24,17 +24,17 @@ pub enum Readiness {
     NotReady(String),
 }
 
-pub(crate) fn routes() -> Router<Door> {
+pub(crate) fn routes() -> Router<Ops> {
     Router::new()
         .route("/healthz", get(|| async { "ok\n" }))
         .route("/readyz", get(readyz))
         .route("/metrics", get(metrics))
 }
 
-async fn readyz(State(door): State<Door>) -> Response {
-    let readiness = match door.gateway.draining().is_given() {
+async fn readyz(State(ops): State<Ops>) -> Response {
+    let readiness = match ops.draining.is_given() {
         true => Readiness::NotReady("draining".to_owned()),
-        false => door.probe.readiness(),
+        false => ops.probe.readiness(),
     };
     match readiness {
         Readiness::Ready => (StatusCode::OK, "ready\n").into_response(),
@@ -42,6 +42,6 @@ async fn readyz(State(door): State<Door>) -> Response {
     }
 }
 
-async fn metrics(State(door): State<Door>) -> Response {
-    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], door.probe.metrics()).into_response()
+async fn metrics(State(ops): State<Ops>) -> Response {
+    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], ops.probe.metrics()).into_response()
 }

@@ -17,7 +17,7 @@ use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 
-use crate::door::Door;
+use crate::door::{Door, Ops};
 use crate::problem::Refused;
 use crate::{ops, stream, v1};
 
@@ -32,25 +32,32 @@ const STREAMS_MAX: u32 = 1_000;
 const REQUEST_ID: &str = "x-request-id";
 const REQUEST_ID_BYTES_MAX: usize = 128;
 
-/// Everything that is served, with `beside` on the same port.
-fn router(door: &Door, beside: Router) -> Router {
-    let own = ops::routes()
-        .merge(v1::routes())
-        .merge(stream::routes())
-        .fallback(|| async { Refused::new(Code::UnknownRoute, "nothing is served at this path") })
+/// Everything that is served: what the process says of itself, and the gateway where there is one, with `beside`.
+fn router(ops: &Ops, runtime: &Runtime, gateway: Option<(Door, Router)>) -> Router {
+    let own = ops::routes().with_state(ops.clone());
+    let all = match gateway {
+        None => own,
+        Some((door, beside)) => own.merge(v1::routes().merge(stream::routes()).with_state(door)).merge(beside),
+    };
+    let labels = Labels { runtime: runtime.clone(), draining: ops.draining.clone() };
+    all.fallback(|| async { Refused::new(Code::UnknownRoute, "nothing is served at this path") })
         .method_not_allowed_fallback(|| async {
             Refused::new(Code::MethodNotAllowed, "the path does not take this method")
         })
-        .layer(from_fn_with_state(door.clone(), label));
-    own.with_state(door.clone()).merge(beside)
+        .layer(from_fn_with_state(labels, label))
 }
 
 /// Serves until the signal, then lets what is under way come to its end.
-pub async fn serve(socket: StdListener, door: Door, beside: Router, stop: Shutdown) -> std::io::Result<()> {
+pub async fn serve(
+    socket: StdListener,
+    runtime: Runtime,
+    ops: Ops,
+    gateway: Option<(Door, Router)>,
+    stop: Shutdown,
+) -> std::io::Result<()> {
     socket.set_nonblocking(true)?;
     let listener = TcpListener::from_std(socket)?;
-    let runtime = door.gateway.runtime().clone();
-    let service = TowerToHyperService::new(router(&door, beside));
+    let service = TowerToHyperService::new(router(&ops, &runtime, gateway));
     let room = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     let mut builder = Builder::new(TokioExecutor::new());
     builder.http1().timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT);
@@ -103,11 +110,18 @@ async fn accept(listener: &TcpListener, runtime: &Runtime) -> TcpStream {
     }
 }
 
+/// What answers are labelled by.
+#[derive(Clone)]
+struct Labels {
+    runtime: Runtime,
+    draining: Shutdown,
+}
+
 /// Names the request in its answer, and has connections end while the node drains.
-async fn label(State(door): State<Door>, request: Request, next: Next) -> Response {
+async fn label(State(labels): State<Labels>, request: Request, next: Next) -> Response {
     let told = request.headers().get(REQUEST_ID).filter(|id| id.len() <= REQUEST_ID_BYTES_MAX).cloned();
     let id = told.or_else(|| {
-        let drawn = format!("{:016x}", door.gateway.runtime().random_u64());
+        let drawn = format!("{:016x}", labels.runtime.random_u64());
         HeaderValue::from_str(&drawn).ok()
     });
     let is_http1 = request.version() <= axum::http::Version::HTTP_11;
@@ -116,7 +130,7 @@ async fn label(State(door): State<Door>, request: Request, next: Next) -> Respon
     if let Some(id) = id {
         headers.insert(REQUEST_ID, id);
     }
-    if is_http1 && door.gateway.draining().is_given() && !headers.contains_key(header::UPGRADE) {
+    if is_http1 && labels.draining.is_given() && !headers.contains_key(header::UPGRADE) {
         headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
     response

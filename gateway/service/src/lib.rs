@@ -5,6 +5,7 @@
 
 #![forbid(unsafe_code)]
 
+mod api_keys;
 mod capabilities;
 mod gateway;
 mod position;
@@ -16,6 +17,7 @@ mod tail;
 mod topics;
 
 pub use aquifer_client::Place;
+pub use api_keys::{ApiKeys, InvalidApiKeys};
 pub use capabilities::Capabilities;
 pub use gateway::{Gateway, GatewaySettings};
 pub use position::{From, InvalidFrom, time_of, time_text};
