@@ -6,6 +6,7 @@ mod compaction;
 mod disk_full;
 mod ecosystem;
 mod examples;
+mod gateway;
 mod harness;
 mod hostile;
 mod install;

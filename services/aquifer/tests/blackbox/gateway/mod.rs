@@ -1,0 +1,7 @@
+//! The gateway: a program of its own in front of a node, and over HTTP alone.
+
+mod bad_input;
+mod http;
+mod process;
+mod records;
+mod streams;
