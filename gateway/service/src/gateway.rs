@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use aquifer_client::{Client, Producer, ProducerSettings};
 use aquifer_runtime::{Runtime, Shutdown};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use aquifer_session::{Keys, NONCE_BYTES, cluster_named};
+use aquifer_types::ClusterId;
+use tokio::sync::{OnceCell, OwnedSemaphorePermit, Semaphore};
 
 use crate::principal::{Authenticator, Principal};
 use crate::refusal::{Code, Refusal};
@@ -42,6 +44,9 @@ struct Shared {
     client: Client,
     settings: GatewaySettings,
     authenticator: Option<Box<dyn Authenticator>>,
+    /// What tokens are sealed with; all gateways that share work share it.
+    keys: Keys,
+    cluster: OnceCell<ClusterId>,
     producer: Producer,
     tail: Tail,
     room: Arc<Semaphore>,
@@ -55,6 +60,7 @@ impl Gateway {
         client: Client,
         settings: GatewaySettings,
         authenticator: Option<Box<dyn Authenticator>>,
+        keys: Keys,
     ) -> Gateway {
         let producing = ProducerSettings {
             // Records that come while requests are under way fill the next batch; waiting for more only delays them.
@@ -68,7 +74,8 @@ impl Gateway {
         let producer = Producer::new(client.clone(), producing);
         let (tail, room) = (Tail::new(client.clone()), Arc::new(Semaphore::new(settings.request_bytes_max)));
         let draining = Shutdown::default();
-        let shared = Shared { client, settings, authenticator, producer, tail, room, draining };
+        let cluster = OnceCell::new();
+        let shared = Shared { client, settings, authenticator, keys, cluster, producer, tail, room, draining };
         Gateway { shared: Arc::new(shared) }
     }
 
@@ -84,6 +91,28 @@ impl Gateway {
 
     pub(crate) fn producer(&self) -> &Producer {
         &self.shared.producer
+    }
+
+    #[must_use]
+    pub fn keys(&self) -> &Keys {
+        &self.shared.keys
+    }
+
+    /// The cluster behind this gateway, as tokens name it.
+    pub async fn cluster(&self) -> Result<ClusterId, Refusal> {
+        let asked = self.shared.cluster.get_or_try_init(|| async {
+            let described = self.client().describe_cluster().await;
+            described.map(|cluster| cluster_named(&cluster.id))
+        });
+        asked.await.copied().map_err(|error| Refusal::of_client(&error))
+    }
+
+    /// For one token; never the same twice.
+    #[must_use]
+    pub fn nonce(&self) -> [u8; NONCE_BYTES] {
+        let mut nonce = [0; NONCE_BYTES];
+        self.runtime().fill_random(&mut nonce);
+        nonce
     }
 
     pub(crate) fn tail(&self) -> &Tail {

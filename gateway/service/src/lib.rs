@@ -12,6 +12,7 @@ mod principal;
 mod produce;
 mod read;
 mod refusal;
+mod session;
 mod tail;
 mod topics;
 
@@ -22,4 +23,7 @@ pub use principal::{Authenticator, Principal};
 pub use produce::{Appended, Record, RecordHeader};
 pub use read::{Page, Part, Position, ReadLimits};
 pub use refusal::{CATALOGUE, Code, Facts, Refusal};
+pub use session::{
+    Acknowledged, Held, Moved, NewSession, Opened, PollRequest, Polled, Target,
+};
 pub use topics::{ConfigView, NewTopic, PartitionView, TopicChange, TopicCreated, TopicView};
