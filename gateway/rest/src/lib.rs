@@ -1,6 +1,19 @@
 //! The HTTP port: the only door to axum.
 #![forbid(unsafe_code)]
+#![allow(unused_qualifications, reason = "the macros that describe operations write them")]
 
+mod body;
+mod caller;
+mod door;
+mod extract;
 mod ops;
+mod problem;
+mod record;
+mod server;
+mod stream;
+mod v1;
 
-pub use ops::{Probe, Readiness, serve};
+pub use door::{Door, Ops};
+pub use ops::{Probe, Readiness};
+pub use server::serve;
+pub use v1::openapi;

@@ -19,35 +19,36 @@ pub(crate) struct Str<'a>(#[serde(borrow)] pub(crate) Cow<'a, str>);
 /// A record to be appended. At most one of the `key_` and one of the `value_` fields is set; a record without a value
 /// says `tombstone`.
 #[derive(Debug, Default, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields, default)]
+#[serde(deny_unknown_fields)]
 #[schema(as = NewRecord)]
 pub(crate) struct NewRecord<'a> {
-    #[serde(borrow)]
+    #[serde(borrow, default)]
     #[schema(value_type = Option<String>, nullable = false)]
     pub(crate) key_text: Option<Str<'a>>,
-    #[serde(borrow)]
+    #[serde(borrow, default)]
     #[schema(value_type = Option<String>, nullable = false)]
     pub(crate) key_base64: Option<Str<'a>>,
-    #[serde(borrow)]
+    #[serde(borrow, default)]
     #[schema(value_type = Option<String>, nullable = false)]
     pub(crate) value_text: Option<Str<'a>>,
     /// Any JSON; its text is stored as it stands here.
-    #[serde(borrow, deserialize_with = "as_it_stands")]
+    #[serde(borrow, default, deserialize_with = "as_it_stands")]
     #[schema(value_type = Option<serde_json::Value>, nullable = false)]
     pub(crate) value_json: Option<&'a RawValue>,
-    #[serde(borrow)]
+    #[serde(borrow, default)]
     #[schema(value_type = Option<String>, nullable = false)]
     pub(crate) value_base64: Option<Str<'a>>,
     /// Whether the record has no value on purpose, which deletes its key from a compacted topic.
-    #[schema(nullable = false)]
+    #[serde(default)]
     pub(crate) tombstone: bool,
-    #[serde(borrow)]
+    #[serde(borrow, default)]
     pub(crate) headers: Vec<NewHeader<'a>>,
     /// By key if absent, as Kafka's clients choose it; without a key any.
+    #[serde(default)]
     #[schema(nullable = false)]
     pub(crate) partition: Option<i32>,
     /// A time of RFC 3339, or milliseconds since 1970; the time of arrival if absent.
-    #[serde(borrow)]
+    #[serde(borrow, default)]
     #[schema(value_type = Option<String>, nullable = false, example = "2026-11-01T00:00:00.000Z")]
     pub(crate) timestamp: Option<Moment<'a>>,
 }

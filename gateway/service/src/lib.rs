@@ -5,6 +5,7 @@
 
 #![forbid(unsafe_code)]
 
+mod api_keys;
 mod capabilities;
 mod gateway;
 mod position;
@@ -16,11 +17,13 @@ mod session;
 mod tail;
 mod topics;
 
+pub use aquifer_client::Place;
+pub use api_keys::{ApiKeys, InvalidApiKeys};
 pub use capabilities::Capabilities;
 pub use gateway::{Gateway, GatewaySettings};
 pub use position::{From, InvalidFrom, time_of, time_text};
 pub use principal::{Authenticator, Principal};
-pub use produce::{Appended, Record, RecordHeader};
+pub use produce::{Appended, Record, RecordHeader, Sent};
 pub use read::{Page, Part, Position, ReadLimits};
 pub use refusal::{CATALOGUE, Code, Facts, Refusal};
 pub use session::{

@@ -46,6 +46,23 @@ pub struct Sent {
 }
 
 impl Record<'_> {
+    /// The same with memory of its own.
+    #[must_use]
+    pub fn into_owned(self) -> Record<'static> {
+        let owned = |bytes: Option<Cow<'_, [u8]>>| bytes.map(|bytes| Cow::Owned(bytes.into_owned()));
+        let headers = self.headers.into_iter().map(|header| RecordHeader {
+            name: Cow::Owned(header.name.into_owned()),
+            value: owned(header.value),
+        });
+        Record {
+            partition: self.partition,
+            key: owned(self.key),
+            value: owned(self.value),
+            headers: headers.collect(),
+            timestamp: self.timestamp,
+        }
+    }
+
     /// Lends its headers as batches want them.
     fn lend(&self) -> Vec<Header<'_>> {
         let headers = self.headers.iter();

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use aquifer_client::{ClientError, FetchSettings, Fetched, OffsetAt, Place, ReadError, RecordReader};
 use aquifer_record::Record;
-use aquifer_types::{Offset, PartitionIndex};
+use aquifer_types::{Offset, PartitionIndex, TopicId};
 use aquifer_wire::{ErrorCode, Text};
 
 use crate::gateway::Gateway;
@@ -41,12 +41,20 @@ pub struct Page {
     pub parts: Vec<Part>,
     /// Where each position stands after records that nobody sees; those of `parts` stand behind what is taken of them.
     pub reached: Vec<Offset>,
+    /// Where consumers see each position's partition end, as far as this read was told.
+    pub ends: Vec<Option<Offset>>,
     pub refused: Vec<(usize, Refusal)>,
     /// Whether it ended early because this node is about to stop.
     pub is_draining: bool,
 }
 
 impl Page {
+    /// Where consumers see the partition of a position end, as far as this read was told.
+    #[must_use]
+    pub fn high_watermark(&self, index: usize) -> Option<Offset> {
+        self.ends.get(index).copied().flatten()
+    }
+
     /// Hands `visit` the records within the limits, each with the index of its position, and says where every position
     /// stands behind them.
     pub fn take(
@@ -99,6 +107,24 @@ fn size_of(record: &Record<'_>) -> usize {
 }
 
 impl Gateway {
+    /// A topic's id, where it has such a partition; one that was added since this node last asked is found.
+    pub async fn topic_of(&self, topic: &str, partition: i32) -> Result<TopicId, Refusal> {
+        let mut there = 0;
+        for asked_anew in [false, true] {
+            if asked_anew {
+                self.client().forget(topic);
+            }
+            let known = self.client().topic_when_known(topic).await;
+            let known = known.map_err(|error| Refusal::of_client(&error).at(topic, None))?;
+            if usize::try_from(partition).is_ok_and(|index| index < known.partitions) {
+                return Ok(known.id);
+            }
+            there = known.partitions;
+        }
+        let detail = format!("{topic} has {there} partitions, and no partition {partition}");
+        Err(Refusal::new(Code::UnknownPartition, detail).at(topic, Some(partition)))
+    }
+
     /// Where in a partition `from` is. A cursor is nobody's here: whoever made it reads it.
     pub async fn resolve(
         &self,
@@ -182,6 +208,8 @@ impl Gateway {
                 Some(Ok(Arrival::Records { index, fetched })) => {
                     let from = positions[index].1;
                     if has_records(&fetched, from) {
+                        let mut page = page;
+                        page.ends[index] = Some(fetched.high_watermark);
                         return Page { parts: vec![Part { index, from, fetched }], ..page };
                     }
                     if let Some(end) = fetched.end() {
@@ -208,6 +236,7 @@ impl Gateway {
         let fetched = self.client().fetch_places(positions, &settings).await;
         for (index, ((place, from), fetched)) in positions.iter().zip(fetched).enumerate() {
             let mut reached = *from;
+            page.ends.push(fetched.as_ref().ok().map(|fetched| fetched.high_watermark));
             match fetched {
                 Ok(fetched) if has_records(&fetched, *from) => {
                     page.parts.push(Part { index, from: *from, fetched: Arc::new(fetched) });

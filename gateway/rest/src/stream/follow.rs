@@ -1,0 +1,178 @@
+//! `Follower`: one reader of a topic or of one of its partitions, a page at a time, only when the next is asked for.
+
+use std::time::Duration;
+
+use aquifer_gateway::{Code, From, Gateway, Page, Position, ReadLimits, Refusal};
+use aquifer_record::Record;
+use aquifer_session::Cursor;
+use aquifer_types::{Offset, PartitionIndex, TopicId, TopicPartition};
+use aquifer_wire::Text;
+use serde::Deserialize;
+
+use crate::door::Door;
+use crate::problem::Refused;
+use crate::record::Values;
+use crate::v1::start;
+
+/// What fits into one page; a reader that is slow keeps no more than this waiting.
+const PAGE_BYTES: usize = 256 * 1024;
+const PAGE_RECORDS: usize = 1_000;
+/// Something is said at least so often, so that nobody in between takes the connection for dead.
+pub(super) const KEEPALIVE: Duration = Duration::from_secs(15);
+
+/// What a follower wants.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct FollowQuery {
+    pub(super) from: Option<String>,
+    pub(super) values: Option<Values>,
+    /// Of records that a WebSocket may send before its client gives it more; as many as there are if absent.
+    pub(super) credit: Option<u64>,
+}
+
+/// Follows partitions from positions on.
+pub(super) struct Follower {
+    gateway: Gateway,
+    topic: String,
+    id: TopicId,
+    positions: Vec<Position>,
+    pub(super) values: Values,
+}
+
+/// What the next page is.
+pub(super) enum Next {
+    Records(Page),
+    /// Nothing came for a while.
+    Quiet,
+    /// This node is about to stop.
+    Draining,
+    Refused(Refusal),
+}
+
+impl Follower {
+    /// Of all partitions, or of one. `resumes` is where an earlier stream ended, and counts before `from`.
+    pub(super) async fn new(
+        door: &Door,
+        topic: &str,
+        partition: Option<i32>,
+        query: &FollowQuery,
+        resumes: Option<&str>,
+    ) -> Result<Follower, Refused> {
+        let gateway = door.gateway.clone();
+        let id = gateway.topic_of(topic, partition.unwrap_or(0)).await?;
+        let from = resumes.or(query.from.as_deref()).unwrap_or("latest");
+        let from: From = from.parse().map_err(|error: aquifer_gateway::InvalidFrom| {
+            Refused::new(Code::InvalidPosition, error.to_string())
+        })?;
+        let partitions: Vec<i32> = match partition {
+            Some(partition) => vec![partition],
+            None => gateway.topic(topic).await?.partitions.iter().map(|partition| partition.index).collect(),
+        };
+        if partitions.len() > 1 && matches!(from, From::Offset(_)) {
+            let detail = "an offset names a place in one partition; follow that one, or start from a time";
+            return Err(Refused::new(Code::InvalidPosition, detail));
+        }
+        let places = partitions.iter().map(|index| (Text::from(topic), PartitionIndex(*index)));
+        let places: Vec<_> = places.collect();
+        let positions = match &from {
+            From::Cursor(text) => resume(&gateway, topic, id, &places, text).await?,
+            from => {
+                let resolved = gateway.resolve_all(&places, from).await?;
+                let each = places.into_iter().zip(resolved).map(|(place, offset)| Ok((place, offset?)));
+                each.collect::<Result<_, Refusal>>()?
+            }
+        };
+        let (topic, values) = (topic.to_owned(), query.values.unwrap_or_default());
+        Ok(Follower { gateway, topic, id, positions, values })
+    }
+
+    /// Waits for records, though not for longer than is quiet.
+    pub(super) async fn next(&mut self) -> Next {
+        let limits = ReadLimits { wait: KEEPALIVE, ..Follower::limits(u64::MAX) };
+        let mut page = self.gateway.read(&self.positions, &limits).await;
+        if let Some((_, refusal)) = page.refused.pop() {
+            // What heals by itself is waited for.
+            if refusal.code.entry().retryable {
+                self.gateway.runtime().sleep(Duration::from_millis(200)).await;
+                return Next::Quiet;
+            }
+            return Next::Refused(refusal);
+        }
+        if page.is_draining {
+            return Next::Draining;
+        }
+        if page.parts.is_empty() {
+            self.reach(&page.reached);
+            return Next::Quiet;
+        }
+        Next::Records(page)
+    }
+
+    /// Hands `visit` at most `credit` records of a page, and stands behind them. What is left of it comes again.
+    pub(super) fn take(
+        &mut self,
+        page: &Page,
+        credit: u64,
+        mut visit: impl FnMut(&str, PartitionIndex, &Record<'_>, Option<String>),
+    ) -> Result<(), Refusal> {
+        let single = self.positions.len() == 1;
+        let (positions, topic, id) = (&self.positions, &self.topic, self.id);
+        let reached = page.take(&Follower::limits(credit), |index, record| {
+            let partition = positions[index].0.1;
+            let place = TopicPartition { topic: id, partition };
+            // Of several partitions the cursor is told with the page's end: it would outweigh small records.
+            let cursor =
+                single.then(|| Cursor::of_topic(id, [(place, record.offset.plus(1))].into()).to_string());
+            visit(topic, partition, record, cursor);
+        })?;
+        self.reach(&reached);
+        // Whoever was served is asked last next time.
+        self.positions.rotate_left(1);
+        Ok(())
+    }
+
+    fn reach(&mut self, reached: &[Offset]) {
+        self.positions.iter_mut().zip(reached).for_each(|((_, offset), reached)| *offset = *reached);
+    }
+
+    /// Where it stands.
+    pub(super) fn cursor(&self) -> String {
+        let positions = self.positions.iter();
+        let positions = positions.map(|((_, partition), offset)| {
+            (TopicPartition { topic: self.id, partition: *partition }, *offset)
+        });
+        Cursor::of_topic(self.id, positions.collect()).to_string()
+    }
+
+    fn limits(credit: u64) -> ReadLimits {
+        let records_max = usize::try_from(credit).unwrap_or(usize::MAX).min(PAGE_RECORDS);
+        ReadLimits { bytes_max: PAGE_BYTES, records_max, wait: Duration::ZERO }
+    }
+}
+
+/// Where a cursor says, and from its start in a partition that came after it.
+async fn resume(
+    gateway: &Gateway,
+    topic: &str,
+    id: TopicId,
+    places: &[aquifer_gateway::Place],
+    text: &str,
+) -> Result<Vec<Position>, Refused> {
+    if let [place] = places {
+        let whole = TopicPartition { topic: id, partition: place.1 };
+        let offset = start(gateway, topic, whole, &From::Cursor(text.to_owned())).await?;
+        return Ok(vec![(place.clone(), offset)]);
+    }
+    let known = crate::v1::positions_in(text, id)?;
+    let starts = gateway.resolve_all(places, &From::Earliest).await?;
+    let mut positions = Vec::with_capacity(places.len());
+    for (place, start) in places.iter().zip(starts) {
+        let whole = TopicPartition { topic: id, partition: place.1 };
+        let offset = match known.get(&whole) {
+            Some(offset) => *offset,
+            None => start?,
+        };
+        positions.push((place.clone(), offset));
+    }
+    Ok(positions)
+}

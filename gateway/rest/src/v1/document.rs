@@ -1,0 +1,53 @@
+//! The OpenAPI document: its frame, its text, and a page to read it with.
+
+use axum::http::header;
+use axum::response::{Html, IntoResponse, Response};
+use utoipa::openapi::{ContactBuilder, InfoBuilder, LicenseBuilder, OpenApi, OpenApiBuilder, Server, Tag};
+
+/// Everything but the operations.
+pub(super) fn frame() -> OpenApi {
+    let info = InfoBuilder::new()
+        .title("Aquifer")
+        .version("1.0.0")
+        .description(Some(
+            "Records in, records out, consumer groups and replay over HTTP.\n\n\
+             Offsets are strings of digits, so that no client rounds them; numbers are accepted too. A field that is not \
+             there is absent, never null. Clients ignore fields they do not know. Errors are application/problem+json \
+             (RFC 9457); programs decide by `code`.",
+        ))
+        .license(Some(LicenseBuilder::new().name("Apache-2.0").identifier(Some("Apache-2.0")).build()))
+        .contact(Some(ContactBuilder::new().name(Some("Aquifer")).build()))
+        .build();
+    let tag = |name: &str, description: &str| {
+        let mut tag = Tag::new(name);
+        tag.description = Some(description.to_owned());
+        tag
+    };
+    OpenApiBuilder::new()
+        .info(info)
+        .servers(Some([Server::new("/")]))
+        .tags(Some([
+            tag("topics", "Topics and their configs"),
+            tag("records", "Records in and out, without state"),
+            tag("producers", "Idempotent producers"),
+            tag("groups", "Consumer groups, their members and offsets"),
+            tag("sessions", "Members of consumer groups that any gateway serves"),
+            tag("gateway", "The gateway itself"),
+        ]))
+        .build()
+}
+
+/// The document as it is served: indented, with a line end.
+pub(super) fn text(document: OpenApi) -> String {
+    let mut text = document.to_pretty_json().unwrap_or_default();
+    text.push('\n');
+    text
+}
+
+pub(super) async fn serve(text: String) -> Response {
+    ([(header::CONTENT_TYPE, "application/json")], text).into_response()
+}
+
+pub(super) async fn page() -> Html<&'static str> {
+    Html(include_str!("docs.html"))
+}

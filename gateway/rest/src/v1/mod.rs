@@ -1,0 +1,45 @@
+//! REST v1: each operation with its part of the OpenAPI document.
+
+mod document;
+mod meta;
+mod produce;
+mod read;
+mod topics;
+
+use axum::Router;
+use axum::routing::get;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+pub(crate) use produce::{ProduceResult, trace};
+pub(crate) use read::{positions_in, start};
+
+use crate::door::Door;
+
+/// Every operation that the document describes.
+fn described() -> OpenApiRouter<Door> {
+    OpenApiRouter::with_openapi(document::frame())
+        .routes(routes!(topics::list_topics))
+        .routes(routes!(topics::get_topic, topics::create_topic, topics::change_topic, topics::delete_topic))
+        .routes(routes!(produce::produce_records))
+        .routes(routes!(produce::produce_raw))
+        .routes(routes!(produce::produce_batches))
+        .routes(routes!(read::read_records))
+        .routes(routes!(meta::get_capabilities))
+}
+
+pub(crate) fn routes() -> Router<Door> {
+    let (router, document) = described().split_for_parts();
+    let text = document::text(document);
+    router
+        .route("/v1/openapi.json", get(move || document::serve(text)))
+        .route("/v1/docs", get(document::page))
+        .route("/v1/problems", get(meta::problems))
+        .route("/v1/problems/{code}", get(meta::problem))
+}
+
+/// The OpenAPI document, as it is served and checked in.
+#[must_use]
+pub fn openapi() -> String {
+    document::text(described().into_openapi())
+}

@@ -1,0 +1,232 @@
+//! Records in: JSON, single raw values, Kafka's record batches.
+
+use aquifer_gateway::{Appended, Code, Record, RecordHeader, Refusal};
+use aquifer_types::PartitionIndex;
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
+use utoipa::{IntoParams, ToSchema};
+
+use crate::body::{must_be, take};
+use crate::caller::Caller;
+use crate::door::Door;
+use crate::extract::{Asked, Named};
+use crate::problem::{Problem, Refused};
+use crate::record::{NewRecord, Number};
+
+pub(crate) const RECORD_BATCH: &str = "application/vnd.kafka.recordbatch";
+const TRACE: &str = "traceparent";
+/// What a request header that becomes a header of the record begins with.
+const RECORD_HEADER: &str = "record-header-";
+
+/// Records to be appended to a topic.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = ProduceRequest)]
+struct ProduceRequest<'a> {
+    #[serde(borrow)]
+    records: Vec<NewRecord<'a>>,
+}
+
+/// What became of each record, in their order.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct ProduceResponse {
+    pub(crate) results: Vec<ProduceResult>,
+    /// How many of them failed.
+    pub(crate) failed: i32,
+}
+
+/// Where a record stands, or why it does not.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct ProduceResult {
+    #[schema(nullable = false)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) partition: Option<i32>,
+    #[schema(value_type = Option<String>, nullable = false, pattern = "^[0-9]+$", example = "12")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) offset: Option<Number>,
+    #[schema(nullable = false)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) error: Option<Problem>,
+}
+
+/// How a raw value becomes a record.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct RawQuery {
+    /// The record's key.
+    #[param(nullable = false)]
+    key: Option<String>,
+    /// By key if absent.
+    #[param(nullable = false)]
+    partition: Option<i32>,
+}
+
+impl From<Result<Appended, Refusal>> for ProduceResult {
+    fn from(result: Result<Appended, Refusal>) -> ProduceResult {
+        match result {
+            Ok(appended) => ProduceResult {
+                partition: Some(appended.partition.0),
+                offset: appended.offset.map(Number),
+                error: None,
+            },
+            Err(refusal) => {
+                ProduceResult { partition: refusal.facts.partition, offset: None, error: Some((&refusal).into()) }
+            }
+        }
+    }
+}
+
+/// Append records
+///
+/// Records are answered one by one: 200 if all were appended, 207 if some were not. If none was, all for the same
+/// reason, that problem is the answer.
+#[utoipa::path(
+    post, path = "/v1/topics/{topic}/records", operation_id = "produceRecords", tag = "records",
+    params(("topic" = String, Path, description = "The topic's name")),
+    request_body(content = ProduceRequest<'static>, content_type = "application/json", description = "The records"),
+    responses(
+        (status = 200, description = "Every record was appended", body = ProduceResponse),
+        (status = 207, description = "Some records were appended", body = ProduceResponse),
+        (status = 429, description = "More is under way than is taken on", body = Problem, content_type = "application/problem+json",
+            headers(("Retry-After" = i32, description = "Seconds to wait"))),
+        (status = 503, description = "The cluster does not answer", body = Problem, content_type = "application/problem+json",
+            headers(("Retry-After" = i32, description = "Seconds to wait"))),
+        (status = "default", description = "Nothing was appended", body = Problem, content_type = "application/problem+json"),
+    ),
+)]
+pub(crate) async fn produce_records(
+    State(door): State<Door>,
+    _caller: Caller,
+    Named(topic): Named<String>,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, Refused> {
+    must_be(&headers, "application/json")?;
+    let taken = take(&door.gateway, &headers, body).await?;
+    let request: ProduceRequest<'_> = read_json(&taken.bytes)?;
+    let mut records = Vec::with_capacity(request.records.len());
+    for (index, record) in request.records.into_iter().enumerate() {
+        let record = record.read().map_err(|why| {
+            Refused::new(Code::InvalidRecord, format!("records[{index}] {why}"))
+        })?;
+        records.push(record);
+    }
+    trace(&mut records, &headers);
+    Ok(answer(door.gateway.append(&topic, &records).await))
+}
+
+/// Append one record with the body as its value
+///
+/// The body is taken as it is. Headers named `Record-Header-NAME` become headers of the record.
+#[utoipa::path(
+    post, path = "/v1/topics/{topic}/records:raw", operation_id = "produceRaw", tag = "records",
+    params(("topic" = String, Path, description = "The topic's name"), RawQuery),
+    request_body(content = Blob, content_type = "application/octet-stream", description = "The value"),
+    responses(
+        (status = 200, description = "The record was appended", body = ProduceResponse),
+        (status = 429, description = "More is under way than is taken on", body = Problem, content_type = "application/problem+json",
+            headers(("Retry-After" = i32, description = "Seconds to wait"))),
+        (status = 503, description = "The cluster does not answer", body = Problem, content_type = "application/problem+json",
+            headers(("Retry-After" = i32, description = "Seconds to wait"))),
+        (status = "default", description = "Nothing was appended", body = Problem, content_type = "application/problem+json"),
+    ),
+)]
+pub(crate) async fn produce_raw(
+    State(door): State<Door>,
+    _caller: Caller,
+    Named(topic): Named<String>,
+    Asked(query): Asked<RawQuery>,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, Refused> {
+    let taken = take(&door.gateway, &headers, body).await?;
+    let named = headers.iter().filter_map(|(name, value)| {
+        let name = name.as_str().strip_prefix(RECORD_HEADER)?;
+        Some(RecordHeader { name: Cow::Borrowed(name), value: Some(Cow::Borrowed(value.as_bytes())) })
+    });
+    let mut records = [Record {
+        partition: query.partition,
+        key: query.key.map(|key| Cow::Owned(key.into_bytes())),
+        value: Some(Cow::Borrowed(&taken.bytes)),
+        headers: named.collect(),
+        timestamp: None,
+    }];
+    trace(&mut records, &headers);
+    Ok(answer(door.gateway.append(&topic, &records).await))
+}
+
+/// Append record batches of Kafka's format
+///
+/// The body is one or more batches of version 2, packed or not; they are appended as they are, one after another.
+#[utoipa::path(
+    post, path = "/v1/topics/{topic}/partitions/{partition}/records:batch", operation_id = "produceBatches", tag = "records",
+    params(
+        ("topic" = String, Path, description = "The topic's name"),
+        ("partition" = i32, Path, description = "The partition's number"),
+    ),
+    request_body(content = Blob, content_type = "application/vnd.kafka.recordbatch", description = "The batches"),
+    responses(
+        (status = 200, description = "Where each batch begins", body = ProduceResponse),
+        (status = 429, description = "More is under way than is taken on", body = Problem, content_type = "application/problem+json",
+            headers(("Retry-After" = i32, description = "Seconds to wait"))),
+        (status = 503, description = "The cluster does not answer", body = Problem, content_type = "application/problem+json",
+            headers(("Retry-After" = i32, description = "Seconds to wait"))),
+        (status = "default", description = "The batches were not all appended", body = Problem, content_type = "application/problem+json"),
+    ),
+)]
+pub(crate) async fn produce_batches(
+    State(door): State<Door>,
+    _caller: Caller,
+    Named((topic, partition)): Named<(String, i32)>,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, Refused> {
+    must_be(&headers, RECORD_BATCH)?;
+    let taken = take(&door.gateway, &headers, body).await?;
+    let appended = door.gateway.append_batches(&topic, PartitionIndex(partition), &taken.bytes).await?;
+    Ok(answer(appended.into_iter().map(Ok).collect()))
+}
+
+/// Bytes.
+#[derive(ToSchema)]
+#[schema(value_type = String, format = Binary)]
+pub(crate) struct Blob(#[allow(dead_code, reason = "only its schema is used")] Vec<u8>);
+
+/// Reads a JSON body; what is no JSON and what is not what was asked for differ.
+pub(crate) fn read_json<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<T, Refused> {
+    serde_json::from_slice(bytes).map_err(|error| Refused::new(Code::MalformedBody, error.to_string()))
+}
+
+/// Has records carry on the caller's trace, where they do not carry one.
+pub(crate) fn trace<'a>(records: &mut [Record<'a>], headers: &'a HeaderMap) {
+    let Some(parent) = headers.get(TRACE) else { return };
+    for record in records {
+        if !record.headers.iter().any(|header| header.name == TRACE) {
+            let value = Some(Cow::Borrowed(parent.as_bytes()));
+            record.headers.push(RecordHeader { name: Cow::Borrowed(TRACE), value });
+        }
+    }
+}
+
+fn answer(results: Vec<Result<Appended, Refusal>>) -> Response {
+    let failed = results.iter().filter(|result| result.is_err()).count();
+    if failed > 0 && failed == results.len() {
+        let alike = |one: &Result<Appended, Refusal>, other: &Result<Appended, Refusal>| {
+            matches!((one, other), (Err(one), Err(other)) if one.code == other.code)
+        };
+        if results.iter().all(|result| alike(result, &results[0])) {
+            let first = results.into_iter().next().and_then(Result::err);
+            return first.map_or_else(|| StatusCode::OK.into_response(), |refusal| Refused(refusal).into_response());
+        }
+    }
+    let status = if failed == 0 { StatusCode::OK } else { StatusCode::MULTI_STATUS };
+    let results = results.into_iter().map(ProduceResult::from).collect();
+    let body = ProduceResponse { results, failed: i32::try_from(failed).unwrap_or(i32::MAX) };
+    let body = serde_json::to_vec(&body).unwrap_or_default();
+    (status, [(header::CONTENT_TYPE, "application/json")], body).into_response()
+}

@@ -1,0 +1,171 @@
+//! Stateless reads of one partition.
+
+use std::time::Duration;
+
+use aquifer_gateway::{Code, From, Gateway, ReadLimits};
+use aquifer_session::{Cursor, CursorError, Positions};
+use aquifer_types::{Offset, PartitionIndex, TopicId, TopicPartition};
+use aquifer_wire::Text;
+use axum::extract::State;
+use axum::http::header;
+use axum::response::{IntoResponse, Response};
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+use crate::caller::Caller;
+use crate::door::Door;
+use crate::extract::{Asked, Named};
+use crate::problem::{Problem, Refused};
+use crate::record::{Shown, Values};
+
+const BYTES: usize = 1024 * 1024;
+pub(crate) const BYTES_MAX: usize = 32 * 1024 * 1024;
+const RECORDS: usize = 10_000;
+pub(crate) const WAIT_MAX: Duration = Duration::from_secs(60);
+
+/// What to read, and how much of it.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct ReadQuery {
+    /// `earliest`, `latest`, an offset, `-N` (so many before the end), `@` and a time of RFC 3339, or a cursor.
+    #[param(nullable = false, default = "earliest")]
+    pub(crate) from: Option<String>,
+    /// Of keys, values and headers; the first record comes however large it is. At most 33554432.
+    #[param(nullable = false, default = 1_048_576)]
+    pub(crate) max_bytes: Option<usize>,
+    #[param(nullable = false, default = 10_000)]
+    pub(crate) max_records: Option<usize>,
+    /// How long to wait for the first record. At most 60000.
+    #[param(nullable = false, default = 0)]
+    pub(crate) wait_ms: Option<u64>,
+    /// How values are shown.
+    #[param(nullable = false, inline)]
+    pub(crate) values: Option<Values>,
+}
+
+/// Records, and where to go on.
+#[derive(Serialize, ToSchema)]
+#[allow(dead_code, reason = "written by hand, record by record; this is its schema")]
+pub(crate) struct ReadResponse {
+    #[schema(value_type = Vec<Shown<'static>>)]
+    records: Vec<()>,
+    /// The offset behind the last record.
+    #[schema(pattern = "^[0-9]+$")]
+    next_offset: String,
+    /// The offset behind the last record that consumers see.
+    #[schema(pattern = "^[0-9]+$")]
+    high_watermark: String,
+    /// Goes on behind the last record; refused once the topic was deleted, also if another has its name.
+    cursor: String,
+}
+
+impl ReadQuery {
+    pub(crate) fn limits(&self) -> Result<ReadLimits, Refused> {
+        let positive = |name: &str, value: Option<usize>, default: usize| match value {
+            Some(0) => Err(Refused::new(Code::InvalidParameter, format!("{name} is 0"))),
+            value => Ok(value.unwrap_or(default)),
+        };
+        Ok(ReadLimits {
+            bytes_max: positive("max_bytes", self.max_bytes, BYTES)?.min(BYTES_MAX),
+            records_max: positive("max_records", self.max_records, RECORDS)?,
+            wait: Duration::from_millis(self.wait_ms.unwrap_or(0)).min(WAIT_MAX),
+        })
+    }
+
+    pub(crate) fn from(&self) -> Result<From, Refused> {
+        let from = self.from.as_deref().unwrap_or("earliest");
+        from.parse().map_err(|error: aquifer_gateway::InvalidFrom| {
+            Refused::new(Code::InvalidPosition, error.to_string())
+        })
+    }
+}
+
+/// The offset that `from` names in a partition.
+pub(crate) async fn start(
+    gateway: &Gateway,
+    topic: &str,
+    place: TopicPartition,
+    from: &From,
+) -> Result<Offset, Refused> {
+    let From::Cursor(text) = from else {
+        return Ok(gateway.resolve(topic, place.partition, from).await?);
+    };
+    let positions = positions_in(text, place.topic)?;
+    positions.get(&place).copied().ok_or_else(|| {
+        Refused::new(Code::ForeignCursor, "the cursor is of other partitions of the topic")
+    })
+}
+
+/// What a cursor of this topic says.
+pub(crate) fn positions_in(text: &str, topic: TopicId) -> Result<Positions, Refused> {
+    let invalid = |error: CursorError| {
+        let code = match error {
+            CursorError::Malformed | CursorError::TooLong => Code::InvalidCursor,
+            _ => Code::ForeignCursor,
+        };
+        Refused::new(code, error.to_string())
+    };
+    Cursor::parse(text).map_err(invalid)?.in_topic(topic).map_err(invalid)
+}
+
+/// Read records of a partition
+///
+/// Answers at once with what is there; with `wait_ms`, as soon as something is. Nobody's offsets are stored: `cursor` and
+/// `next_offset` say where to go on.
+#[utoipa::path(
+    get, path = "/v1/topics/{topic}/partitions/{partition}/records", operation_id = "readRecords", tag = "records",
+    params(
+        ("topic" = String, Path, description = "The topic's name"),
+        ("partition" = i32, Path, description = "The partition's number"),
+        ReadQuery,
+    ),
+    responses(
+        (status = 200, description = "Records, none if there were none in time", body = ReadResponse),
+        (status = 416, description = "The offset is not in the partition", body = Problem, content_type = "application/problem+json"),
+        (status = 429, description = "More is under way than is taken on", body = Problem, content_type = "application/problem+json",
+            headers(("Retry-After" = i32, description = "Seconds to wait"))),
+        (status = 503, description = "The cluster does not answer", body = Problem, content_type = "application/problem+json",
+            headers(("Retry-After" = i32, description = "Seconds to wait"))),
+        (status = "default", description = "Nothing was read", body = Problem, content_type = "application/problem+json"),
+    ),
+)]
+pub(crate) async fn read_records(
+    State(door): State<Door>,
+    _caller: Caller,
+    Named((topic, partition)): Named<(String, i32)>,
+    Asked(query): Asked<ReadQuery>,
+) -> Result<Response, Refused> {
+    let (limits, from) = (query.limits()?, query.from()?);
+    let gateway = &door.gateway;
+    let id = gateway.topic_of(&topic, partition).await?;
+    let place = TopicPartition { topic: id, partition: PartitionIndex(partition) };
+    let offset = start(gateway, &topic, place, &from).await?;
+    let wanted = [((Text::from(topic.as_str()), PartitionIndex(partition)), offset)];
+    let mut page = gateway.read(&wanted, &limits).await;
+    if let Some((_, refusal)) = page.refused.pop() {
+        return Err(refusal.into());
+    }
+    let mut body = Vec::with_capacity(256);
+    body.extend_from_slice(b"{\"records\":[");
+    let values = query.values.unwrap_or_default();
+    let mut count = 0_usize;
+    let reached = page.take(&limits, |_, record| {
+        if count > 0 {
+            body.push(b',');
+        }
+        count += 1;
+        Shown::new(&topic, partition, record, values).write(&mut body);
+    })?;
+    let next = reached.first().copied().unwrap_or(offset);
+    let cursor = Cursor::of_topic(id, [(place, next)].into()).to_string();
+    let high_watermark = page.high_watermark(0).unwrap_or(next);
+    body.extend_from_slice(
+        format!(
+            "],\"next_offset\":\"{next}\",\"high_watermark\":\"{high_watermark}\",\"cursor\":\"{cursor}\"}}"
+        )
+        .as_bytes(),
+    );
+    let headers = [(header::CONTENT_TYPE, "application/json"), (header::CACHE_CONTROL, "no-store")];
+    Ok((headers, body).into_response())
+}
