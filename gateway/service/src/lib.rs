@@ -8,6 +8,7 @@
 mod api_keys;
 mod capabilities;
 mod gateway;
+mod groups;
 mod position;
 mod principal;
 mod produce;
@@ -17,10 +18,11 @@ mod session;
 mod tail;
 mod topics;
 
-pub use aquifer_client::Place;
+pub use aquifer_client::{GroupDescription, GroupListing, GroupMember, Place};
 pub use api_keys::{ApiKeys, InvalidApiKeys};
 pub use capabilities::Capabilities;
 pub use gateway::{Gateway, GatewaySettings};
+pub use groups::{Lag, Reset, ResetOffset};
 pub use position::{From, InvalidFrom, time_of, time_text};
 pub use principal::{Authenticator, Principal};
 pub use produce::{Appended, Record, RecordHeader, Sent};
