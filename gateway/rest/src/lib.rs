@@ -15,5 +15,6 @@ mod v1;
 
 pub use door::{Door, Ops};
 pub use ops::{Probe, Readiness};
+pub use axum::Router;
 pub use server::serve;
 pub use v1::openapi;

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use aquifer_cli::Format;
 use clap::{CommandFactory as _, Parser, Subcommand};
 
-use crate::{dev, log, server};
+use crate::{dev, gateway, log, server};
 
 /// Logs for the cloud: hot on disk, cold in object storage, spoken to in Kafka's protocol.
 #[derive(Debug, Parser)]
@@ -32,6 +32,10 @@ enum Command {
     #[command(after_help = "Examples:\n  aquifer server --config aquifer.toml\n  \
                             aquifer server --config aquifer.toml --set limits.idle=5m")]
     Server(ServerArguments),
+    /// Run a gateway alone: REST and gRPC in front of any Kafka cluster
+    #[command(after_help = "Examples:\n  aquifer gateway --bootstrap 127.0.0.1:9092\n  \
+                            aquifer gateway --bootstrap kafka:9092 --http-port 8081 --secret-file gateway.secret")]
+    Gateway(GatewayArguments),
     /// Look at configuration files, and at configs of running brokers
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -73,6 +77,26 @@ pub(crate) struct ServerArguments {
     pub(crate) set: Vec<String>,
 }
 
+/// What `aquifer gateway` takes.
+#[derive(Debug, clap::Args)]
+pub(crate) struct GatewayArguments {
+    /// The address for HTTP
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1")]
+    pub(crate) http_address: std::net::IpAddr,
+    /// The port for HTTP
+    #[arg(long, value_name = "H", default_value_t = 8080)]
+    pub(crate) http_port: u16,
+    /// What sessions are sealed with, the same file for all gateways that share work; a line a secret, the first seals.
+    /// Without it sessions end with this process
+    #[arg(long, value_name = "FILE")]
+    pub(crate) secret_file: Option<PathBuf>,
+    /// Let in only who has a key of this file: a name and a key a line
+    #[arg(long, value_name = "FILE")]
+    pub(crate) api_keys_file: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) reach: aquifer_cli::Reach,
+}
+
 #[derive(Debug, Subcommand)]
 enum ConfigCommand {
     /// Say what is wrong with a configuration file, the environment's overrides included
@@ -98,6 +122,7 @@ pub(crate) fn run() -> ExitCode {
         }
         Command::Dev(arguments) => dev::run(&arguments),
         Command::Server(arguments) => server::run(&arguments),
+        Command::Gateway(arguments) => gateway::run(&arguments),
         Command::Config(ConfigCommand::Check { file }) => server::check(&file),
         Command::Log(command) => match log::run(&command) {
             Ok(true) => Ok(()),

@@ -12,6 +12,7 @@ use aquifer_runtime::{Now, Runtime};
 use aquifer_types::NodeId;
 
 use crate::command::DevArguments;
+use crate::gateway::GatewaySecrets;
 use crate::logging;
 use crate::node::{Node, NodeSettings};
 use crate::server::run_until_stopped;
@@ -74,7 +75,12 @@ fn settings(arguments: &DevArguments, data_dir: &Path) -> NodeSettings {
         limits: Limits::default(),
         snapshot_entries: None,
     };
-    NodeSettings { listeners: vec![listener], http: local(arguments.http_port), node }
+    NodeSettings {
+        listeners: vec![listener],
+        http: local(arguments.http_port),
+        gateway: Some(GatewaySecrets::kept_in(data_dir)),
+        node,
+    }
 }
 
 /// What has a topic tiered.
@@ -125,11 +131,15 @@ fn tell(node: &Node, data_dir: &Path, temporary: bool, took: Duration) {
     let kept = if temporary { "in a temporary folder, gone at exit" } else { "kept" };
     println!("aquifer {}  development mode, 127.0.0.1 only", env!("CARGO_PKG_VERSION"));
     println!("  Kafka    {kafka}");
-    println!("  HTTP     http://{http}   /healthz  /readyz  /metrics");
+    println!("  HTTP     http://{http}/v1/docs   /healthz  /readyz  /metrics");
     println!("  Data     {} ({kept})", data_dir.display());
     println!("  Cluster  {}", node.cluster());
     println!("Try it, from another terminal:");
     println!("  echo 'hello' | kcat -b {kafka} -t demo -P");
     println!("  kcat -b {kafka} -t demo -C -o beginning -e");
+    println!(
+        "  curl -H 'content-type: application/json' http://{http}/v1/topics/demo/records -d '{{\"records\":[{{\"value_text\":\"hi\"}}]}}'"
+    );
+    println!("  curl 'http://{http}/v1/topics/demo/partitions/0/records?from=earliest'");
     println!("ready in {} ms; Ctrl-C stops", took.as_millis());
 }

@@ -6,6 +6,7 @@ mod command;
 mod command_test;
 mod config;
 mod dev;
+mod gateway;
 mod log;
 mod logging;
 mod node;

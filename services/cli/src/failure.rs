@@ -26,7 +26,8 @@ pub enum Exit {
 }
 
 /// A command did not do what it was asked to.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
 pub struct Failure {
     pub exit: Exit,
     pub message: String,

@@ -26,3 +26,4 @@ pub use command::{Command, refuse, run};
 pub use config::ConfigCommand;
 pub use failure::{Exit, Failure};
 pub use output::Format;
+pub use reach::Reach;

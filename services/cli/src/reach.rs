@@ -34,6 +34,11 @@ pub struct Reach {
 impl Reach {
     /// A client of the cluster that is meant.
     pub(crate) fn client(&self, runtime: &Runtime) -> Result<Client, Failure> {
+        self.client_named(runtime, Text::from_static("aquifer-cli"))
+    }
+
+    /// The same for a program that brokers are to know by a name of its own.
+    pub fn client_named(&self, runtime: &Runtime, client_id: Text) -> Result<Client, Failure> {
         let context = self.context()?;
         let credentials = context.login.map(|login| Credentials {
             mechanism: login.mechanism.into(),
@@ -41,7 +46,7 @@ impl Reach {
             password: login.password,
         });
         let connection = ConnectionSettings {
-            client_id: Text::from_static("aquifer-cli"),
+            client_id,
             connect_timeout: self.timeout,
             credentials,
             ..ConnectionSettings::default()

@@ -168,6 +168,25 @@ pub(super) static KEYS: &[Key] = {
             "How long the offsets of an empty group are kept.",
         ),
         key(
+            "gateway.enabled",
+            Switch,
+            Is("false"),
+            "Whether the HTTP port serves REST and gRPC to this node's cluster; `aquifer gateway` does so alone.",
+        ),
+        key(
+            "gateway.secret_file",
+            Path,
+            Unset("\"/etc/aquifer/gateway.secret\""),
+            "What sessions are sealed with, a line a secret, the first seals; the same for all gateways that share work. \
+             Made in data_dir without it.",
+        ),
+        key(
+            "gateway.api_keys_file",
+            Path,
+            Unset("\"/etc/aquifer/api-keys\""),
+            "Lets in over HTTP only who has a key of this file: a name and a key a line.",
+        ),
+        key(
             "tier.url",
             Text,
             Unset("\"s3://bucket/prefix\""),

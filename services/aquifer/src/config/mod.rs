@@ -19,6 +19,7 @@ pub(crate) use self::reference::text as reference;
 use self::source::Assignment;
 pub(crate) use self::source::Origin;
 use crate::logging::Format;
+use crate::gateway::{GatewaySecrets, SECRET_NAME};
 use crate::node::NodeSettings;
 
 /// What somebody wrote is not a configuration. It says what, where, and what to write instead.
@@ -230,7 +231,12 @@ impl Config {
             limits,
             snapshot_entries: None,
         };
-        Ok(NodeSettings { listeners, http: self.address("http").expect(SET), node })
+        let gateway = self.switch("gateway.enabled").then(|| GatewaySecrets {
+            secrets: self.path("gateway.secret_file").unwrap_or_else(|| node.data_dir.join(SECRET_NAME)),
+            is_made: self.path("gateway.secret_file").is_none(),
+            api_keys: self.path("gateway.api_keys_file"),
+        });
+        Ok(NodeSettings { listeners, http: self.address("http").expect(SET), gateway, node })
     }
 
     fn tier(&self) -> Option<aquifer_broker::TierSettings> {
