@@ -92,6 +92,8 @@ catalogue! {
         "stop its consumers first, or wait until their sessions end";
     GroupFenced "group_fenced" 409 ABORTED true "The member was fenced",
         "poll again: the session joins anew";
+    NotAssigned "not_assigned" 409 FAILED_PRECONDITION true "The session does not own the partition",
+        "poll first: assigned tells what the session owns, and that may change";
     SequenceGap "sequence_gap" 409 FAILED_PRECONDITION false "Records before these are missing",
         "send from the expected sequence on";
     IdempotencyConflict "idempotency_conflict" 422 FAILED_PRECONDITION false "The key was used for another request",

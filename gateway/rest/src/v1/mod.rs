@@ -1,9 +1,11 @@
 //! REST v1: each operation with its part of the OpenAPI document.
 
 mod document;
+mod groups;
 mod meta;
 mod produce;
 mod read;
+mod sessions;
 mod topics;
 
 use axum::Router;
@@ -25,6 +27,17 @@ fn described() -> OpenApiRouter<Door> {
         .routes(routes!(produce::produce_raw))
         .routes(routes!(produce::produce_batches))
         .routes(routes!(read::read_records))
+        .routes(routes!(sessions::open_session))
+        .routes(routes!(sessions::poll_session))
+        .routes(routes!(sessions::commit_session))
+        .routes(routes!(sessions::seek_session))
+        .routes(routes!(sessions::close_session))
+        .routes(routes!(groups::list_groups))
+        .routes(routes!(groups::get_group, groups::delete_group))
+        .routes(routes!(groups::list_group_members))
+        .routes(routes!(groups::get_group_lag))
+        .routes(routes!(groups::list_group_offsets))
+        .routes(routes!(groups::reset_group_offsets))
         .routes(routes!(meta::get_capabilities))
 }
 
