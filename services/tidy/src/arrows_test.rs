@@ -6,10 +6,14 @@ use crate::tree::{files, read};
 
 /// Every crate of the workspace and the crates of the workspace that its production code names.
 const ARROWS: &[(&str, &str)] = &[
-    ("gateway/rest", "runtime"),
+    ("gateway/rest", "gateway record runtime session types wire"),
+    ("gateway/service", "client record runtime session types wire"),
     ("gateway/session", "types"),
     ("loadtest", "client record runtime types wire"),
-    ("services/aquifer", "broker cli disk group hotlog net node quorum record rest runtime types"),
+    (
+        "services/aquifer",
+        "broker cli client disk gateway group hotlog net node quorum record rest runtime session types wire",
+    ),
     (
         "services/broker",
         "cold coordinator disk group hotlog manifest metadata net objects partition quorum record replica runtime tiering types wire",

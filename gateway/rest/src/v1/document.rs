@@ -2,6 +2,7 @@
 
 use axum::http::header;
 use axum::response::{Html, IntoResponse, Response};
+use serde_json::{Value, json};
 use utoipa::openapi::{ContactBuilder, InfoBuilder, LicenseBuilder, OpenApi, OpenApiBuilder, Server, Tag};
 
 /// Everything but the operations.
@@ -39,9 +40,42 @@ pub(super) fn frame() -> OpenApi {
 
 /// The document as it is served: indented, with a line end.
 pub(super) fn text(document: OpenApi) -> String {
-    let mut text = document.to_pretty_json().unwrap_or_default();
+    let mut document = serde_json::to_value(document).unwrap_or_default();
+    open(&mut document);
+    let operations = document["paths"].as_object_mut().into_iter().flat_map(|paths| paths.values_mut());
+    for operation in operations.filter_map(Value::as_object_mut).flat_map(|verbs| verbs.values_mut()) {
+        fail(&mut operation["responses"]);
+    }
+    let mut text = serde_json::to_string_pretty(&document).unwrap_or_default();
     text.push('\n');
     text
+}
+
+/// Says how every operation may fail, beside what it says itself.
+fn fail(responses: &mut Value) {
+    let content = json!({"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}});
+    let wait = json!({"Retry-After": {"description": "Seconds to wait", "schema": {"type": "integer", "format": "int32"}}});
+    for (status, description) in
+        [("429", "More is under way than is taken on"), ("503", "The cluster does not answer, or this gateway stops")]
+    {
+        responses[status] = json!({"description": description, "headers": wait, "content": content});
+    }
+    responses["default"] = json!({"description": "It was not done; `code` says why", "content": content});
+}
+
+/// Takes out that fields nobody knows are refused: requests with such are, and clients of older documents must not be
+/// surprised by answers.
+fn open(value: &mut Value) {
+    match value {
+        Value::Object(fields) => {
+            if fields.get("additionalProperties") == Some(&Value::Bool(false)) {
+                fields.remove("additionalProperties");
+            }
+            fields.values_mut().for_each(open);
+        }
+        Value::Array(items) => items.iter_mut().for_each(open),
+        _ => {}
+    }
 }
 
 pub(super) async fn serve(text: String) -> Response {

@@ -11,7 +11,7 @@ use aquifer_gateway::Code;
 use crate::caller::Caller;
 use crate::door::Door;
 use crate::extract::Named;
-use crate::problem::{Problem, Refused, catalogue};
+use crate::problem::{Refused, catalogue};
 
 /// What the cluster behind the gateway offers.
 #[derive(Serialize, ToSchema)]
@@ -33,11 +33,6 @@ pub(crate) struct Capabilities {
     get, path = "/v1/capabilities", operation_id = "getCapabilities", tag = "gateway",
     responses(
         (status = 200, description = "What the cluster behind this gateway offers", body = Capabilities),
-        (status = 429, description = "More is under way than is taken on", body = Problem, content_type = "application/problem+json",
-            headers(("Retry-After" = i32, description = "Seconds to wait"))),
-        (status = 503, description = "The cluster does not answer", body = Problem, content_type = "application/problem+json",
-            headers(("Retry-After" = i32, description = "Seconds to wait"))),
-        (status = "default", description = "The cluster does not say", body = Problem, content_type = "application/problem+json"),
     ),
 )]
 pub(crate) async fn get_capabilities(

@@ -92,11 +92,6 @@ impl From<Result<Appended, Refusal>> for ProduceResult {
     responses(
         (status = 200, description = "Every record was appended", body = ProduceResponse),
         (status = 207, description = "Some records were appended", body = ProduceResponse),
-        (status = 429, description = "More is under way than is taken on", body = Problem, content_type = "application/problem+json",
-            headers(("Retry-After" = i32, description = "Seconds to wait"))),
-        (status = 503, description = "The cluster does not answer", body = Problem, content_type = "application/problem+json",
-            headers(("Retry-After" = i32, description = "Seconds to wait"))),
-        (status = "default", description = "Nothing was appended", body = Problem, content_type = "application/problem+json"),
     ),
 )]
 pub(crate) async fn produce_records(
@@ -129,11 +124,6 @@ pub(crate) async fn produce_records(
     request_body(content = Blob, content_type = "application/octet-stream", description = "The value"),
     responses(
         (status = 200, description = "The record was appended", body = ProduceResponse),
-        (status = 429, description = "More is under way than is taken on", body = Problem, content_type = "application/problem+json",
-            headers(("Retry-After" = i32, description = "Seconds to wait"))),
-        (status = 503, description = "The cluster does not answer", body = Problem, content_type = "application/problem+json",
-            headers(("Retry-After" = i32, description = "Seconds to wait"))),
-        (status = "default", description = "Nothing was appended", body = Problem, content_type = "application/problem+json"),
     ),
 )]
 pub(crate) async fn produce_raw(
@@ -172,11 +162,6 @@ pub(crate) async fn produce_raw(
     request_body(content = Blob, content_type = "application/vnd.kafka.recordbatch", description = "The batches"),
     responses(
         (status = 200, description = "Where each batch begins", body = ProduceResponse),
-        (status = 429, description = "More is under way than is taken on", body = Problem, content_type = "application/problem+json",
-            headers(("Retry-After" = i32, description = "Seconds to wait"))),
-        (status = 503, description = "The cluster does not answer", body = Problem, content_type = "application/problem+json",
-            headers(("Retry-After" = i32, description = "Seconds to wait"))),
-        (status = "default", description = "The batches were not all appended", body = Problem, content_type = "application/problem+json"),
     ),
 )]
 pub(crate) async fn produce_batches(

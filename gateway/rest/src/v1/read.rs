@@ -32,12 +32,12 @@ pub(crate) struct ReadQuery {
     #[param(nullable = false, default = "earliest")]
     pub(crate) from: Option<String>,
     /// Of keys, values and headers; the first record comes however large it is. At most 33554432.
-    #[param(nullable = false, default = 1_048_576)]
+    #[param(value_type = Option<i32>, nullable = false, default = 1_048_576)]
     pub(crate) max_bytes: Option<usize>,
-    #[param(nullable = false, default = 10_000)]
+    #[param(value_type = Option<i32>, nullable = false, default = 10_000)]
     pub(crate) max_records: Option<usize>,
     /// How long to wait for the first record. At most 60000.
-    #[param(nullable = false, default = 0)]
+    #[param(value_type = Option<i32>, nullable = false, default = 0)]
     pub(crate) wait_ms: Option<u64>,
     /// How values are shown.
     #[param(nullable = false, inline)]
@@ -123,11 +123,6 @@ pub(crate) fn positions_in(text: &str, topic: TopicId) -> Result<Positions, Refu
     responses(
         (status = 200, description = "Records, none if there were none in time", body = ReadResponse),
         (status = 416, description = "The offset is not in the partition", body = Problem, content_type = "application/problem+json"),
-        (status = 429, description = "More is under way than is taken on", body = Problem, content_type = "application/problem+json",
-            headers(("Retry-After" = i32, description = "Seconds to wait"))),
-        (status = 503, description = "The cluster does not answer", body = Problem, content_type = "application/problem+json",
-            headers(("Retry-After" = i32, description = "Seconds to wait"))),
-        (status = "default", description = "Nothing was read", body = Problem, content_type = "application/problem+json"),
     ),
 )]
 pub(crate) async fn read_records(

@@ -52,7 +52,7 @@ pub(crate) struct OpenSessionRequest {
     from: Option<String>,
     /// How long the session lives without a request, from 10000 to 1800000; the answer says what is in force.
     #[serde(default)]
-    #[schema(nullable = false, default = 60_000)]
+    #[schema(value_type = Option<i32>, nullable = false, default = 60_000)]
     ttl_ms: Option<u64>,
     /// Who opens again under this id gets the same member of the group, not another one.
     #[serde(default)]
@@ -98,7 +98,7 @@ pub(crate) struct PollSessionRequest {
     max_bytes: Option<usize>,
     /// How long to wait for the first record. At most 60000, and half of the session's `ttl_ms`.
     #[serde(default)]
-    #[schema(nullable = false, default = 0)]
+    #[schema(value_type = Option<i32>, nullable = false, default = 0)]
     wait_ms: Option<u64>,
     #[serde(default)]
     #[schema(nullable = false)]

@@ -163,11 +163,6 @@ pub(crate) fn page<T>(
     get, path = "/v1/topics", operation_id = "listTopics", tag = "topics", params(PageQuery),
     responses(
         (status = 200, description = "Topics by name", body = TopicPage),
-        (status = 429, description = "More is under way than is taken on", body = Problem, content_type = "application/problem+json",
-            headers(("Retry-After" = i32, description = "Seconds to wait"))),
-        (status = 503, description = "The cluster does not answer", body = Problem, content_type = "application/problem+json",
-            headers(("Retry-After" = i32, description = "Seconds to wait"))),
-        (status = "default", description = "No topics are told", body = Problem, content_type = "application/problem+json"),
     ),
 )]
 pub(crate) async fn list_topics(
@@ -186,11 +181,6 @@ pub(crate) async fn list_topics(
     responses(
         (status = 200, description = "The topic with its configs", body = Topic),
         (status = 404, description = "The topic is not there", body = Problem, content_type = "application/problem+json"),
-        (status = 429, description = "More is under way than is taken on", body = Problem, content_type = "application/problem+json",
-            headers(("Retry-After" = i32, description = "Seconds to wait"))),
-        (status = 503, description = "The cluster does not answer", body = Problem, content_type = "application/problem+json",
-            headers(("Retry-After" = i32, description = "Seconds to wait"))),
-        (status = "default", description = "The topic is not told", body = Problem, content_type = "application/problem+json"),
     ),
 )]
 pub(crate) async fn get_topic(
@@ -212,11 +202,6 @@ pub(crate) async fn get_topic(
         (status = 200, description = "The topic was there, just so", body = Topic),
         (status = 201, description = "The topic was created", body = Topic),
         (status = 409, description = "The topic is there and differs", body = Problem, content_type = "application/problem+json"),
-        (status = 429, description = "More is under way than is taken on", body = Problem, content_type = "application/problem+json",
-            headers(("Retry-After" = i32, description = "Seconds to wait"))),
-        (status = 503, description = "The cluster does not answer", body = Problem, content_type = "application/problem+json",
-            headers(("Retry-After" = i32, description = "Seconds to wait"))),
-        (status = "default", description = "The topic was not created", body = Problem, content_type = "application/problem+json"),
     ),
 )]
 pub(crate) async fn create_topic(
@@ -251,11 +236,6 @@ pub(crate) async fn create_topic(
     responses(
         (status = 200, description = "The topic as it is after that", body = Topic),
         (status = 404, description = "The topic is not there", body = Problem, content_type = "application/problem+json"),
-        (status = 429, description = "More is under way than is taken on", body = Problem, content_type = "application/problem+json",
-            headers(("Retry-After" = i32, description = "Seconds to wait"))),
-        (status = 503, description = "The cluster does not answer", body = Problem, content_type = "application/problem+json",
-            headers(("Retry-After" = i32, description = "Seconds to wait"))),
-        (status = "default", description = "The change was not made", body = Problem, content_type = "application/problem+json"),
     ),
 )]
 pub(crate) async fn change_topic(
@@ -281,11 +261,6 @@ pub(crate) async fn change_topic(
     responses(
         (status = 204, description = "The topic is gone"),
         (status = 404, description = "The topic is not there", body = Problem, content_type = "application/problem+json"),
-        (status = 429, description = "More is under way than is taken on", body = Problem, content_type = "application/problem+json",
-            headers(("Retry-After" = i32, description = "Seconds to wait"))),
-        (status = 503, description = "The cluster does not answer", body = Problem, content_type = "application/problem+json",
-            headers(("Retry-After" = i32, description = "Seconds to wait"))),
-        (status = "default", description = "The topic was not deleted", body = Problem, content_type = "application/problem+json"),
     ),
 )]
 pub(crate) async fn delete_topic(
