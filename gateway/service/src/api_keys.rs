@@ -80,9 +80,6 @@ mod api_keys_test {
         assert_eq!(refused("# nobody\n"), Some(InvalidApiKeys::Empty));
         assert_eq!(refused("alice\n"), Some(InvalidApiKeys::Line(1)));
         assert_eq!(refused("\nalice short\n"), Some(InvalidApiKeys::Short(2)));
-        assert_eq!(
-            refused("alice 0123456789abcdef\nbob 0123456789abcdef"),
-            Some(InvalidApiKeys::Twice(2))
-        );
+        assert_eq!(refused("alice 0123456789abcdef\nbob 0123456789abcdef"), Some(InvalidApiKeys::Twice(2)));
     }
 }

@@ -383,8 +383,7 @@ pub(crate) async fn reset_group_offsets(
     let taken = take(&door.gateway, &headers, body).await?;
     let wanted: ResetOffsetsRequest = read_json(&taken.bytes)?;
     let places = wanted.partitions.into_iter();
-    let places =
-        places.map(|named| (named.topic.as_str().into(), PartitionIndex(named.partition))).collect();
+    let places = places.map(|named| (named.topic.as_str().into(), PartitionIndex(named.partition))).collect();
     let to = wanted.to.place()?;
     let reset = Reset { topics: wanted.topics, places, to, dry_run: wanted.dry_run };
     let moved = door.gateway.reset_group(&group, &reset).await?;

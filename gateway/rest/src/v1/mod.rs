@@ -3,7 +3,9 @@
 mod document;
 mod groups;
 mod meta;
+mod once;
 mod produce;
+mod producers;
 mod read;
 mod sessions;
 mod topics;
@@ -26,6 +28,7 @@ fn described() -> OpenApiRouter<Door> {
         .routes(routes!(produce::produce_records))
         .routes(routes!(produce::produce_raw))
         .routes(routes!(produce::produce_batches))
+        .routes(routes!(producers::open_producer))
         .routes(routes!(read::read_records))
         .routes(routes!(sessions::open_session))
         .routes(routes!(sessions::poll_session))

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use aquifer_gateway::{Code, From, Held, Moved, NewSession, Place, PollRequest as Poll, ReadLimits, Target, time_text};
+use aquifer_gateway::{
+    Code, From, Held, Moved, NewSession, Place, PollRequest as Poll, ReadLimits, Target, time_text,
+};
 use aquifer_types::TimestampMs;
 use axum::Json;
 use axum::body::Body;
@@ -245,7 +247,8 @@ impl TextOrNumber {
 
 pub(crate) fn partitions(places: Vec<Place>) -> Vec<TopicPartition> {
     let all = places.into_iter();
-    all.map(|(topic, partition)| TopicPartition { topic: topic.to_string(), partition: partition.0 }).collect()
+    all.map(|(topic, partition)| TopicPartition { topic: topic.to_string(), partition: partition.0 })
+        .collect()
 }
 
 fn offsets(committed: Vec<(Place, aquifer_types::Offset)>) -> Vec<TopicPartitionOffset> {
@@ -370,7 +373,8 @@ pub(crate) async fn poll_session(
     // A poll that waits holds no room for a body that is read.
     drop(taken);
     let limits = wanted.limits()?;
-    let poll = Poll { token: &wanted.token, ack: wanted.ack.as_deref(), after: wanted.after.as_deref(), limits };
+    let poll =
+        Poll { token: &wanted.token, ack: wanted.ack.as_deref(), after: wanted.after.as_deref(), limits };
     let mut polled = door.gateway.poll_session(&caller, &poll).await?;
     let values = wanted.values.unwrap_or_default();
     let mut body = Vec::with_capacity(1024);
@@ -454,8 +458,7 @@ pub(crate) async fn seek_session(
     for SeekPosition { topic, partition, from } in wanted.positions {
         targets.push(Target { topic, partition, from: from.place()? });
     }
-    let held =
-        door.gateway.seek_session(&caller, &wanted.token, wanted.after.as_deref(), &targets).await?;
+    let held = door.gateway.seek_session(&caller, &wanted.token, wanted.after.as_deref(), &targets).await?;
     Ok(Json(SeekSessionResponse {
         cursor: held.cursor,
         token: held.token,

@@ -3,5 +3,6 @@
 mod bad_input;
 mod http;
 mod process;
+mod producers;
 mod records;
 mod streams;
