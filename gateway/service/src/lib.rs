@@ -7,6 +7,7 @@
 
 mod api_keys;
 mod capabilities;
+mod follow;
 mod gateway;
 mod groups;
 mod position;
@@ -22,6 +23,7 @@ mod topics;
 pub use api_keys::{ApiKeys, InvalidApiKeys};
 pub use aquifer_client::{GroupDescription, GroupListing, GroupMember, Place};
 pub use capabilities::Capabilities;
+pub use follow::{Follower, Next};
 pub use gateway::{Gateway, GatewaySettings};
 pub use groups::{Lag, Reset, ResetOffset};
 pub use position::{From, InvalidFrom, time_of, time_text};

@@ -12,6 +12,7 @@ mod completion;
 mod config;
 mod consume;
 mod context;
+mod curl;
 mod failure;
 mod group;
 mod moment;

@@ -151,7 +151,7 @@ impl Drive {
     }
 }
 
-pub(super) fn refused_cursor(error: CursorError) -> Refusal {
+pub(crate) fn refused_cursor(error: CursorError) -> Refusal {
     let code = match error {
         CursorError::Malformed | CursorError::TooLong => Code::InvalidCursor,
         CursorError::OtherTopic | CursorError::OtherGroup | CursorError::OfGroup | CursorError::OfTopic => {

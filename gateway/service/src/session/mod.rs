@@ -12,7 +12,7 @@ mod poll;
 mod requests;
 
 pub use drive::Held;
-pub(crate) use drive::refused_token;
+pub(crate) use drive::{refused_cursor, refused_token};
 pub use open::{NewSession, Opened};
 pub use poll::{Moved, PollRequest, Polled};
 pub use requests::{Acknowledged, Target};

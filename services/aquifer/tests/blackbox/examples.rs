@@ -22,8 +22,8 @@ fn run(name: &str, environment: &[(&str, &Path)]) -> String {
     let (data, folder) = (data_dir(), data_dir());
     let node = Node::start(data.path());
     let (language, block) = example(name);
-    let block = block.replace("127.0.0.1:9092", &node.kafka);
-    assert!(block.contains(&node.kafka), "{name} talks to another node");
+    let block = block.replace("127.0.0.1:9092", &node.kafka).replace("127.0.0.1:8080", &node.http);
+    assert!(block.contains(&node.kafka) || block.contains(&node.http), "{name} talks to another node");
     let mut command = Command::new("timeout");
     command.arg("120");
     match language.as_str() {
@@ -76,4 +76,50 @@ fn state_is_what_a_compacted_topic_says_last() {
     let Some(home) = installed("kafka-python", &["python3"]) else { return };
     let printed = run("event sourcing", &[("PYTHONPATH", &home.join("packages"))]);
     assert_eq!(printed, "{'ann': '7'}\n");
+}
+
+#[test]
+fn records_go_in_and_come_out_over_http() {
+    if skip_without("curl") || skip_without("jq") {
+        return;
+    }
+    let printed = run("http records", &[]);
+    assert!(
+        printed.contains(
+            r#"{"results":[{"partition":0,"offset":"0"},{"partition":0,"offset":"1"}],"failed":0}"#
+        ),
+        "{printed}"
+    );
+    assert!(printed.contains(r#""value_json":{"item":7}"#) && printed.contains("hello\n2\nc."), "{printed}");
+}
+
+#[test]
+fn requests_are_sent_again_over_http() {
+    if skip_without("curl") || skip_without("jq") {
+        return;
+    }
+    let printed = run("http once", &[]);
+    assert_eq!(printed.matches(r#""offset":"0""#).count(), 2, "{printed}");
+    assert_eq!(printed.matches(r#""offset":"2""#).count(), 2, "{printed}");
+    assert_eq!(printed.matches(r#""duplicate":true"#).count(), 3, "{printed}");
+}
+
+#[test]
+fn a_group_is_joined_polled_and_left_over_http() {
+    if skip_without("curl") || skip_without("jq") {
+        return;
+    }
+    let printed = run("http group", &[]);
+    assert!(printed.contains("one\n") && printed.contains("two\n"), "{printed}");
+    assert!(printed.contains(r#"["jobs","#), "{printed}");
+}
+
+#[test]
+fn a_topic_is_followed_over_http() {
+    if skip_without("curl") || skip_without("jq") {
+        return;
+    }
+    let printed = run("http follow", &[]);
+    assert!(printed.contains(r#"{"partition":0,"offset":"4"}"#), "{printed}");
+    assert!(printed.ends_with("{\"n\":1}\n{\"n\":2}\n{\"n\":3}\n{\"n\":4}\n{\"n\":5}\n"), "{printed}");
 }

@@ -45,6 +45,9 @@ struct Reading<'a> {
 
 pub(crate) async fn run(arguments: &ConsumeArguments) -> Result<(), Failure> {
     let runtime = Runtime::real();
+    if let Some(base) = &arguments.reach.curl {
+        return crate::curl::print(base, arguments.requests(runtime.now().wall));
+    }
     let client = arguments.reach.client(&runtime)?;
     let start = arguments.from.start(runtime.now().wall);
     let mut places = Vec::new();

@@ -3,6 +3,7 @@
 mod arguments;
 mod change;
 mod configs;
+mod curl;
 mod offsets;
 mod view;
 
@@ -13,6 +14,9 @@ use aquifer_runtime::Runtime;
 use crate::failure::Failure;
 
 pub(crate) async fn run(command: &TopicCommand) -> Result<(), Failure> {
+    if let Some(base) = &command.reach().curl {
+        return crate::curl::print(base, command.requests());
+    }
     let runtime = Runtime::real();
     match command {
         TopicCommand::List(arguments) => view::list(&runtime, arguments).await,
