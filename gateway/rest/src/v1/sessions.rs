@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use aquifer_gateway::{Code, From, Held, Moved, NewSession, Place, PollRequest as Poll, ReadLimits, Target, time_text};
+use aquifer_gateway::{
+    Code, From, Held, Moved, NewSession, Place, PollRequest as Poll, ReadLimits, Target, time_text,
+};
 use aquifer_types::TimestampMs;
 use axum::Json;
 use axum::body::Body;
@@ -245,7 +247,8 @@ impl TextOrNumber {
 
 pub(crate) fn partitions(places: Vec<Place>) -> Vec<TopicPartition> {
     let all = places.into_iter();
-    all.map(|(topic, partition)| TopicPartition { topic: topic.to_string(), partition: partition.0 }).collect()
+    all.map(|(topic, partition)| TopicPartition { topic: topic.to_string(), partition: partition.0 })
+        .collect()
 }
 
 fn offsets(committed: Vec<(Place, aquifer_types::Offset)>) -> Vec<TopicPartitionOffset> {
@@ -305,11 +308,6 @@ impl BehindRecords {
     responses(
         (status = 200, description = "The session is open", body = OpenSessionResponse),
         (status = 404, description = "A topic is not there", body = Problem, content_type = "application/problem+json"),
-        (status = 429, description = "More is under way than is taken on", body = Problem, content_type = "application/problem+json",
-            headers(("Retry-After" = i32, description = "Seconds to wait"))),
-        (status = 503, description = "The cluster does not answer", body = Problem, content_type = "application/problem+json",
-            headers(("Retry-After" = i32, description = "Seconds to wait"))),
-        (status = "default", description = "No session was opened", body = Problem, content_type = "application/problem+json"),
     ),
 )]
 pub(crate) async fn open_session(
@@ -351,11 +349,6 @@ pub(crate) async fn open_session(
         (status = 200, description = "Records, none if there were none in time", body = PollSessionResponse),
         (status = 409, description = "The cursor is of another group, or the member is contended for", body = Problem, content_type = "application/problem+json"),
         (status = 410, description = "The session is over", body = Problem, content_type = "application/problem+json"),
-        (status = 429, description = "More is under way than is taken on", body = Problem, content_type = "application/problem+json",
-            headers(("Retry-After" = i32, description = "Seconds to wait"))),
-        (status = 503, description = "The cluster does not answer", body = Problem, content_type = "application/problem+json",
-            headers(("Retry-After" = i32, description = "Seconds to wait"))),
-        (status = "default", description = "Nothing was read", body = Problem, content_type = "application/problem+json"),
     ),
 )]
 pub(crate) async fn poll_session(
@@ -370,7 +363,8 @@ pub(crate) async fn poll_session(
     // A poll that waits holds no room for a body that is read.
     drop(taken);
     let limits = wanted.limits()?;
-    let poll = Poll { token: &wanted.token, ack: wanted.ack.as_deref(), after: wanted.after.as_deref(), limits };
+    let poll =
+        Poll { token: &wanted.token, ack: wanted.ack.as_deref(), after: wanted.after.as_deref(), limits };
     let mut polled = door.gateway.poll_session(&caller, &poll).await?;
     let values = wanted.values.unwrap_or_default();
     let mut body = Vec::with_capacity(1024);
@@ -398,11 +392,6 @@ pub(crate) async fn poll_session(
     responses(
         (status = 200, description = "What is committed", body = CommitSessionResponse),
         (status = 410, description = "The session is over", body = Problem, content_type = "application/problem+json"),
-        (status = 429, description = "More is under way than is taken on", body = Problem, content_type = "application/problem+json",
-            headers(("Retry-After" = i32, description = "Seconds to wait"))),
-        (status = 503, description = "The cluster does not answer", body = Problem, content_type = "application/problem+json",
-            headers(("Retry-After" = i32, description = "Seconds to wait"))),
-        (status = "default", description = "Nothing was committed", body = Problem, content_type = "application/problem+json"),
     ),
 )]
 pub(crate) async fn commit_session(
@@ -434,11 +423,6 @@ pub(crate) async fn commit_session(
         (status = 200, description = "A cursor that reads on there", body = SeekSessionResponse),
         (status = 409, description = "The session does not own the partition", body = Problem, content_type = "application/problem+json"),
         (status = 410, description = "The session is over", body = Problem, content_type = "application/problem+json"),
-        (status = 429, description = "More is under way than is taken on", body = Problem, content_type = "application/problem+json",
-            headers(("Retry-After" = i32, description = "Seconds to wait"))),
-        (status = 503, description = "The cluster does not answer", body = Problem, content_type = "application/problem+json",
-            headers(("Retry-After" = i32, description = "Seconds to wait"))),
-        (status = "default", description = "There is no such place", body = Problem, content_type = "application/problem+json"),
     ),
 )]
 pub(crate) async fn seek_session(
@@ -454,8 +438,7 @@ pub(crate) async fn seek_session(
     for SeekPosition { topic, partition, from } in wanted.positions {
         targets.push(Target { topic, partition, from: from.place()? });
     }
-    let held =
-        door.gateway.seek_session(&caller, &wanted.token, wanted.after.as_deref(), &targets).await?;
+    let held = door.gateway.seek_session(&caller, &wanted.token, wanted.after.as_deref(), &targets).await?;
     Ok(Json(SeekSessionResponse {
         cursor: held.cursor,
         token: held.token,
@@ -473,11 +456,6 @@ pub(crate) async fn seek_session(
     request_body(content = CloseSessionRequest, content_type = "application/json", description = "What was dealt with"),
     responses(
         (status = 200, description = "The session is closed", body = CloseSessionResponse),
-        (status = 429, description = "More is under way than is taken on", body = Problem, content_type = "application/problem+json",
-            headers(("Retry-After" = i32, description = "Seconds to wait"))),
-        (status = 503, description = "The cluster does not answer", body = Problem, content_type = "application/problem+json",
-            headers(("Retry-After" = i32, description = "Seconds to wait"))),
-        (status = "default", description = "The session was not closed", body = Problem, content_type = "application/problem+json"),
     ),
 )]
 pub(crate) async fn close_session(

@@ -59,7 +59,8 @@ impl Drive {
         presented: Presented<'_>,
     ) -> Result<Drive, Refusal> {
         let read = |text: Option<&str>| {
-            text.map(|text| Cursor::parse(text).and_then(|cursor| cursor.in_group(&session.group))).transpose()
+            text.map(|text| Cursor::parse(text).and_then(|cursor| cursor.in_group(&session.group)))
+                .transpose()
         };
         let ack = read(presented.ack).map_err(refused_cursor)?.unwrap_or_default();
         let after = read(presented.after).map_err(refused_cursor)?;
@@ -85,7 +86,8 @@ impl Drive {
                     self.poll.committed_are(&committed.map_err(refused)?);
                 }
                 Step::FindStarts(partitions) => {
-                    let known = partitions.iter().filter_map(|place| Some((*place, self.names.place(*place)?)));
+                    let known =
+                        partitions.iter().filter_map(|place| Some((*place, self.names.place(*place)?)));
                     let (ids, places): (Vec<_>, Vec<_>) = known.unzip();
                     let found = self.gateway.resolve_all(&places, &self.start()).await?;
                     let found = ids.into_iter().zip(found);
@@ -129,8 +131,7 @@ impl Drive {
     pub(super) fn held(&self, sought: &Positions) -> Held {
         let mut outcome = self.poll.outcome();
         outcome.positions.extend(sought);
-        let expires_at =
-            TimestampMs(self.gateway.runtime().now().wall.0 + i64::from(self.session().ttl_ms));
+        let expires_at = TimestampMs(self.gateway.runtime().now().wall.0 + i64::from(self.session().ttl_ms));
         let assigned = self.names.places(outcome.assigned.keys());
         let session = Session {
             epoch: outcome.epoch,

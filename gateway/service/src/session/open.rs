@@ -110,9 +110,12 @@ fn check(new: &NewSession) -> Result<StartAt, Refusal> {
     }
     let names = [("session_id", &new.session_id), ("instance_id", &new.instance_id)];
     for (field, name) in names {
-        let is_bad = |name: &String| name.is_empty() || name.len() > NAME_BYTES_MAX || name.contains(char::is_control);
+        let is_bad =
+            |name: &String| name.is_empty() || name.len() > NAME_BYTES_MAX || name.contains(char::is_control);
         if name.as_ref().is_some_and(is_bad) {
-            return invalid(format!("{field} is empty, longer than {NAME_BYTES_MAX} bytes or not plain text"));
+            return invalid(format!(
+                "{field} is empty, longer than {NAME_BYTES_MAX} bytes or not plain text"
+            ));
         }
     }
     match new.from {
@@ -120,7 +123,8 @@ fn check(new: &NewSession) -> Result<StartAt, Refusal> {
         From::Latest => Ok(StartAt::Latest),
         From::Time(time) => Ok(StartAt::Time(time)),
         _ => {
-            let detail = "a session begins at earliest, latest, or @ and a time; sessions:seek goes elsewhere";
+            let detail =
+                "a session begins at earliest, latest, or @ and a time; sessions:seek goes elsewhere";
             Err(Refusal::new(Code::InvalidPosition, detail))
         }
     }

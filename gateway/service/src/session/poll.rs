@@ -87,9 +87,8 @@ impl Polled {
     /// Reads what is there, or what comes within the wait.
     async fn look(&mut self, gateway: &Gateway, wait: Duration) -> Result<(), Refusal> {
         let named = self.drive.poll.positions().iter();
-        let mut wanted: Vec<_> = named
-            .filter_map(|(id, offset)| Some((*id, self.drive.names.place(*id)?, *offset)))
-            .collect();
+        let mut wanted: Vec<_> =
+            named.filter_map(|(id, offset)| Some((*id, self.drive.names.place(*id)?, *offset))).collect();
         // Every partition comes first in its turn, and the same request begins with the same one.
         let turn: i64 = wanted.iter().map(|(_, _, offset)| offset.0 % 65_536).sum();
         let first = usize::try_from(turn).unwrap_or_default().checked_rem(wanted.len()).unwrap_or_default();

@@ -4,4 +4,7 @@ mod bad_input;
 mod http;
 mod process;
 mod records;
+mod session;
+mod session_chaos;
+mod sessions;
 mod streams;
