@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use aquifer_client::Place;
 use aquifer_record::Record;
-use aquifer_session::{Intent, Positions};
+use aquifer_session::{Intent, Positions, Progress, Session};
 use aquifer_types::{Offset, TopicPartition};
 
-use super::drive::{Drive, Held, Presented};
+use super::drive::{Drive, Held, progress};
 use crate::gateway::Gateway;
 use crate::principal::Principal;
 use crate::read::{Page, ReadLimits};
@@ -56,12 +56,23 @@ impl Gateway {
         request: &PollRequest<'_>,
     ) -> Result<Polled, Refusal> {
         let session = self.present(caller, request.token).await?;
+        let ack = progress(&session.group, request.ack)?.unwrap_or_default();
+        let after = progress(&session.group, request.after)?;
+        self.poll_with(session, &ack, after.as_ref(), request.limits).await
+    }
+
+    pub(crate) async fn poll_with(
+        &self,
+        session: Session,
+        ack: &Progress,
+        after: Option<&Progress>,
+        limits: ReadLimits,
+    ) -> Result<Polled, Refusal> {
         // Whoever asks again with the same token must find it valid.
         let half = Duration::from_millis(u64::try_from(session.ttl_ms).unwrap_or_default()) / 2;
-        let limits = ReadLimits { wait: request.limits.wait.min(half), ..request.limits };
+        let limits = ReadLimits { wait: limits.wait.min(half), ..limits };
         let until = self.runtime().now().monotonic.plus(limits.wait);
-        let presented = Presented { ack: request.ack, after: request.after };
-        let drive = Drive::begin(self, session, Intent::Read, presented).await?;
+        let drive = Drive::begin(self, session, Intent::Read, ack, after).await;
         let mut polled = Polled { drive, page: Page::default(), limits, read: Vec::new(), moved: Vec::new() };
         loop {
             polled.drive.settle().await?;
@@ -141,6 +152,11 @@ impl Polled {
     #[must_use]
     pub fn held(&self) -> Held {
         self.drive.held(&Positions::new())
+    }
+
+    /// The session and its positions from here on.
+    pub(crate) fn next(&self) -> (Session, Progress) {
+        self.drive.next()
     }
 
     /// Whether it ended early because this node is about to stop.
