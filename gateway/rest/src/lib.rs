@@ -14,8 +14,8 @@ mod server;
 mod stream;
 mod v1;
 
+pub use axum::Router;
 pub use door::{Door, Ops};
 pub use ops::{Probe, Readiness};
-pub use axum::Router;
 pub use server::serve;
 pub use v1::openapi;

@@ -86,14 +86,19 @@ fn as_it_stands<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<&'d
 impl<'a> NewRecord<'a> {
     /// The record that is meant, or in what it is none.
     pub(crate) fn read(self) -> Result<aquifer_gateway::Record<'a>, String> {
-        let key = one_of("key", [self.key_text.map(text), self.key_base64.map(|it| base64("key", &it)).transpose()?])?;
+        let key = one_of(
+            "key",
+            [self.key_text.map(text), self.key_base64.map(|it| base64("key", &it)).transpose()?],
+        )?;
         let json = self.value_json.map(|raw| Cow::Borrowed(raw.get().as_bytes()));
         let base = self.value_base64.map(|it| base64("value", &it)).transpose()?;
         let value = one_of("value", [self.value_text.map(text), json, base])?;
         match (&value, self.tombstone) {
             (Some(_), true) => return Err("has a value and says that it has none (tombstone)".to_owned()),
             (None, false) => {
-                return Err("has no value_text, value_json or value_base64; tombstone: true means that".to_owned());
+                return Err(
+                    "has no value_text, value_json or value_base64; tombstone: true means that".to_owned()
+                );
             }
             _ => {}
         }
@@ -236,10 +241,18 @@ impl<'de> Deserialize<'de> for Number {
 }
 
 impl<'a> Shown<'a> {
-    pub(crate) fn new(topic: &'a str, partition: i32, record: &aquifer_record::Record<'a>, values: Values) -> Shown<'a> {
+    pub(crate) fn new(
+        topic: &'a str,
+        partition: i32,
+        record: &aquifer_record::Record<'a>,
+        values: Values,
+    ) -> Shown<'a> {
         let base64 = values == Values::Base64;
         let (key_text, key_base64) = show(record.key, base64);
-        let json = record.value.filter(|_| values == Values::Json).and_then(|value| serde_json::from_slice(value).ok());
+        let json = record
+            .value
+            .filter(|_| values == Values::Json)
+            .and_then(|value| serde_json::from_slice(value).ok());
         let (value_text, value_base64) = match json {
             Some(_) => (None, None),
             None => show(record.value, base64),
@@ -330,7 +343,10 @@ mod record_test {
     #[test]
     fn numbers_are_read_as_text_and_as_numbers_and_written_as_text() {
         assert_eq!(serde_json::from_str::<Number>("12").ok(), Some(Number(12)));
-        assert_eq!(serde_json::from_str::<Number>("\"9007199254740993\"").ok(), Some(Number(9_007_199_254_740_993)));
+        assert_eq!(
+            serde_json::from_str::<Number>("\"9007199254740993\"").ok(),
+            Some(Number(9_007_199_254_740_993))
+        );
         assert!(serde_json::from_str::<Number>("\"1.5\"").is_err());
         assert_eq!(serde_json::to_string(&Number(7)).ok().as_deref(), Some("\"7\""));
     }

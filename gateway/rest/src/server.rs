@@ -37,7 +37,10 @@ fn router(ops: &Ops, runtime: &Runtime, gateway: Option<(Door, Router)>) -> Rout
     let own = ops::routes().with_state(ops.clone());
     let all = match gateway {
         None => own,
-        Some((door, beside)) => own.merge(v1::routes().merge(stream::routes()).merge(confluent::routes()).with_state(door)).merge(beside),
+        Some((door, beside)) => {
+            let own_api = v1::routes().merge(stream::routes());
+            own.merge(own_api.merge(confluent::routes()).with_state(door)).merge(beside)
+        }
     };
     let labels = Labels { runtime: runtime.clone(), draining: ops.draining.clone() };
     all.fallback(|| async { Refused::new(Code::UnknownRoute, "nothing is served at this path") })
@@ -61,7 +64,11 @@ pub async fn serve(
     let room = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     let mut builder = Builder::new(TokioExecutor::new());
     builder.http1().timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT);
-    builder.http2().timer(TokioTimer::new()).max_concurrent_streams(STREAMS_MAX).keep_alive_interval(HEAD_TIMEOUT);
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(STREAMS_MAX)
+        .keep_alive_interval(HEAD_TIMEOUT);
     loop {
         let accepted = tokio::select! {
             biased;

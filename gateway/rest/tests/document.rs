@@ -39,8 +39,12 @@ fn every_operation_is_one_that_generators_make_a_good_method_of() {
         assert_eq!(operation["tags"].as_array().map(Vec::len), Some(1), "{place}");
         let responses = operation["responses"].as_object().expect("responses");
         for (status, response) in responses {
-            assert!(response["description"].as_str().is_some_and(|text| !text.is_empty()), "{place} {status}");
-            let media: Vec<&String> = response["content"].as_object().map_or(Vec::new(), |it| it.keys().collect());
+            assert!(
+                response["description"].as_str().is_some_and(|text| !text.is_empty()),
+                "{place} {status}"
+            );
+            let media: Vec<&String> =
+                response["content"].as_object().map_or(Vec::new(), |it| it.keys().collect());
             assert!(media.len() <= 1, "{place} {status}: clients take the first of {media:?}");
         }
         assert!(responses.contains_key("default"), "{place} says nothing of failures");

@@ -67,7 +67,7 @@ mod api_keys_test {
     #[test]
     fn who_brings_a_key_is_its_owner_and_nobody_else_is_anybody() {
         let text = "# callers\nalice 0123456789abcdef\n\nbob fedcba9876543210\n";
-        let keys = ApiKeys::from_lines(text).ok().expect("keys");
+        let keys = ApiKeys::from_lines(text).expect("keys");
         assert_eq!(keys.identify(Some("0123456789abcdef")), Some(Principal::user("alice")));
         assert_eq!(keys.identify(Some("fedcba9876543210")), Some(Principal::user("bob")));
         assert_eq!(keys.identify(Some("0123456789abcdee")), None);
@@ -80,9 +80,6 @@ mod api_keys_test {
         assert_eq!(refused("# nobody\n"), Some(InvalidApiKeys::Empty));
         assert_eq!(refused("alice\n"), Some(InvalidApiKeys::Line(1)));
         assert_eq!(refused("\nalice short\n"), Some(InvalidApiKeys::Short(2)));
-        assert_eq!(
-            refused("alice 0123456789abcdef\nbob 0123456789abcdef"),
-            Some(InvalidApiKeys::Twice(2))
-        );
+        assert_eq!(refused("alice 0123456789abcdef\nbob 0123456789abcdef"), Some(InvalidApiKeys::Twice(2)));
     }
 }

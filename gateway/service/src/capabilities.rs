@@ -21,9 +21,8 @@ pub struct Capabilities {
 
 impl Gateway {
     pub async fn capabilities(&self) -> Result<Capabilities, Refusal> {
-        let connection = self.client().any_connection().await.map_err(|error: ClientError| {
-            Refusal::of_client(&error)
-        })?;
+        let connection =
+            self.client().any_connection().await.map_err(|error: ClientError| Refusal::of_client(&error))?;
         let versions = connection.versions();
         let is_aquifer = versions.advertised(ApiKey::AquiferTier.number()).is_some();
         Ok(Capabilities {

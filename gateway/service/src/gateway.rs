@@ -75,7 +75,8 @@ impl Gateway {
         let (tail, room) = (Tail::new(client.clone()), Arc::new(Semaphore::new(settings.request_bytes_max)));
         let draining = Shutdown::default();
         let cluster = OnceCell::new();
-        let shared = Shared { client, settings, authenticator, keys, cluster, producer, tail, room, draining };
+        let shared =
+            Shared { client, settings, authenticator, keys, cluster, producer, tail, room, draining };
         Gateway { shared: Arc::new(shared) }
     }
 

@@ -13,14 +13,15 @@ mod instances;
 mod position;
 mod principal;
 mod produce;
+mod producers;
 mod read;
 mod refusal;
 mod session;
 mod tail;
 mod topics;
 
-pub use aquifer_client::{GroupDescription, GroupListing, GroupMember, Place};
 pub use api_keys::{ApiKeys, InvalidApiKeys};
+pub use aquifer_client::{GroupDescription, GroupListing, GroupMember, Place};
 pub use capabilities::Capabilities;
 pub use gateway::{Gateway, GatewaySettings};
 pub use groups::{Lag, Reset, ResetOffset};
@@ -28,9 +29,8 @@ pub use instances::{CommittedAt, InstanceRead, NewInstance, OffsetOf, SHADOW_PRE
 pub use position::{From, InvalidFrom, time_of, time_text};
 pub use principal::{Authenticator, Principal};
 pub use produce::{Appended, Record, RecordHeader, Sent};
+pub use producers::{Once, OpenedProducer, Settled};
 pub use read::{Page, Part, Position, ReadLimits};
 pub use refusal::{CATALOGUE, Code, Facts, Refusal};
-pub use session::{
-    Acknowledged, Held, Moved, NewSession, Opened, PollRequest, Polled, Target,
-};
+pub use session::{Acknowledged, Held, Moved, NewSession, Opened, PollRequest, Polled, Target};
 pub use topics::{ConfigView, NewTopic, PartitionView, TopicChange, TopicCreated, TopicView};

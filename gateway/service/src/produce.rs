@@ -38,6 +38,8 @@ pub struct Appended {
     pub partition: PartitionIndex,
     /// Unknown where a retry met a batch so old that the broker forgot its offset.
     pub offset: Option<i64>,
+    /// Whether it stood there before, by an earlier try of the same request.
+    pub duplicate: bool,
 }
 
 /// A record that went into a batch with those of others.
@@ -64,11 +66,9 @@ impl Record<'_> {
     }
 
     /// Lends its headers as batches want them.
-    fn lend(&self) -> Vec<Header<'_>> {
+    pub(crate) fn lend(&self) -> Vec<Header<'_>> {
         let headers = self.headers.iter();
-        headers
-            .map(|header| Header { key: header.name.as_bytes(), value: header.value.as_deref() })
-            .collect()
+        headers.map(|header| Header { key: header.name.as_bytes(), value: header.value.as_deref() }).collect()
     }
 }
 
@@ -97,7 +97,8 @@ impl Gateway {
         let mut sent = self.producer().send_all(&outgoing).await;
         // Partitions that were added since are not known to the producer.
         for (delivery, outgoing) in sent.iter_mut().zip(&outgoing) {
-            let (Err(SendError::NoSuchPartition { .. }), Some(index)) = (&*delivery, outgoing.partition) else {
+            let (Err(SendError::NoSuchPartition { .. }), Some(index)) = (&*delivery, outgoing.partition)
+            else {
                 continue;
             };
             self.client().forget(topic);
@@ -126,13 +127,12 @@ impl Gateway {
                 Err(refusal) => Err(refusal),
                 Ok(delivery) => match delivery.wait().await {
                     Ok(Delivered { partition, offset, .. }) => {
-                        Ok(Appended { partition, offset: offset.map(|offset| offset.0) })
+                        Ok(Appended { partition, offset: offset.map(|offset| offset.0), duplicate: false })
                     }
                     Err(error) if spoils_others(&error) => {
                         self.append_alone(topic, delivery.partition(), record).await
                     }
-                    Err(error) => Err(Refusal::of_delivery(&error)
-                        .at(topic, Some(delivery.partition().0))),
+                    Err(error) => Err(Refusal::of_delivery(&error).at(topic, Some(delivery.partition().0))),
                 },
             });
         }
@@ -156,7 +156,7 @@ impl Gateway {
         let batch = built.map_err(|error| refused(Refusal::new(Code::InvalidRecord, error.to_string())))?;
         let produced = self.client().produce(topic, partition, Acks::All, &Bytes::from(batch)).await;
         let produced = produced.map_err(|error| refused(Refusal::of_client(&error)))?;
-        Ok(Appended { partition, offset: produced.map(|produced| produced.base.0) })
+        Ok(Appended { partition, offset: produced.map(|produced| produced.base.0), duplicate: false })
     }
 
     /// Appends batches of a Kafka client's making as they are, one after another.
@@ -176,7 +176,10 @@ impl Gateway {
             })?;
             let batch = check(rest.split_to(length), &ANY);
             let batch = batch.map_err(|refusal| {
-                refused(Refusal::new(Code::InvalidRecord, format!("record batch {}: {refusal}", batches.len())))
+                refused(Refusal::new(
+                    Code::InvalidRecord,
+                    format!("record batch {}: {refusal}", batches.len()),
+                ))
             })?;
             batches.push(batch);
         }
@@ -184,7 +187,11 @@ impl Gateway {
         for batch in &batches {
             let produced = self.client().produce(topic, partition, Acks::All, batch.bytes()).await;
             let produced = produced.map_err(|error| refused(Refusal::of_client(&error)))?;
-            appended.push(Appended { partition, offset: produced.map(|produced| produced.base.0) });
+            appended.push(Appended {
+                partition,
+                offset: produced.map(|produced| produced.base.0),
+                duplicate: false,
+            });
         }
         Ok(appended)
     }

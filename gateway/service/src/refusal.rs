@@ -332,7 +332,11 @@ mod refusal_test {
             let retriable = ErrorCode(number).retriable();
             let told = code.entry().retryable;
             let known = !matches!(code, Code::Internal);
-            assert!(known || !retriable, "{}: may heal by itself, and is told as internal", ErrorCode(number));
+            assert!(
+                known || !retriable,
+                "{}: may heal by itself, and is told as internal",
+                ErrorCode(number)
+            );
             assert!(!matches!(code, Code::Unavailable) || told, "{}", ErrorCode(number));
         }
     }

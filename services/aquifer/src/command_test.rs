@@ -47,7 +47,8 @@ const CHANGES: &[&str] = &[
 ];
 
 /// Programs that run until they are stopped, and what works on this machine's files alone.
-const OFFLINE: &[&str] = &["dev", "server", "gateway", "config check", "config default", "log verify", "log dump"];
+const OFFLINE: &[&str] =
+    &["dev", "server", "gateway", "config check", "config default", "log verify", "log dump"];
 
 /// Every command that does something, by its words.
 fn leaves() -> Vec<(String, Command)> {

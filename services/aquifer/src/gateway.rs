@@ -119,7 +119,8 @@ pub(crate) fn serve_http(
 fn gateway(client: Client, keys: Keys, api_keys: Option<&Path>) -> Result<Gateway> {
     let authenticator = api_keys.map(|file| -> Result<Box<dyn Authenticator>> {
         let text = std::fs::read_to_string(file).with_context(|| format!("read {}", file.display()))?;
-        let keys = ApiKeys::from_lines(&text).with_context(|| format!("read keys from {}", file.display()))?;
+        let keys =
+            ApiKeys::from_lines(&text).with_context(|| format!("read keys from {}", file.display()))?;
         Ok(Box::new(keys))
     });
     Ok(Gateway::new(client, GatewaySettings::default(), authenticator.transpose()?, keys))
@@ -138,7 +139,9 @@ fn read_or_make(file: &Path, runtime: &Runtime) -> Result<Keys> {
     match OpenOptions::new().write(true).create_new(true).mode(0o600).open(file) {
         Ok(mut made) => {
             let secret: String = drawn(runtime).iter().map(|byte| format!("{byte:02x}")).collect();
-            made.write_all(format!("{secret}\n").as_bytes()).and_then(|()| made.sync_all()).with_context(making)?;
+            made.write_all(format!("{secret}\n").as_bytes())
+                .and_then(|()| made.sync_all())
+                .with_context(making)?;
         }
         Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
         Err(error) => return Err(error).with_context(making),

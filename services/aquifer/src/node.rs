@@ -91,13 +91,17 @@ impl Node {
 /// A client of the node itself, by the first of its listeners that needs no certificate.
 fn client_of(listeners: &[Arc<Listener>], runtime: &Runtime) -> Result<Client> {
     let plain = listeners.iter().find(|listener| listener.tls.is_none());
-    let plain = plain.context("the gateway reaches the node without TLS: add a listener on 127.0.0.1, or run aquifer gateway")?;
+    let plain = plain.context(
+        "the gateway reaches the node without TLS: add a listener on 127.0.0.1, or run aquifer gateway",
+    )?;
     let host = match plain.bind.ip() {
         ip if ip.is_unspecified() => "127.0.0.1".to_owned(),
         ip => ip.to_string(),
     };
-    let connection =
-        ConnectionSettings { client_id: Text::from_static("aquifer-gateway"), ..ConnectionSettings::default() };
+    let connection = ConnectionSettings {
+        client_id: Text::from_static("aquifer-gateway"),
+        ..ConnectionSettings::default()
+    };
     let bootstrap = vec![Address { host, port: plain.bind.port() }];
     let settings = ClientSettings { bootstrap, connection, retry_for: RETRY_FOR };
     Ok(Client::new(runtime.clone(), Arc::new(TcpConnector), settings))

@@ -9,6 +9,7 @@
 
 mod address;
 mod admin;
+mod append;
 mod backoff;
 mod classic_assignment;
 mod client;
@@ -46,6 +47,7 @@ pub use admin::{
     NewOffset, NewTopic, PartitionDescription, Quorum, QuorumReplica, Resource, TopicConfig,
     TopicDescription,
 };
+pub use append::{AppendAnswer, KnownProducer};
 pub use backoff::Backoff;
 pub use client::{Client, ClientSettings};
 pub use cluster::{Leader, Topic};

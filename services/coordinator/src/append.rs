@@ -57,7 +57,14 @@ pub(crate) fn append(
     let bytes = Bytes::from(builder.build()?);
     let batch_bytes = bytes.len() as u64;
     let batch = check(bytes, &Limits { batch_bytes_max: usize::MAX, ..Limits::default() })?;
-    let new = NewBatch { batch, acks: Acks::All, expected_epoch: None, log_append_time: None };
+    let new = NewBatch {
+        batch,
+        acks: Acks::All,
+        expected_epoch: None,
+        log_append_time: None,
+        expected_end: None,
+        strict: false,
+    };
     let outcome = match replica.append(&new) {
         Appended::Done(outcome) => Outcome::Known(outcome),
         Appended::Waiting(receiver) => Outcome::Awaited(receiver),

@@ -60,7 +60,7 @@ impl Core {
             return Err(Refusal::TooManyInFlight);
         }
         if batch.has_producer()
-            && let Verdict::Duplicate(original) = self.producers.judge(batch)?
+            && let Verdict::Duplicate(original) = self.producers.judge(batch, append.strict)?
         {
             return Ok(Judged::Duplicate(Pending {
                 ticket: append.ticket,
@@ -70,8 +70,13 @@ impl Core {
                 duplicate: true,
             }));
         }
+        // After the duplicate: whoever repeats what succeeded meets its own batch at the end.
+        let log_end = self.marks.log_end();
+        if let Some(expected) = append.expected_end.filter(|expected| *expected != log_end) {
+            return Err(Refusal::UnexpectedEnd { expected, end: log_end });
+        }
         let end = self.marks.end_after(batch.span()).ok_or(Refusal::OffsetsUsedUp)?;
-        Ok(Judged::New { base: self.marks.log_end(), end, epoch })
+        Ok(Judged::New { base: log_end, end, epoch })
     }
 
     /// The epoch this replica leads in, if it does and the client knows no other. Keeps I5.

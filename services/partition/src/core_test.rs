@@ -78,7 +78,14 @@ fn produced(epoch: i16, sequence: i32, count: i32) -> BatchHeader {
 }
 
 fn append(ticket: u64, batch: BatchHeader, acks: Acks) -> Input {
-    Input::Append(Append { ticket: Ticket(ticket), expected_epoch: None, batch, acks })
+    Input::Append(Append {
+        ticket: Ticket(ticket),
+        expected_epoch: None,
+        batch,
+        acks,
+        expected_end: None,
+        strict: false,
+    })
 }
 
 fn appended(ticket: u64, base: i64) -> Effect {
@@ -206,11 +213,51 @@ fn a_client_that_knows_another_epoch_is_refused_and_nothing_is_written() {
         (LeaderEpoch(6), Refusal::FencedEpoch { current, named: LeaderEpoch(6) }),
         (LeaderEpoch(8), Refusal::UnknownEpoch { current, named: LeaderEpoch(8) }),
     ] {
-        let stale =
-            Append { ticket: Ticket(1), expected_epoch: Some(named), batch: batch(1), acks: Acks::All };
+        let stale = Append {
+            ticket: Ticket(1),
+            expected_epoch: Some(named),
+            batch: batch(1),
+            acks: Acks::All,
+            expected_end: None,
+            strict: false,
+        };
         assert_eq!(step(&mut core, Input::Append(stale)), [refused(1, refusal)]);
     }
     assert_eq!(core.marks().log_end(), Offset::ZERO);
+}
+
+fn on_terms(ticket: u64, batch: BatchHeader, expected_end: Option<i64>, strict: bool) -> Input {
+    let expected_end = expected_end.map(Offset);
+    Input::Append(Append {
+        ticket: Ticket(ticket),
+        expected_epoch: None,
+        batch,
+        acks: Acks::All,
+        expected_end,
+        strict,
+    })
+}
+
+#[test]
+fn a_batch_that_expects_another_end_is_refused_unless_it_stands_there_already() {
+    let mut core = leader();
+    let first = produced(0, 0, 2);
+    assert_eq!(step(&mut core, on_terms(1, first, Some(0), true)), [appended(1, 0)]);
+    let unexpected = Refusal::UnexpectedEnd { expected: Offset(0), end: Offset(2) };
+    assert_eq!(step(&mut core, on_terms(2, batch(1), Some(0), true)), [refused(2, unexpected)]);
+    let beyond = Refusal::UnexpectedEnd { expected: Offset(3), end: Offset(2) };
+    assert_eq!(step(&mut core, on_terms(3, batch(1), Some(3), true)), [refused(3, beyond)]);
+    assert_eq!(step(&mut core, on_terms(4, first, Some(0), true)), [], "it waits with its original");
+    assert_eq!(step(&mut core, on_terms(5, batch(1), Some(2), true)), [appended(5, 2)]);
+}
+
+#[test]
+fn where_it_matters_a_producer_that_nobody_knows_begins_with_zero() {
+    let mut core = leader();
+    let later = produced(0, 5, 1);
+    let gap = Refusal::OutOfOrderSequence { expected: 0, named: 5 };
+    assert_eq!(step(&mut core, on_terms(1, later, None, true)), [refused(1, gap)]);
+    assert_eq!(step(&mut core, on_terms(2, later, None, false)), [appended(2, 0)]);
 }
 
 #[test]

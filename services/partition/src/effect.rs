@@ -62,6 +62,8 @@ pub enum Refusal {
     FencedProducer { current: ProducerEpoch, named: ProducerEpoch },
     #[error("sequence {named} does not follow, {expected} does")]
     OutOfOrderSequence { expected: i32, named: i32 },
+    #[error("the log ends at {end}, not at {expected}")]
+    UnexpectedEnd { expected: Offset, end: Offset },
     #[error("transactions are not supported")]
     Transactional,
     #[error("too many appends wait")]

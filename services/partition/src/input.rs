@@ -74,6 +74,10 @@ pub struct Append {
     /// On a LogAppendTime topic already with that type and time; the base offset is not looked at.
     pub batch: BatchHeader,
     pub acks: Acks,
+    /// Where the log must end for the batch to be taken, if that matters to the client.
+    pub expected_end: Option<Offset>,
+    /// Whether a producer that is not known, or forgotten since, must begin with sequence 0.
+    pub strict: bool,
 }
 
 /// What a leader is told.

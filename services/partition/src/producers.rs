@@ -52,9 +52,15 @@ impl Producers {
     }
 
     /// Judges a batch of a producer by what came before.
-    pub(crate) fn judge(&self, batch: &BatchHeader) -> Result<Verdict, Refusal> {
-        // Of a producer that is unknown, or forgotten since, any sequence may come next.
-        let Some(state) = self.states.get(&batch.producer_id) else { return Ok(Verdict::New) };
+    pub(crate) fn judge(&self, batch: &BatchHeader, strict: bool) -> Result<Verdict, Refusal> {
+        // Of a producer that is unknown, or forgotten since, any sequence may come next, unless its records may come
+        // through several hands: then what comes first need not have been sent first.
+        let Some(state) = self.states.get(&batch.producer_id) else {
+            return match batch.base_sequence {
+                named if strict && named != 0 => Err(Refusal::OutOfOrderSequence { expected: 0, named }),
+                _ => Ok(Verdict::New),
+            };
+        };
         if let Some(original) = state.duplicate_of(batch) {
             return Ok(Verdict::Duplicate(original));
         }

@@ -41,7 +41,7 @@ fn at_the_bound_the_one_silent_longest_is_forgotten_and_comes_back_if_the_write_
     producers.rewind(Offset(3));
     assert_eq!(ids(&producers), [1, 2]);
     assert_eq!(
-        producers.judge(&batch(2, 0, 5, 1)),
+        producers.judge(&batch(2, 0, 5, 1), false),
         Err(Refusal::OutOfOrderSequence { expected: 1, named: 5 })
     );
 }

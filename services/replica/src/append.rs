@@ -22,6 +22,10 @@ pub struct NewBatch {
     pub expected_epoch: Option<LeaderEpoch>,
     /// The topic stamps this time over the client's.
     pub log_append_time: Option<TimestampMs>,
+    /// Where the log must end for the batch to be taken, if that matters to the client.
+    pub expected_end: Option<Offset>,
+    /// Whether a producer that is not known must begin with sequence 0.
+    pub strict: bool,
 }
 
 /// What an append has come to by the time the lock is released.
@@ -55,8 +59,14 @@ impl Replica {
         let mut done = None;
         let mut state = self.state();
         let ticket = state.appends.next();
-        let append =
-            Append { ticket, expected_epoch: new.expected_epoch, batch: incoming.header, acks: new.acks };
+        let append = Append {
+            ticket,
+            expected_epoch: new.expected_epoch,
+            batch: incoming.header,
+            acks: new.acks,
+            expected_end: new.expected_end,
+            strict: new.strict,
+        };
         let mut effects = std::mem::take(&mut state.effects);
         state.core.step(now, Input::Append(append), &mut effects);
         for effect in effects.drain(..) {

@@ -241,5 +241,6 @@ apis! {
     ConsumerGroupDescribe = 69: ConsumerGroupDescribeRequest, ConsumerGroupDescribeResponse;
     ListConfigResources = 74: ListConfigResourcesRequest, ListConfigResourcesResponse;
     DescribeTopicPartitions = 75: DescribeTopicPartitionsRequest, DescribeTopicPartitionsResponse;
+    AquiferAppend = 20_000: AquiferAppendRequest, AquiferAppendResponse;
     AquiferTier = 20_002: AquiferTierRequest, AquiferTierResponse;
 }

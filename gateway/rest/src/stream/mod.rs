@@ -4,8 +4,8 @@
 mod follow;
 mod ndjson;
 mod produce;
-mod sse;
 mod socket;
+mod sse;
 
 use axum::Router;
 use axum::routing::get;

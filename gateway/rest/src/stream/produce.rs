@@ -28,7 +28,10 @@ const AHEAD: usize = 64;
 
 /// Lines that came together.
 enum Group {
-    Sent { records: Vec<Record<'static>>, sent: Vec<Sent> },
+    Sent {
+        records: Vec<Record<'static>>,
+        sent: Vec<Sent>,
+    },
     /// The last: nothing behind it is read.
     Refused(Refusal),
 }
@@ -100,7 +103,10 @@ impl Reading {
             let (records, broken) = self.parse(&rest[..whole], &mut line);
             rest.advance(whole);
             let too_long = (rest.len() > LINE_BYTES_MAX).then(|| {
-                Refusal::new(Code::BodyTooLarge, format!("line {} has more than {LINE_BYTES_MAX} bytes", line + 1))
+                Refusal::new(
+                    Code::BodyTooLarge,
+                    format!("line {} has more than {LINE_BYTES_MAX} bytes", line + 1),
+                )
             });
             if !records.is_empty() {
                 let sent = self.gateway.send(&self.topic, &records).await;

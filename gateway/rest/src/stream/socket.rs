@@ -93,13 +93,14 @@ async fn follow(mut socket: WebSocket, mut follower: Follower, mut credit: Optio
             Next::Records(page) => {
                 let values = follower.values;
                 let (mut bytes, mut count) = (b"{\"records\":[".to_vec(), 0_u64);
-                let taken = follower.take(&page, credit.unwrap_or(u64::MAX), |topic, partition, record, _| {
-                    if count > 0 {
-                        bytes.push(b',');
-                    }
-                    count += 1;
-                    Shown::new(topic, partition.0, record, values).write(&mut bytes);
-                });
+                let taken =
+                    follower.take(&page, credit.unwrap_or(u64::MAX), |topic, partition, record, _| {
+                        if count > 0 {
+                            bytes.push(b',');
+                        }
+                        count += 1;
+                        Shown::new(topic, partition.0, record, values).write(&mut bytes);
+                    });
                 if let Err(refusal) = taken {
                     return fail(socket, &refusal).await;
                 }

@@ -55,9 +55,10 @@ pub(super) fn text(document: OpenApi) -> String {
 fn fail(responses: &mut Value) {
     let content = json!({"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}});
     let wait = json!({"Retry-After": {"description": "Seconds to wait", "schema": {"type": "integer", "format": "int32"}}});
-    for (status, description) in
-        [("429", "More is under way than is taken on"), ("503", "The cluster does not answer, or this gateway stops")]
-    {
+    for (status, description) in [
+        ("429", "More is under way than is taken on"),
+        ("503", "The cluster does not answer, or this gateway stops"),
+    ] {
         responses[status] = json!({"description": description, "headers": wait, "content": content});
     }
     responses["default"] = json!({"description": "It was not done; `code` says why", "content": content});

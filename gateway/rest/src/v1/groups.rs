@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::produce::read_json;
-use super::sessions::{TextOrNumber, TopicPartition};
+use super::session_shapes::{TextOrNumber, TopicPartition};
 use super::topics::{PageQuery, page};
 use crate::body::{must_be, take};
 use crate::caller::Caller;

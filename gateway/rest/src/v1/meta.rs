@@ -63,7 +63,8 @@ pub(crate) async fn problems() -> Json<serde_json::Value> {
 /// One of them.
 pub(crate) async fn problem(Named(code): Named<String>) -> Result<Response, Refused> {
     let all = catalogue();
-    let found = all["items"].as_array().and_then(|items| items.iter().find(|item| item["code"] == code.as_str()));
+    let found =
+        all["items"].as_array().and_then(|items| items.iter().find(|item| item["code"] == code.as_str()));
     let found = found.ok_or_else(|| Refused::new(Code::UnknownRoute, "no problem has this code"))?;
     Ok(Json(found.clone()).into_response())
 }

@@ -3,8 +3,11 @@
 mod document;
 mod groups;
 mod meta;
+mod once;
 mod produce;
+mod producers;
 mod read;
+mod session_shapes;
 mod sessions;
 mod topics;
 
@@ -26,6 +29,7 @@ fn described() -> OpenApiRouter<Door> {
         .routes(routes!(produce::produce_records))
         .routes(routes!(produce::produce_raw))
         .routes(routes!(produce::produce_batches))
+        .routes(routes!(producers::open_producer))
         .routes(routes!(read::read_records))
         .routes(routes!(sessions::open_session))
         .routes(routes!(sessions::poll_session))

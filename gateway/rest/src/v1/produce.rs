@@ -4,12 +4,13 @@ use aquifer_gateway::{Appended, Code, Record, RecordHeader, Refusal};
 use aquifer_types::PartitionIndex;
 use axum::body::Body;
 use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 use utoipa::{IntoParams, ToSchema};
 
+use super::once::Terms;
 use crate::body::{must_be, take};
 use crate::caller::Caller;
 use crate::door::Door;
@@ -29,6 +30,10 @@ const RECORD_HEADER: &str = "record-header-";
 struct ProduceRequest<'a> {
     #[serde(borrow)]
     records: Vec<NewRecord<'a>>,
+    /// As the producer session's last answer told it; in place of the header `Producer-Seq`.
+    #[serde(default)]
+    #[schema(nullable = false)]
+    producer_state: Option<String>,
 }
 
 /// What became of each record, in their order.
@@ -37,6 +42,10 @@ pub(crate) struct ProduceResponse {
     pub(crate) results: Vec<ProduceResult>,
     /// How many of them failed.
     pub(crate) failed: i32,
+    /// For the producer session's next request.
+    #[schema(nullable = false)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) producer_state: Option<String>,
 }
 
 /// Where a record stands, or why it does not.
@@ -48,6 +57,10 @@ pub(crate) struct ProduceResult {
     #[schema(value_type = Option<String>, nullable = false, pattern = "^[0-9]+$", example = "12")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) offset: Option<Number>,
+    /// Whether an earlier try of the request had appended it.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    #[schema(nullable = false, required = false)]
+    pub(crate) duplicate: bool,
     #[schema(nullable = false)]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) error: Option<Problem>,
@@ -72,11 +85,15 @@ impl From<Result<Appended, Refusal>> for ProduceResult {
             Ok(appended) => ProduceResult {
                 partition: Some(appended.partition.0),
                 offset: appended.offset.map(Number),
+                duplicate: appended.duplicate,
                 error: None,
             },
-            Err(refusal) => {
-                ProduceResult { partition: refusal.facts.partition, offset: None, error: Some((&refusal).into()) }
-            }
+            Err(refusal) => ProduceResult {
+                partition: refusal.facts.partition,
+                offset: None,
+                duplicate: false,
+                error: Some((&refusal).into()),
+            },
         }
     }
 }
@@ -87,16 +104,26 @@ impl From<Result<Appended, Refusal>> for ProduceResult {
 /// reason, that problem is the answer.
 #[utoipa::path(
     post, path = "/v1/topics/{topic}/records", operation_id = "produceRecords", tag = "records",
-    params(("topic" = String, Path, description = "The topic's name")),
+    params(
+        ("topic" = String, Path, description = "The topic's name"),
+        ("Producer-Id" = inline(Option<String>), Header, nullable = false, description = "Of a producer session: the request is appended once, however often it is sent"),
+        ("Producer-Epoch" = inline(Option<i32>), Header, nullable = false, description = "The session's epoch"),
+        ("Producer-Seq" = inline(Option<i32>), Header, nullable = false, description = "The number of the first record in its one partition; producer_state in the body stands in its place"),
+        ("Idempotency-Key" = inline(Option<String>), Header, nullable = false, description = "A key of this request alone: the request is appended once, however often it is sent"),
+        ("Expected-Offset" = inline(Option<String>), Header, nullable = false, description = "Appended only if the partition, which every record names, ends here"),
+    ),
     request_body(content = ProduceRequest<'static>, content_type = "application/json", description = "The records"),
     responses(
         (status = 200, description = "Every record was appended", body = ProduceResponse),
         (status = 207, description = "Some records were appended", body = ProduceResponse),
+        (status = 403, description = "A newer epoch of the producer has taken over", body = Problem, content_type = "application/problem+json"),
+        (status = 409, description = "Records of the producer are missing before these", body = Problem, content_type = "application/problem+json"),
+        (status = 412, description = "The partition does not end at the expected offset", body = Problem, content_type = "application/problem+json"),
     ),
 )]
 pub(crate) async fn produce_records(
     State(door): State<Door>,
-    _caller: Caller,
+    Caller(principal): Caller,
     Named(topic): Named<String>,
     headers: HeaderMap,
     body: Body,
@@ -104,15 +131,24 @@ pub(crate) async fn produce_records(
     must_be(&headers, "application/json")?;
     let taken = take(&door.gateway, &headers, body).await?;
     let request: ProduceRequest<'_> = read_json(&taken.bytes)?;
+    let terms = Terms::read(&headers, request.producer_state)?;
     let mut records = Vec::with_capacity(request.records.len());
     for (index, record) in request.records.into_iter().enumerate() {
-        let record = record.read().map_err(|why| {
-            Refused::new(Code::InvalidRecord, format!("records[{index}] {why}"))
-        })?;
+        let record = record
+            .read()
+            .map_err(|why| Refused::new(Code::InvalidRecord, format!("records[{index}] {why}")))?;
         records.push(record);
     }
     trace(&mut records, &headers);
-    Ok(answer(door.gateway.append(&topic, &records).await))
+    let gateway = &door.gateway;
+    Ok(match terms {
+        Terms::Plain => answer(gateway.append(&topic, &records).await, None),
+        Terms::Once(once) => {
+            let settled = gateway.append_once(&principal, &topic, &records, &once).await?;
+            answer(settled.results, settled.state)
+        }
+        Terms::Expecting(offset) => answer(gateway.append_expecting(&topic, &records, offset).await?, None),
+    })
 }
 
 /// Append one record with the body as its value
@@ -147,7 +183,7 @@ pub(crate) async fn produce_raw(
         timestamp: None,
     }];
     trace(&mut records, &headers);
-    Ok(answer(door.gateway.append(&topic, &records).await))
+    Ok(answer(door.gateway.append(&topic, &records).await, None))
 }
 
 /// Append record batches of Kafka's format
@@ -174,7 +210,7 @@ pub(crate) async fn produce_batches(
     must_be(&headers, RECORD_BATCH)?;
     let taken = take(&door.gateway, &headers, body).await?;
     let appended = door.gateway.append_batches(&topic, PartitionIndex(partition), &taken.bytes).await?;
-    Ok(answer(appended.into_iter().map(Ok).collect()))
+    Ok(answer(appended.into_iter().map(Ok).collect(), None))
 }
 
 /// Bytes.
@@ -198,20 +234,24 @@ pub(crate) fn trace<'a>(records: &mut [Record<'a>], headers: &'a HeaderMap) {
     }
 }
 
-fn answer(results: Vec<Result<Appended, Refusal>>) -> Response {
+fn answer(results: Vec<Result<Appended, Refusal>>, producer_state: Option<String>) -> Response {
     let failed = results.iter().filter(|result| result.is_err()).count();
     if failed > 0 && failed == results.len() {
-        let alike = |one: &Result<Appended, Refusal>, other: &Result<Appended, Refusal>| {
-            matches!((one, other), (Err(one), Err(other)) if one.code == other.code)
-        };
+        let alike = |one: &Result<Appended, Refusal>, other: &Result<Appended, Refusal>| matches!((one, other), (Err(one), Err(other)) if one.code == other.code);
         if results.iter().all(|result| alike(result, &results[0])) {
             let first = results.into_iter().next().and_then(Result::err);
-            return first.map_or_else(|| StatusCode::OK.into_response(), |refusal| Refused(refusal).into_response());
+            return first
+                .map_or_else(|| StatusCode::OK.into_response(), |refusal| Refused(refusal).into_response());
         }
     }
     let status = if failed == 0 { StatusCode::OK } else { StatusCode::MULTI_STATUS };
-    let results = results.into_iter().map(ProduceResult::from).collect();
-    let body = ProduceResponse { results, failed: i32::try_from(failed).unwrap_or(i32::MAX) };
-    let body = serde_json::to_vec(&body).unwrap_or_default();
-    (status, [(header::CONTENT_TYPE, "application/json")], body).into_response()
+    let results: Vec<_> = results.into_iter().map(ProduceResult::from).collect();
+    let is_duplicate = !results.is_empty() && results.iter().all(|result| result.duplicate);
+    let failed = i32::try_from(failed).unwrap_or(i32::MAX);
+    let body = serde_json::to_vec(&ProduceResponse { results, failed, producer_state }).unwrap_or_default();
+    let mut response = (status, [(header::CONTENT_TYPE, "application/json")], body).into_response();
+    if is_duplicate {
+        response.headers_mut().insert("duplicate", HeaderValue::from_static("true"));
+    }
+    response
 }

@@ -92,9 +92,10 @@ pub(crate) async fn start(
         return Ok(gateway.resolve(topic, place.partition, from).await?);
     };
     let positions = positions_in(text, place.topic)?;
-    positions.get(&place).copied().ok_or_else(|| {
-        Refused::new(Code::ForeignCursor, "the cursor is of other partitions of the topic")
-    })
+    positions
+        .get(&place)
+        .copied()
+        .ok_or_else(|| Refused::new(Code::ForeignCursor, "the cursor is of other partitions of the topic"))
 }
 
 /// What a cursor of this topic says.

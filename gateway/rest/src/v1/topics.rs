@@ -115,7 +115,8 @@ pub(crate) struct PageQuery {
 
 impl From<TopicView> for Topic {
     fn from(view: TopicView) -> Topic {
-        let configs = (!view.configs.is_empty()).then(|| view.configs.into_iter().map(Config::from).collect());
+        let configs =
+            (!view.configs.is_empty()).then(|| view.configs.into_iter().map(Config::from).collect());
         Topic {
             name: view.name,
             id: view.id.0.to_string(),

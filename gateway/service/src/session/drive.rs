@@ -160,7 +160,7 @@ pub(super) fn refused_cursor(error: CursorError) -> Refusal {
     Refusal::new(code, error.to_string())
 }
 
-fn refused_token(error: TokenError) -> Refusal {
+pub(crate) fn refused_token(error: TokenError) -> Refusal {
     let code = match error {
         TokenError::Malformed | TokenError::UnknownKey | TokenError::Forged | TokenError::OtherKind => {
             Code::InvalidToken

@@ -18,8 +18,8 @@ use self::key::{KEYS, Otherwise, Value};
 pub(crate) use self::reference::text as reference;
 use self::source::Assignment;
 pub(crate) use self::source::Origin;
-use crate::logging::Format;
 use crate::gateway::{GatewaySecrets, SECRET_NAME};
+use crate::logging::Format;
 use crate::node::NodeSettings;
 
 /// What somebody wrote is not a configuration. It says what, where, and what to write instead.

@@ -24,7 +24,7 @@ pub(crate) fn frame_bytes_max(key: ApiKey) -> usize {
     const FETCH_BYTES_MAX: usize = 16 << 20;
     const OTHER_BYTES_MAX: usize = 4 << 20;
     match key {
-        ApiKey::Produce => usize::MAX,
+        ApiKey::Produce | ApiKey::AquiferAppend => usize::MAX,
         ApiKey::Fetch => FETCH_BYTES_MAX,
         _ => OTHER_BYTES_MAX,
     }
@@ -35,6 +35,7 @@ pub(crate) fn dispatch(broker: &Arc<Broker>, caller: Caller, body: RequestBody) 
     let shared = broker.clone();
     match body {
         RequestBody::Produce(request) => data::produce(broker, caller, request),
+        RequestBody::AquiferAppend(request) => data::aquifer_append(broker, caller, request),
         RequestBody::Fetch(request) => Call::Later(Box::pin(data::fetch(shared, caller, request))),
         RequestBody::ListOffsets(request) => {
             let version = caller.version;

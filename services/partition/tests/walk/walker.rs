@@ -115,7 +115,14 @@ impl Walker {
         let ticket = Ticket(self.next_ticket);
         let allowed = named > 1 && (acks != Acks::All || 1 + self.model.in_sync.len() >= self.in_sync_min);
         if !allowed {
-            return self.tell_refused(Append { ticket, expected_epoch, batch, acks });
+            return self.tell_refused(Append {
+                ticket,
+                expected_epoch,
+                batch,
+                acks,
+                expected_end: None,
+                strict: false,
+            });
         }
         let end = self.model.end();
         let expected = match self.model.original_of(&batch) {
@@ -127,12 +134,28 @@ impl Walker {
                 self.model.log.push(Held { header, seen: self.now });
                 Expected { acks, base: end, end: header.end(), duplicate: false }
             }
-            None => return self.tell_refused(Append { ticket, expected_epoch, batch, acks }),
+            None => {
+                return self.tell_refused(Append {
+                    ticket,
+                    expected_epoch,
+                    batch,
+                    acks,
+                    expected_end: None,
+                    strict: false,
+                });
+            }
         };
         if acks != Acks::None {
             self.model.waiting.insert(ticket, expected);
         }
-        let appends = self.tell(Input::Append(Append { ticket, expected_epoch, batch, acks }));
+        let appends = self.tell(Input::Append(Append {
+            ticket,
+            expected_epoch,
+            batch,
+            acks,
+            expected_end: None,
+            strict: false,
+        }));
         let assigned = Effect::Append { ticket, base: end, epoch: BatchEpoch(self.epoch) };
         assert_eq!(appends, if expected.duplicate { vec![] } else { vec![assigned] });
     }

@@ -165,7 +165,14 @@ impl Node {
             builder.push(&record).expect("fits");
         }
         let batch = check(builder.build().expect("builds").into(), &Default::default()).expect("sound");
-        let new = NewBatch { batch, acks: self.acks, expected_epoch: None, log_append_time: None };
+        let new = NewBatch {
+            batch,
+            acks: self.acks,
+            expected_epoch: None,
+            log_append_time: None,
+            expected_end: None,
+            strict: false,
+        };
         let appended = self.replica.append(&new);
         self.directory.nudge();
         match appended {

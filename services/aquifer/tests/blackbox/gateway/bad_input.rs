@@ -17,7 +17,8 @@ fn requests_that_are_none_get_a_problem_that_says_why() {
     let node = Node::start(folder.path());
     let http = Http::at(&node.http);
     http.topic("t", 1);
-    let post = |headers: &[(&str, &str)], body: &[u8]| http.send("POST", "/v1/topics/t/records", headers, body);
+    let post =
+        |headers: &[(&str, &str)], body: &[u8]| http.send("POST", "/v1/topics/t/records", headers, body);
     post(&[JSON], b"{").problem(400, "malformed_body");
     post(&[JSON], b"").problem(400, "malformed_body");
     post(&[JSON], b"{\"records\":[{\"value_text\":\"\xff\"}]}").problem(400, "malformed_body");
@@ -113,7 +114,8 @@ fn half_requests_and_slow_readers_hold_up_nobody() {
     let before = node.resident_bytes();
     for _ in 0..50 {
         let mut socket = TcpStream::connect(&node.http).expect("accepted");
-        write!(socket, "GET /v1/topics/t/records:ndjson?from=earliest HTTP/1.1\r\nHost: x\r\n\r\n").expect("sent");
+        write!(socket, "GET /v1/topics/t/records:ndjson?from=earliest HTTP/1.1\r\nHost: x\r\n\r\n")
+            .expect("sent");
         let mut first = [0; 1];
         socket.read_exact(&mut first).expect("it began");
         idle.push(socket);

@@ -119,7 +119,8 @@ impl Http {
     /// Makes a topic of so many partitions.
     #[track_caller]
     pub(super) fn topic(&self, name: &str, partitions: i32) {
-        self.json("PUT", &format!("/v1/topics/{name}"), &serde_json::json!({"partitions": partitions})).expect(201);
+        self.json("PUT", &format!("/v1/topics/{name}"), &serde_json::json!({"partitions": partitions}))
+            .expect(201);
     }
 
     /// Opens a stream and leaves its lines to be read.

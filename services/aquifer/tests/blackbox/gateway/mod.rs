@@ -3,6 +3,7 @@
 mod bad_input;
 mod http;
 mod process;
+mod producers;
 mod records;
 mod session;
 mod session_chaos;

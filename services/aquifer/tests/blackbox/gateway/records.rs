@@ -18,7 +18,8 @@ fn topics_come_about_are_looked_at_changed_and_deleted() {
     let folder = data_dir();
     let node = Node::start(folder.path());
     let http = Http::at(&node.http);
-    http.json("PUT", "/v1/topics/t", &json!({"partitions": 3, "configs": {"retention.ms": "60000"}})).expect(201);
+    http.json("PUT", "/v1/topics/t", &json!({"partitions": 3, "configs": {"retention.ms": "60000"}}))
+        .expect(201);
     let again = http.json("PUT", "/v1/topics/t", &json!({"partitions": 3})).expect(200);
     assert_eq!(again["partitions"].as_array().map(Vec::len), Some(3));
     http.json("PUT", "/v1/topics/t", &json!({"partitions": 4})).problem(409, "topic_exists");
@@ -142,8 +143,10 @@ fn a_long_poll_is_answered_by_the_record_that_it_waited_for() {
     });
     // Others' records end no wait.
     while !poll.is_finished() {
-        http.post("/v1/topics/t/records", &json!({"records": [{"value_text": "other", "partition": 0}]})).expect(200);
-        http.post("/v1/topics/t/records", &json!({"records": [{"value_text": "mine", "partition": 1}]})).expect(200);
+        http.post("/v1/topics/t/records", &json!({"records": [{"value_text": "other", "partition": 0}]}))
+            .expect(200);
+        http.post("/v1/topics/t/records", &json!({"records": [{"value_text": "mine", "partition": 1}]}))
+            .expect(200);
     }
     assert_eq!(poll.join().expect("answered")["records"][0]["value_text"], "mine");
     let none = http.get("/v1/topics/t/partitions/1/records?from=latest&wait_ms=50").expect(200);
@@ -170,7 +173,8 @@ fn results_are_told_one_by_one_and_a_bad_record_spoils_no_other() {
     let folder = data_dir();
     let node = Node::start(folder.path());
     let http = Http::at(&node.http);
-    http.json("PUT", "/v1/topics/t", &json!({"partitions": 1, "configs": {"cleanup.policy": "compact"}})).expect(201);
+    http.json("PUT", "/v1/topics/t", &json!({"partitions": 1, "configs": {"cleanup.policy": "compact"}}))
+        .expect(201);
     let mixed = json!({"records": [
         {"key_text": "a", "value_text": "1"}, {"value_text": "no key"}, {"key_text": "b", "value_text": "2"},
         {"key_text": "c", "value_text": "3", "partition": 7},
@@ -217,7 +221,8 @@ fn raw_values_and_record_batches_pass_as_they_are() {
     let http = Http::at(&node.http);
     http.topic("t", 2);
     let headers = [("content-type", "image/png"), ("record-header-kind", "picture")];
-    let raw = http.send("POST", "/v1/topics/t/records:raw?key=k&partition=1", &headers, &[0, 255, 7]).expect(200);
+    let raw =
+        http.send("POST", "/v1/topics/t/records:raw?key=k&partition=1", &headers, &[0, 255, 7]).expect(200);
     assert_eq!(raw["results"], json!([{"partition": 1, "offset": "0"}]));
     let page = http.get("/v1/topics/t/partitions/1/records").expect(200);
     assert_eq!(page["records"][0]["value_base64"], "AP8H");
@@ -228,7 +233,9 @@ fn raw_values_and_record_batches_pass_as_they_are() {
         let mut builder = BatchBuilder::new(Encoding { compression, level: None });
         for _ in 0..3 {
             let value = Some(value.as_bytes());
-            builder.push(&NewRecord { timestamp: TimestampMs(1), key: None, value, headers: &[] }).expect("fits");
+            builder
+                .push(&NewRecord { timestamp: TimestampMs(1), key: None, value, headers: &[] })
+                .expect("fits");
         }
         body.extend(builder.build().expect("builds"));
     }
@@ -242,7 +249,11 @@ fn raw_values_and_record_batches_pass_as_they_are() {
     *damaged.last_mut().expect("bytes") ^= 1;
     http.send("POST", path, &batch, &damaged).problem(422, "invalid_record");
     http.send("POST", path, &batch, &body[..body.len() - 1]).problem(400, "malformed_body");
-    assert_eq!(http.get("/v1/topics/t/partitions/0/records").expect(200)["next_offset"], "6", "all or nothing");
+    assert_eq!(
+        http.get("/v1/topics/t/partitions/0/records").expect(200)["next_offset"],
+        "6",
+        "all or nothing"
+    );
 }
 
 #[test]

@@ -85,7 +85,8 @@ fn an_sse_follower_that_is_cut_off_a_hundred_times_misses_and_repeats_nothing() 
             }
         }
     }
-    let mut lines = http.lines("/v1/topics/t/records:sse", &[("Last-Event-ID", last.as_deref().expect("an id"))]);
+    let mut lines =
+        http.lines("/v1/topics/t/records:sse", &[("Last-Event-ID", last.as_deref().expect("an id"))]);
     while seen.count() < produced {
         let (name, _, data) = event(&mut lines).expect("the stream goes on");
         if name == "message" {

@@ -52,6 +52,7 @@ const SERVED: &[ApiKey] = &[
     ApiKey::ConsumerGroupDescribe,
     ApiKey::ListConfigResources,
     ApiKey::DescribeTopicPartitions,
+    ApiKey::AquiferAppend,
     ApiKey::AquiferTier,
 ];
 

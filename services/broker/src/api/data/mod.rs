@@ -1,5 +1,6 @@
 //! Produce, fetch, and everything else about one partition's records.
 
+mod aquifer_append;
 mod delete_records;
 mod describe_producers;
 mod fetch;
@@ -10,6 +11,7 @@ mod offset_for_leader_epoch;
 mod partition_ref;
 mod produce;
 
+pub(crate) use aquifer_append::aquifer_append;
 pub(crate) use delete_records::delete_records;
 pub(crate) use describe_producers::describe_producers;
 pub(crate) use fetch::fetch;

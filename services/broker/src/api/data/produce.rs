@@ -9,8 +9,8 @@ use aquifer_net::{Call, Outcome};
 use aquifer_partition::{Acknowledgement, Acks};
 use aquifer_record::{Limits, check};
 use aquifer_replica::{AppendOutcome, Appended, NewBatch};
-use aquifer_types::TimestampMs;
-use aquifer_wire::messages::produce_request::{PartitionProduceData, TopicProduceData};
+use aquifer_types::{Offset, TimestampMs};
+use aquifer_wire::messages::produce_request::TopicProduceData;
 use aquifer_wire::messages::produce_response::{PartitionProduceResponse, TopicProduceResponse};
 use aquifer_wire::messages::{ProduceRequest, ProduceResponse};
 use aquifer_wire::{ErrorCode, Records, Text};
@@ -37,9 +37,9 @@ struct Pending {
 }
 
 /// A refused partition: Kafka's code, and why in words.
-struct Refused {
-    code: ErrorCode,
-    message: Option<String>,
+pub(super) struct Refused {
+    pub(super) code: ErrorCode,
+    pub(super) message: Option<String>,
 }
 
 pub(crate) fn produce(broker: &Arc<Broker>, caller: Caller, request: ProduceRequest) -> Call {
@@ -69,7 +69,12 @@ pub(crate) fn produce(broker: &Arc<Broker>, caller: Caller, request: ProduceRequ
                 if !seen.insert((topic.id(), index)) {
                     return Err(Refused::new(ErrorCode::INVALID_REQUEST, "the partition is named twice"));
                 }
-                append(broker, topic, partition, acks, request.transactional_id.as_ref())
+                if request.transactional_id.is_some() {
+                    let message = "transactions are not supported";
+                    return Err(Refused::new(ErrorCode::INVALID_TXN_STATE, message));
+                }
+                let terms = Terms { acks, expected_end: None, strict: false };
+                append(broker, topic, partition.index, partition.records, terms)
             });
             let response = match appended {
                 Ok(Appended::Done(outcome)) => response_for(index, &outcome),
@@ -112,18 +117,26 @@ fn find(image: &Image, version: i16, data: &TopicProduceData) -> Result<Arc<Topi
     Ok(topic.clone())
 }
 
-fn append(
+/// What a batch is taken on.
+#[derive(Clone, Copy)]
+pub(super) struct Terms {
+    pub(super) acks: Acks,
+    /// Where the partition must end.
+    pub(super) expected_end: Option<Offset>,
+    /// Whether a producer that is not known must begin with sequence 0.
+    pub(super) strict: bool,
+}
+
+/// Checks a batch and hands it to its partition.
+pub(super) fn append(
     broker: &Broker,
     topic: &Topic,
-    partition: PartitionProduceData,
-    acks: Acks,
-    transactional_id: Option<&Text>,
+    partition: i32,
+    records: Option<Records>,
+    terms: Terms,
 ) -> Result<Appended, Refused> {
-    if transactional_id.is_some() {
-        return Err(Refused::new(ErrorCode::INVALID_TXN_STATE, "transactions are not supported"));
-    }
-    let replica = broker.replica_of(topic, partition.index)?;
-    let bytes = match partition.records {
+    let replica = broker.replica_of(topic, partition)?;
+    let bytes = match records {
         Some(Records::Bytes(bytes)) => bytes,
         _ => Bytes::new(),
     };
@@ -141,7 +154,8 @@ fn append(
     }
     .map_err(|refusal| Refused { code: refusal.code(), message: Some(refusal.to_string()) })?;
     let log_append_time = (config.timestamp_type == TimestampType::LogAppendTime).then_some(now);
-    Ok(replica.append(&NewBatch { batch, acks, expected_epoch: None, log_append_time }))
+    let Terms { acks, expected_end, strict } = terms;
+    Ok(replica.append(&NewBatch { batch, acks, expected_epoch: None, log_append_time, expected_end, strict }))
 }
 
 fn limits(config: &TopicConfig, now: TimestampMs) -> Limits {
@@ -220,7 +234,7 @@ fn refused(index: i32, why: Refused) -> PartitionProduceResponse {
 }
 
 impl Refused {
-    fn new(code: ErrorCode, message: &str) -> Refused {
+    pub(super) fn new(code: ErrorCode, message: &str) -> Refused {
         Refused { code, message: Some(message.to_owned()) }
     }
 }
