@@ -17,6 +17,9 @@ use crate::refusal::{Code, Refusal};
 const EMPTY_HANDED: Duration = Duration::from_millis(250);
 /// Before a partition that could not be read is tried again.
 const REST: Duration = Duration::from_millis(100);
+/// What records are taken to have, so that no more is fetched than a poll hands out; larger ones come fewer at a time.
+const RECORD_BYTES: usize = 1024;
+const FETCH_BYTES_MIN: usize = 64 * 1024;
 
 /// A poll as it is asked for.
 #[derive(Clone, Copy, Debug)]
@@ -114,7 +117,9 @@ impl Polled {
             }
             return Ok(());
         }
-        self.page = gateway.read(&positions, &ReadLimits { wait, ..self.limits }).await;
+        let likely = self.limits.records_max.saturating_mul(RECORD_BYTES).max(FETCH_BYTES_MIN);
+        let limits = ReadLimits { wait, bytes_max: self.limits.bytes_max.min(likely), ..self.limits };
+        self.page = gateway.read(&positions, &limits).await;
         for (index, reached) in self.page.reached.iter().enumerate() {
             self.drive.poll.read_upto(self.read[index].0, *reached);
         }
@@ -128,7 +133,7 @@ impl Polled {
                 let to = from.clamp(start, end.max(start));
                 self.drive.poll.read_upto(self.read[index].0, to);
                 self.moved.push(Moved { place, from, to });
-            } else if all_refused && !refusal.code.entry().retryable {
+            } else if all_refused && (wait.is_zero() || !refusal.code.entry().retryable) {
                 return Err(refusal);
             } else {
                 tracing::debug!(%refusal, "a partition of a session cannot be read");

@@ -14,10 +14,11 @@ use super::session::{Session, insist, produce, records};
 use crate::harness::{Node, data_dir, free_port, pause, sleep};
 
 const GATEWAYS: usize = 3;
-const SESSIONS: usize = 8;
-const PARTITIONS: i32 = 12;
-const RECORDS: i32 = 6_000;
+/// How many kills there are, one a second; `AQUIFER_CHAOS_KILLS=600` is the run at full length, with its fifty sessions.
 const KILLS: usize = 12;
+const SESSIONS: usize = 8;
+const SESSIONS_OF_A_LONG_RUN: usize = 50;
+const RECORDS_EACH: i32 = 500;
 /// One gateway at a time is gone, so the third address asked has one.
 const TRIES: u32 = 3;
 
@@ -47,11 +48,16 @@ fn gateways_die_again_and_again_and_sessions_go_on() {
     let mut gateways: Vec<GatewayProcess> = ports.iter().map(|port| start(*port)).collect();
     let addresses: Vec<Http> = ports.iter().map(|port| Http::at(&format!("127.0.0.1:{port}"))).collect();
     let own = Http::at(&node.http);
-    own.topic("t", PARTITIONS);
+    let asked = std::env::var("AQUIFER_CHAOS_KILLS").ok().and_then(|text| text.parse::<usize>().ok());
+    let kills = asked.unwrap_or(KILLS);
+    let sessions = if asked.is_some() { SESSIONS_OF_A_LONG_RUN } else { SESSIONS };
+    let partitions = i32::try_from(sessions).expect("few") + 4;
+    let records_in_all = RECORDS_EACH * i32::try_from(kills).expect("few");
+    own.topic("t", partitions);
     let (is_over, retried) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU32::new(0)));
     let seen = Arc::new(Mutex::new(BTreeSet::new()));
 
-    let clients = (0..SESSIONS).map(|number| {
+    let clients = (0..sessions).map(|number| {
         let mut balancer = Rotation { addresses: addresses.clone(), next: number };
         let (is_over, retried, seen) = (Arc::clone(&is_over), Arc::clone(&retried), Arc::clone(&seen));
         std::thread::Builder::new()
@@ -76,20 +82,22 @@ fn gateways_die_again_and_again_and_sessions_go_on() {
     let clients: Vec<_> = clients.collect();
 
     let mut produced = 0;
-    for kill in 0..KILLS {
-        let upto = RECORDS * (i32::try_from(kill).expect("few") + 1) / i32::try_from(KILLS).expect("few");
-        produce(&own, "t", PARTITIONS, produced..upto);
+    for kill in 0..kills {
+        let upto = produced + RECORDS_EACH;
+        produce(&own, "t", partitions, produced..upto);
         produced = upto;
         let at = kill % GATEWAYS;
         let gone = gateways.remove(at);
         gone.kill();
-        sleep(Duration::from_millis(200));
+        sleep(Duration::from_millis(400));
         gateways.insert(at, start(ports[at]));
-        sleep(Duration::from_millis(300));
+        sleep(Duration::from_millis(400));
     }
     for _ in 0..6_000 {
         let count = seen.lock().expect("no holder panics").len();
-        if count == usize::try_from(RECORDS).expect("positive") || clients.iter().any(|it| it.is_finished()) {
+        if count == usize::try_from(records_in_all).expect("positive")
+            || clients.iter().any(|it| it.is_finished())
+        {
             break;
         }
         pause();
@@ -100,7 +108,8 @@ fn gateways_die_again_and_again_and_sessions_go_on() {
     }
 
     let seen = seen.lock().expect("no holder panics");
-    let missing: Vec<i32> = (0..RECORDS).filter(|number| !seen.contains(&number.to_string())).collect();
+    let missing: Vec<i32> =
+        (0..records_in_all).filter(|number| !seen.contains(&number.to_string())).collect();
     assert!(missing.is_empty(), "{} records lost, the first {:?}", missing.len(), missing.first());
     // What moved at the very end and was not acknowledged comes again.
     let mut last = Session::open(&own, "g", "t");
