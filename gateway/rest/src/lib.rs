@@ -4,6 +4,7 @@
 
 mod body;
 mod caller;
+mod confluent;
 mod door;
 mod extract;
 mod ops;

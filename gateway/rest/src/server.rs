@@ -19,7 +19,7 @@ use tokio::sync::Semaphore;
 
 use crate::door::{Door, Ops};
 use crate::problem::Refused;
-use crate::{ops, stream, v1};
+use crate::{confluent, ops, stream, v1};
 
 const CONNECTIONS_MAX: usize = 20_000;
 /// A connection without a whole request head for so long is closed.
@@ -38,7 +38,8 @@ fn router(ops: &Ops, runtime: &Runtime, gateway: Option<(Door, Router)>) -> Rout
     let all = match gateway {
         None => own,
         Some((door, beside)) => {
-            own.merge(v1::routes().merge(stream::routes()).with_state(door)).merge(beside)
+            let own_api = v1::routes().merge(stream::routes());
+            own.merge(own_api.merge(confluent::routes()).with_state(door)).merge(beside)
         }
     };
     let labels = Labels { runtime: runtime.clone(), draining: ops.draining.clone() };

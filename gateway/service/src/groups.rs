@@ -7,6 +7,7 @@ use aquifer_types::{Offset, PartitionIndex};
 use aquifer_wire::Text;
 
 use crate::gateway::Gateway;
+use crate::instances::SHADOW_PREFIX;
 use crate::position::From;
 use crate::refusal::{Code, Refusal};
 
@@ -51,9 +52,11 @@ impl Lag {
 }
 
 impl Gateway {
-    /// All groups by name.
+    /// All groups by name, but for those that keep instances.
     pub async fn groups(&self) -> Result<Vec<GroupListing>, Refusal> {
-        self.client().groups().await.map_err(|error| Refusal::of_client(&error))
+        let mut groups = self.client().groups().await.map_err(|error| Refusal::of_client(&error))?;
+        groups.retain(|group| !group.id.starts_with(SHADOW_PREFIX));
+        Ok(groups)
     }
 
     pub async fn group(&self, group: &str) -> Result<GroupDescription, Refusal> {
@@ -128,11 +131,7 @@ impl Gateway {
             moves.push(ResetOffset { place, before, offset, end });
         }
         if !reset.dry_run {
-            let offsets = moves.iter().map(|moved| NewOffset {
-                place: moved.place.clone(),
-                offset: moved.offset,
-                epoch: None,
-            });
+            let offsets = moves.iter().map(|moved| NewOffset::at(moved.place.clone(), moved.offset));
             let offsets: Vec<_> = offsets.collect();
             self.client().set_group_offsets(group, &offsets).await.map_err(|error| {
                 let refusal = Refusal::of_client(&error);

@@ -203,7 +203,7 @@ impl Gateway {
     ) -> Result<ProducerSession, Refusal> {
         let cluster = self.cluster().await?;
         let opened = ProducerSession::open(self.keys(), producer, cluster, principal.name());
-        let session = opened.map_err(|error| refused_token(error))?;
+        let session = opened.map_err(refused_token)?;
         if session.topic != known.id {
             let detail =
                 format!("the producer is of another topic than {topic}, or of one of its name before");

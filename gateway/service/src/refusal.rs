@@ -92,6 +92,12 @@ catalogue! {
         "stop its consumers first, or wait until their sessions end";
     GroupFenced "group_fenced" 409 ABORTED true "The member was fenced",
         "poll again: the session joins anew";
+    UnknownInstance "unknown_instance" 404 NOT_FOUND false "The consumer instance is not there",
+        "create it with POST /consumers/{group}";
+    InstanceExists "instance_exists" 409 ALREADY_EXISTS false "A consumer instance has this name",
+        "choose another name, or delete the instance first";
+    SubscriptionConflict "subscription_conflict" 409 FAILED_PRECONDITION false "The consumer instance reads something of another kind, or nothing",
+        "subscribe it, or unsubscribe it first";
     NotAssigned "not_assigned" 409 FAILED_PRECONDITION true "The session does not own the partition",
         "poll first: assigned tells what the session owns, and that may change";
     SequenceGap "sequence_gap" 409 FAILED_PRECONDITION false "Records before these are missing",

@@ -68,6 +68,13 @@ impl Gateway {
         Ok(topics.into_iter().map(|topic| view(topic, Vec::new())).collect())
     }
 
+    /// The brokers that run, by their ids.
+    pub async fn brokers(&self) -> Result<Vec<i32>, Refusal> {
+        let cluster = self.client().describe_cluster().await.map_err(|error| Refusal::of_client(&error))?;
+        let running = cluster.brokers.iter().filter(|broker| !broker.is_fenced);
+        Ok(running.map(|broker| broker.node.0).collect())
+    }
+
     pub async fn topic(&self, name: &str) -> Result<TopicView, Refusal> {
         let refused = |error| Refusal::of_client(&error).at(name, None);
         let described = self.client().describe_topic(name).await.map_err(refused)?;

@@ -38,6 +38,7 @@ struct Key {
 pub(crate) enum Kind {
     Session = 1,
     Producer = 2,
+    Instance = 3,
 }
 
 /// The secrets cannot be used.

@@ -8,6 +8,7 @@
 
 mod cursor;
 mod idempotency;
+mod instance;
 mod keys;
 mod layout;
 mod places;
@@ -26,6 +27,7 @@ mod token_test;
 
 pub use cursor::{Cursor, CursorError, Progress};
 pub use idempotency::OneShot;
+pub use instance::{Instance, Reads};
 pub use keys::{Keys, NONCE_BYTES, SecretsError, TokenError};
 pub use places::{Partitions, Positions, Tenures};
 pub use poll::{Assignment, Beat, CommitAnswer, HeartbeatAnswer, Intent, Outcome, Poll, PollError, Step};

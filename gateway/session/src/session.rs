@@ -67,11 +67,16 @@ impl Session {
     #[must_use]
     pub fn seal(&self, keys: &Keys, nonce: [u8; NONCE_BYTES]) -> String {
         let mut writer = Writer::default();
+        self.write(&mut writer);
+        keys.seal(Kind::Session, nonce, &writer.bytes)
+    }
+
+    pub(crate) fn write(&self, writer: &mut Writer) {
         writer.uuid(self.cluster.0);
         writer.text(&self.principal);
         writer.text(&self.group);
         writer.text(&self.member);
-        write_option(&mut writer, self.instance.as_ref(), |writer, instance| writer.text(instance));
+        write_option(writer, self.instance.as_ref(), |writer, instance| writer.text(instance));
         writer.signed(i64::from(self.epoch));
         writer.length(self.topics.len());
         self.topics.iter().for_each(|topic| writer.text(topic));
@@ -84,11 +89,10 @@ impl Session {
             }
         }
         let owned = self.owned.as_ref().filter(|owned| owned.len() <= OWNED_MAX);
-        write_option(&mut writer, owned, write_tenures);
+        write_option(writer, owned, write_tenures);
         writer.number(u64::from(self.tenure));
         writer.signed(i64::from(self.ttl_ms));
         writer.signed(self.expires_at.0);
-        keys.seal(Kind::Session, nonce, &writer.bytes)
     }
 
     /// The session of a token that this principal presents to this cluster's gateway.
@@ -100,7 +104,9 @@ impl Session {
         now: TimestampMs,
     ) -> Result<Session, TokenError> {
         let bytes = keys.open(Kind::Session, token)?;
-        let session = Session::decode(&bytes)?;
+        let mut reader = Reader::new(&bytes);
+        let session = Session::read(&mut reader)?;
+        reader.end()?;
         if session.cluster != cluster {
             return Err(TokenError::OtherCluster);
         }
@@ -113,15 +119,14 @@ impl Session {
         Ok(session)
     }
 
-    fn decode(bytes: &[u8]) -> Result<Session, Malformed> {
-        let mut reader = Reader::new(bytes);
-        let session = Session {
+    pub(crate) fn read(reader: &mut Reader<'_>) -> Result<Session, Malformed> {
+        Ok(Session {
             cluster: ClusterId(reader.uuid()?),
             principal: reader.text()?.to_owned(),
             group: reader.text()?.to_owned(),
             member: reader.text()?.to_owned(),
-            instance: read_option(&mut reader, |reader| reader.text().map(str::to_owned))?,
-            epoch: read_i32(&mut reader)?,
+            instance: read_option(reader, |reader| reader.text().map(str::to_owned))?,
+            epoch: read_i32(reader)?,
             topics: {
                 let count = reader.length()?;
                 (0..count).map(|_| reader.text().map(str::to_owned)).collect::<Result<_, _>>()?
@@ -132,17 +137,15 @@ impl Session {
                 2 => StartAt::Time(TimestampMs(reader.signed()?)),
                 _ => return Err(Malformed),
             },
-            owned: read_option(&mut reader, read_tenures)?,
+            owned: read_option(reader, read_tenures)?,
             tenure: reader.number_upto(u64::from(u32::MAX))? as u32,
-            ttl_ms: read_i32(&mut reader)?,
+            ttl_ms: read_i32(reader)?,
             expires_at: TimestampMs(reader.signed()?),
-        };
-        reader.end()?;
-        Ok(session)
+        })
     }
 }
 
-fn read_i32(reader: &mut Reader<'_>) -> Result<i32, Malformed> {
+pub(crate) fn read_i32(reader: &mut Reader<'_>) -> Result<i32, Malformed> {
     i32::try_from(reader.signed()?).map_err(|_too_large| Malformed)
 }
 

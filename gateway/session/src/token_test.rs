@@ -1,11 +1,15 @@
 //! Tokens as clients hold them: only an unchanged one, of this cluster, this principal and this time, opens.
 
-use aquifer_types::{ClusterId, PartitionIndex, ProducerId, TimestampMs, TopicId, TopicPartition, Uuid};
+use aquifer_types::{
+    ClusterId, Offset, PartitionIndex, ProducerId, TimestampMs, TopicId, TopicPartition, Uuid,
+};
 use proptest::prelude::*;
 
+use crate::cursor::Progress;
 use crate::idempotency::OneShot;
+use crate::instance::{Instance, Reads};
 use crate::keys::{Keys, SecretsError, TokenError};
-use crate::places::Tenures;
+use crate::places::{Positions, Tenures};
 use crate::producer::ProducerSession;
 use crate::session::{OWNED_MAX, Session, StartAt, cluster_named, member_named};
 
@@ -94,6 +98,32 @@ fn a_token_of_one_kind_is_none_of_the_other() {
     assert_eq!(opened(&keys, &id), Err(TokenError::OtherKind));
     let stranger = ProducerSession::open(&keys, &id, CLUSTER, "User:bob");
     assert_eq!(stranger, Err(TokenError::OtherPrincipal));
+}
+
+#[test]
+fn an_instance_opens_as_it_was_sealed_in_its_cluster() {
+    let (keys, _, new) = old_and_new();
+    let positions = owned(4).keys().map(|place| (*place, Offset(7))).collect();
+    let chosen = Reads::Chosen(vec![("orders".to_owned(), 3)]);
+    for reads in [Reads::Nothing, Reads::Topics, Reads::Pattern("or.*".to_owned()), chosen] {
+        let instance = Instance {
+            name: "mine".to_owned(),
+            is_json: true,
+            commits_itself: false,
+            wait_ms: 1_000,
+            reads,
+            session: session(),
+            progress: Progress { tenure: 7, positions: Positions::clone(&positions) },
+        };
+
+        let text = instance.seal(&keys, NONCE);
+
+        assert_eq!(Instance::open(&keys, &text, CLUSTER), Ok(instance));
+        assert_eq!(Instance::open(&new, &text, CLUSTER), Err(TokenError::UnknownKey));
+        let elsewhere = Instance::open(&keys, &text, ClusterId(Uuid::from_bytes([8; 16])));
+        assert_eq!(elsewhere, Err(TokenError::OtherCluster));
+        assert_eq!(opened(&keys, &text), Err(TokenError::OtherKind));
+    }
 }
 
 #[test]

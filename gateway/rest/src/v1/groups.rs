@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::produce::read_json;
-use super::sessions::{TextOrNumber, TopicPartition};
+use super::session_shapes::{TextOrNumber, TopicPartition};
 use super::topics::{PageQuery, page};
 use crate::body::{must_be, take};
 use crate::caller::Caller;
@@ -241,11 +241,6 @@ impl From<ResetOffset> for ResetPartition {
     get, path = "/v1/groups", operation_id = "listGroups", tag = "groups", params(PageQuery),
     responses(
         (status = 200, description = "Groups by name", body = GroupPage),
-        (status = 429, description = "More is under way than is taken on", body = Problem, content_type = "application/problem+json",
-            headers(("Retry-After" = i32, description = "Seconds to wait"))),
-        (status = 503, description = "The cluster does not answer", body = Problem, content_type = "application/problem+json",
-            headers(("Retry-After" = i32, description = "Seconds to wait"))),
-        (status = "default", description = "No groups are told", body = Problem, content_type = "application/problem+json"),
     ),
 )]
 pub(crate) async fn list_groups(
@@ -264,11 +259,6 @@ pub(crate) async fn list_groups(
     responses(
         (status = 200, description = "The group with its members", body = Group),
         (status = 404, description = "The group is not there", body = Problem, content_type = "application/problem+json"),
-        (status = 429, description = "More is under way than is taken on", body = Problem, content_type = "application/problem+json",
-            headers(("Retry-After" = i32, description = "Seconds to wait"))),
-        (status = 503, description = "The cluster does not answer", body = Problem, content_type = "application/problem+json",
-            headers(("Retry-After" = i32, description = "Seconds to wait"))),
-        (status = "default", description = "The group is not told", body = Problem, content_type = "application/problem+json"),
     ),
 )]
 pub(crate) async fn get_group(
@@ -286,11 +276,6 @@ pub(crate) async fn get_group(
     responses(
         (status = 200, description = "The group's members", body = MemberPage),
         (status = 404, description = "The group is not there", body = Problem, content_type = "application/problem+json"),
-        (status = 429, description = "More is under way than is taken on", body = Problem, content_type = "application/problem+json",
-            headers(("Retry-After" = i32, description = "Seconds to wait"))),
-        (status = 503, description = "The cluster does not answer", body = Problem, content_type = "application/problem+json",
-            headers(("Retry-After" = i32, description = "Seconds to wait"))),
-        (status = "default", description = "No members are told", body = Problem, content_type = "application/problem+json"),
     ),
 )]
 pub(crate) async fn list_group_members(
@@ -309,11 +294,6 @@ pub(crate) async fn list_group_members(
     responses(
         (status = 200, description = "Each partition that the group reads or has an offset of", body = GroupLag),
         (status = 404, description = "The group is not there", body = Problem, content_type = "application/problem+json"),
-        (status = 429, description = "More is under way than is taken on", body = Problem, content_type = "application/problem+json",
-            headers(("Retry-After" = i32, description = "Seconds to wait"))),
-        (status = 503, description = "The cluster does not answer", body = Problem, content_type = "application/problem+json",
-            headers(("Retry-After" = i32, description = "Seconds to wait"))),
-        (status = "default", description = "It is not told", body = Problem, content_type = "application/problem+json"),
     ),
 )]
 pub(crate) async fn get_group_lag(
@@ -333,11 +313,6 @@ pub(crate) async fn get_group_lag(
     responses(
         (status = 200, description = "The group's offsets", body = CommittedPage),
         (status = 404, description = "The group is not there", body = Problem, content_type = "application/problem+json"),
-        (status = 429, description = "More is under way than is taken on", body = Problem, content_type = "application/problem+json",
-            headers(("Retry-After" = i32, description = "Seconds to wait"))),
-        (status = 503, description = "The cluster does not answer", body = Problem, content_type = "application/problem+json",
-            headers(("Retry-After" = i32, description = "Seconds to wait"))),
-        (status = "default", description = "No offsets are told", body = Problem, content_type = "application/problem+json"),
     ),
 )]
 pub(crate) async fn list_group_offsets(
@@ -365,11 +340,6 @@ pub(crate) async fn list_group_offsets(
     responses(
         (status = 200, description = "What was done, or would be", body = ResetOffsetsResponse),
         (status = 409, description = "The group has members", body = Problem, content_type = "application/problem+json"),
-        (status = 429, description = "More is under way than is taken on", body = Problem, content_type = "application/problem+json",
-            headers(("Retry-After" = i32, description = "Seconds to wait"))),
-        (status = 503, description = "The cluster does not answer", body = Problem, content_type = "application/problem+json",
-            headers(("Retry-After" = i32, description = "Seconds to wait"))),
-        (status = "default", description = "Nothing was done", body = Problem, content_type = "application/problem+json"),
     ),
 )]
 pub(crate) async fn reset_group_offsets(
@@ -401,11 +371,6 @@ pub(crate) async fn reset_group_offsets(
         (status = 204, description = "The group is gone"),
         (status = 404, description = "The group is not there", body = Problem, content_type = "application/problem+json"),
         (status = 409, description = "The group has members", body = Problem, content_type = "application/problem+json"),
-        (status = 429, description = "More is under way than is taken on", body = Problem, content_type = "application/problem+json",
-            headers(("Retry-After" = i32, description = "Seconds to wait"))),
-        (status = 503, description = "The cluster does not answer", body = Problem, content_type = "application/problem+json",
-            headers(("Retry-After" = i32, description = "Seconds to wait"))),
-        (status = "default", description = "The group was not deleted", body = Problem, content_type = "application/problem+json"),
     ),
 )]
 pub(crate) async fn delete_group(

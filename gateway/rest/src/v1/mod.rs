@@ -7,6 +7,7 @@ mod once;
 mod produce;
 mod producers;
 mod read;
+mod session_shapes;
 mod sessions;
 mod topics;
 

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use aquifer_client::Place;
 use aquifer_session::{
-    Cursor, CursorError, Intent, Poll, PollError, Positions, Progress, Session, StartAt, Step, TokenError,
+    Cursor, CursorError, Intent, Poll, PollError, Positions, Progress, Session, StartAt, Step, Tenures,
+    TokenError,
 };
 use aquifer_types::TimestampMs;
 
@@ -15,19 +16,12 @@ use crate::position::From;
 use crate::principal::Principal;
 use crate::refusal::{Code, Refusal};
 
-/// What a request of a session says of the session.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Presented<'a> {
-    pub(super) ack: Option<&'a str>,
-    pub(super) after: Option<&'a str>,
-}
-
 /// A request of a session under way.
-pub(super) struct Drive {
+pub(crate) struct Drive {
     gateway: Gateway,
     membership: Membership,
     pub(super) names: Names,
-    pub(super) poll: Poll,
+    pub(crate) poll: Poll,
 }
 
 /// What the client holds after a request.
@@ -52,26 +46,21 @@ impl Gateway {
 }
 
 impl Drive {
-    pub(super) async fn begin(
+    pub(crate) async fn begin(
         gateway: &Gateway,
         session: Session,
         intent: Intent,
-        presented: Presented<'_>,
-    ) -> Result<Drive, Refusal> {
-        let read = |text: Option<&str>| {
-            text.map(|text| Cursor::parse(text).and_then(|cursor| cursor.in_group(&session.group)))
-                .transpose()
-        };
-        let ack = read(presented.ack).map_err(refused_cursor)?.unwrap_or_default();
-        let after = read(presented.after).map_err(refused_cursor)?;
+        ack: &Progress,
+        after: Option<&Progress>,
+    ) -> Drive {
         let names = Names::of(gateway.client(), &session.topics).await;
-        let poll = Poll::new(&session, intent, &ack, after.as_ref());
+        let poll = Poll::new(&session, intent, ack, after);
         let membership = Membership::new(gateway.client().clone(), session);
-        Ok(Drive { gateway: gateway.clone(), membership, names, poll })
+        Drive { gateway: gateway.clone(), membership, names, poll }
     }
 
     /// Goes on until records are to be read, or nothing is left to do.
-    pub(super) async fn settle(&mut self) -> Result<(), Refusal> {
+    pub(crate) async fn settle(&mut self) -> Result<(), Refusal> {
         let refused = |error| Refusal::of_client(&error);
         loop {
             match self.poll.step().clone() {
@@ -127,28 +116,38 @@ impl Drive {
         self.membership.session_timeout_ms
     }
 
-    /// What the client is to hold from here on, with these positions in place of those it has.
-    pub(super) fn held(&self, sought: &Positions) -> Held {
-        let mut outcome = self.poll.outcome();
-        outcome.positions.extend(sought);
-        let expires_at = TimestampMs(self.gateway.runtime().now().wall.0 + i64::from(self.session().ttl_ms));
-        let assigned = self.names.places(outcome.assigned.keys());
+    /// The session and its positions from here on.
+    pub(crate) fn next(&self) -> (Session, Progress) {
+        let outcome = self.poll.outcome();
+        let now = self.gateway.runtime().now().wall;
         let session = Session {
             epoch: outcome.epoch,
             owned: Some(outcome.assigned),
             tenure: outcome.tenure,
-            expires_at,
+            expires_at: TimestampMs(now.0 + i64::from(self.session().ttl_ms)),
             ..self.session().clone()
         };
-        let progress = Progress { tenure: outcome.tenure, positions: outcome.positions };
+        (session, Progress { tenure: outcome.tenure, positions: outcome.positions })
+    }
+
+    /// What the client is to hold from here on, with these positions in place of those it has.
+    pub(super) fn held(&self, sought: &Positions) -> Held {
+        let (session, mut progress) = self.next();
+        progress.positions.extend(sought);
         Held {
             token: session.seal(self.gateway.keys(), self.gateway.nonce()),
             cursor: Cursor::of_group(&session.group, progress).to_string(),
-            expires_at,
-            assigned,
-            revoked: self.names.places(&outcome.revoked),
+            expires_at: session.expires_at,
+            assigned: self.names.places(session.owned.iter().flat_map(Tenures::keys)),
+            revoked: self.names.places(&self.poll.outcome().revoked),
         }
     }
+}
+
+/// What a cursor of a session's group says; nothing where there is none.
+pub(super) fn progress(group: &str, cursor: Option<&str>) -> Result<Option<Progress>, Refusal> {
+    let read = |text: &str| Cursor::parse(text).and_then(|cursor| cursor.in_group(group));
+    cursor.map(read).transpose().map_err(refused_cursor)
 }
 
 pub(crate) fn refused_cursor(error: CursorError) -> Refusal {

@@ -96,9 +96,8 @@ impl Membership {
             instance: self.session.instance.as_deref().map(Text::from),
             epoch,
         };
-        let named = offsets.iter().filter_map(|(place, offset)| {
-            Some(NewOffset { place: names.place(*place)?, offset: *offset, epoch: None })
-        });
+        let named =
+            offsets.iter().filter_map(|(place, offset)| Some(NewOffset::at(names.place(*place)?, *offset)));
         let named: Vec<_> = named.collect();
         match self.client.commit(&self.session.group, &committer, &named).await {
             Ok(()) => Ok(CommitAnswer::Taken),

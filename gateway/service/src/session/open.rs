@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use aquifer_client::Resource;
-use aquifer_session::{Intent, Session, StartAt, Tenures, member_named};
+use aquifer_session::{Intent, Progress, Session, StartAt, Tenures, member_named};
 use aquifer_types::TimestampMs;
 
-use super::drive::{Drive, Presented};
+use super::drive::Drive;
 use crate::gateway::Gateway;
 use crate::position::From;
 use crate::principal::Principal;
@@ -73,8 +73,7 @@ impl Gateway {
             ttl_ms: i32::try_from(ttl).unwrap_or(i32::MAX),
             expires_at: TimestampMs(0),
         };
-        let presented = Presented { ack: None, after: None };
-        let mut drive = Drive::begin(self, asked, Intent::Commit, presented).await?;
+        let mut drive = Drive::begin(self, asked, Intent::Commit, &Progress::default(), None).await;
         drive.settle().await?;
         let ttl_ms = match drive.session_timeout_ms() {
             Some(granted) => granted,
@@ -99,12 +98,18 @@ impl Gateway {
     }
 }
 
-fn check(new: &NewSession) -> Result<StartAt, Refusal> {
-    let invalid = |detail: String| Err(Refusal::new(Code::InvalidParameter, detail));
-    if new.group.is_empty() || new.group.len() > NAME_BYTES_MAX {
+/// Refuses names that no group can have.
+pub(crate) fn group_name(group: &str) -> Result<(), Refusal> {
+    if group.is_empty() || group.len() > NAME_BYTES_MAX {
         let detail = format!("the group's name has none or more than {NAME_BYTES_MAX} bytes");
         return Err(Refusal::new(Code::InvalidGroup, detail));
     }
+    Ok(())
+}
+
+fn check(new: &NewSession) -> Result<StartAt, Refusal> {
+    let invalid = |detail: String| Err(Refusal::new(Code::InvalidParameter, detail));
+    group_name(&new.group)?;
     if new.topics.is_empty() || new.topics.len() > TOPICS_MAX {
         return invalid(format!("topics names none, or more than {TOPICS_MAX}"));
     }

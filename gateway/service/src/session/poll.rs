@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use aquifer_client::Place;
 use aquifer_record::Record;
-use aquifer_session::{Intent, Positions};
+use aquifer_session::{Intent, Positions, Progress, Session};
 use aquifer_types::{Offset, TopicPartition};
 
-use super::drive::{Drive, Held, Presented};
+use super::drive::{Drive, Held, progress};
 use crate::gateway::Gateway;
 use crate::principal::Principal;
 use crate::read::{Page, ReadLimits};
@@ -17,6 +17,9 @@ use crate::refusal::{Code, Refusal};
 const EMPTY_HANDED: Duration = Duration::from_millis(250);
 /// Before a partition that could not be read is tried again.
 const REST: Duration = Duration::from_millis(100);
+/// What records are taken to have, so that no more is fetched than a poll hands out; larger ones come fewer at a time.
+const RECORD_BYTES: usize = 1024;
+const FETCH_BYTES_MIN: usize = 64 * 1024;
 
 /// A poll as it is asked for.
 #[derive(Clone, Copy, Debug)]
@@ -56,12 +59,23 @@ impl Gateway {
         request: &PollRequest<'_>,
     ) -> Result<Polled, Refusal> {
         let session = self.present(caller, request.token).await?;
+        let ack = progress(&session.group, request.ack)?.unwrap_or_default();
+        let after = progress(&session.group, request.after)?;
+        self.poll_with(session, &ack, after.as_ref(), request.limits).await
+    }
+
+    pub(crate) async fn poll_with(
+        &self,
+        session: Session,
+        ack: &Progress,
+        after: Option<&Progress>,
+        limits: ReadLimits,
+    ) -> Result<Polled, Refusal> {
         // Whoever asks again with the same token must find it valid.
         let half = Duration::from_millis(u64::try_from(session.ttl_ms).unwrap_or_default()) / 2;
-        let limits = ReadLimits { wait: request.limits.wait.min(half), ..request.limits };
+        let limits = ReadLimits { wait: limits.wait.min(half), ..limits };
         let until = self.runtime().now().monotonic.plus(limits.wait);
-        let presented = Presented { ack: request.ack, after: request.after };
-        let drive = Drive::begin(self, session, Intent::Read, presented).await?;
+        let drive = Drive::begin(self, session, Intent::Read, ack, after).await;
         let mut polled = Polled { drive, page: Page::default(), limits, read: Vec::new(), moved: Vec::new() };
         loop {
             polled.drive.settle().await?;
@@ -103,7 +117,9 @@ impl Polled {
             }
             return Ok(());
         }
-        self.page = gateway.read(&positions, &ReadLimits { wait, ..self.limits }).await;
+        let likely = self.limits.records_max.saturating_mul(RECORD_BYTES).max(FETCH_BYTES_MIN);
+        let limits = ReadLimits { wait, bytes_max: self.limits.bytes_max.min(likely), ..self.limits };
+        self.page = gateway.read(&positions, &limits).await;
         for (index, reached) in self.page.reached.iter().enumerate() {
             self.drive.poll.read_upto(self.read[index].0, *reached);
         }
@@ -117,7 +133,7 @@ impl Polled {
                 let to = from.clamp(start, end.max(start));
                 self.drive.poll.read_upto(self.read[index].0, to);
                 self.moved.push(Moved { place, from, to });
-            } else if all_refused && !refusal.code.entry().retryable {
+            } else if all_refused && (wait.is_zero() || !refusal.code.entry().retryable) {
                 return Err(refusal);
             } else {
                 tracing::debug!(%refusal, "a partition of a session cannot be read");
@@ -141,6 +157,11 @@ impl Polled {
     #[must_use]
     pub fn held(&self) -> Held {
         self.drive.held(&Positions::new())
+    }
+
+    /// The session and its positions from here on.
+    pub(crate) fn next(&self) -> (Session, Progress) {
+        self.drive.next()
     }
 
     /// Whether it ended early because this node is about to stop.

@@ -1,11 +1,11 @@
 //! What else a session is asked: to commit, to go elsewhere, to end.
 
 use aquifer_client::Place;
-use aquifer_session::{Cursor, Intent, Positions};
+use aquifer_session::{Cursor, Intent, Positions, Progress};
 use aquifer_types::{Offset, PartitionIndex, TopicPartition};
 use aquifer_wire::Text;
 
-use super::drive::{Drive, Held, Presented, refused_cursor};
+use super::drive::{Drive, Held, progress, refused_cursor};
 use crate::gateway::Gateway;
 use crate::position::From;
 use crate::principal::Principal;
@@ -57,8 +57,8 @@ impl Gateway {
         intent: Intent,
     ) -> Result<Acknowledged, Refusal> {
         let session = self.present(caller, token).await?;
-        let presented = Presented { ack, after: None };
-        let mut drive = Drive::begin(self, session, intent, presented).await?;
+        let ack = progress(&session.group, ack)?.unwrap_or_default();
+        let mut drive = Drive::begin(self, session, intent, &ack, None).await;
         drive.settle().await?;
         let committed = drive.poll.outcome().committed.into_iter();
         let committed = committed.filter_map(|(id, offset)| Some((drive.names.place(id)?, offset)));
@@ -74,8 +74,9 @@ impl Gateway {
         targets: &[Target],
     ) -> Result<Held, Refusal> {
         let session = self.present(caller, token).await?;
-        let presented = Presented { ack: None, after };
-        let mut drive = Drive::begin(self, session, Intent::Commit, presented).await?;
+        let after = progress(&session.group, after)?;
+        let ack = Progress::default();
+        let mut drive = Drive::begin(self, session, Intent::Commit, &ack, after.as_ref()).await;
         drive.settle().await?;
         let mut sought = Positions::new();
         for target in targets {

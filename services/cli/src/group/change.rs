@@ -72,10 +72,8 @@ pub(super) async fn reset(runtime: &Runtime, arguments: &ResetArguments) -> Resu
         })
         .collect();
     if arguments.execute {
-        let offsets: Vec<NewOffset> = resolved
-            .into_iter()
-            .map(|(ends, offset)| NewOffset { place: ends.place, offset, epoch: None })
-            .collect();
+        let offsets: Vec<NewOffset> =
+            resolved.into_iter().map(|(ends, offset)| NewOffset::at(ends.place, offset)).collect();
         client.set_group_offsets(&arguments.group, &offsets).await.map_err(failed)?;
     }
     arguments.reach.printer().list(&moved)

@@ -34,6 +34,8 @@ pub struct NewOffset {
     pub place: Place,
     pub offset: Offset,
     pub epoch: Option<LeaderEpoch>,
+    /// Kept beside the offset.
+    pub metadata: Text,
 }
 
 /// Who commits.
@@ -43,6 +45,14 @@ pub struct Committer {
     pub instance: Option<Text>,
     /// A member's epoch; -1 for whoever is no member.
     pub epoch: i32,
+}
+
+impl NewOffset {
+    /// An offset of which nothing else is known.
+    #[must_use]
+    pub fn at(place: Place, offset: Offset) -> NewOffset {
+        NewOffset { place, offset, epoch: None, metadata: Text::EMPTY }
+    }
 }
 
 impl Client {
@@ -188,12 +198,12 @@ impl Client {
             return Ok(());
         }
         let mut topics: BTreeMap<&Text, Vec<OffsetCommitRequestPartition>> = BTreeMap::new();
-        for NewOffset { place: (topic, partition), offset, epoch } in offsets {
+        for NewOffset { place: (topic, partition), offset, epoch, metadata } in offsets {
             topics.entry(topic).or_default().push(OffsetCommitRequestPartition {
                 partition_index: partition.0,
                 committed_offset: offset.0,
                 committed_leader_epoch: epoch.map_or(-1, |epoch| epoch.0),
-                committed_metadata: Some(Text::EMPTY),
+                committed_metadata: Some(metadata.clone()),
             });
         }
         let mut named = Vec::new();

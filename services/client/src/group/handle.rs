@@ -181,9 +181,8 @@ impl Shared {
             let offsets: Vec<NewOffset> = {
                 let done = self.done();
                 let offsets = done.iter().map(|(place, (offset, epoch))| NewOffset {
-                    place: place.clone(),
-                    offset: *offset,
                     epoch: *epoch,
+                    ..NewOffset::at(place.clone(), *offset)
                 });
                 offsets.collect()
             };

@@ -1,9 +1,13 @@
 //! The gateway: a program of its own in front of a node, and over HTTP alone.
 
 mod bad_input;
+mod confluent;
 mod grpc;
 mod http;
 mod process;
 mod producers;
 mod records;
+mod session;
+mod session_chaos;
+mod sessions;
 mod streams;

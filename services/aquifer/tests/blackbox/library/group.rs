@@ -125,7 +125,7 @@ pub(super) async fn operators_see_and_move_offsets_of_groups_at_rest(stage: Stag
     consume_until(&mut member, |_, records| count(records) == 10).await;
     member.commit().await.expect("committed");
     let place = |index| (topic.as_str().into(), PartitionIndex(index));
-    let back = [NewOffset { place: place(0), offset: Offset(3), epoch: None }];
+    let back = [NewOffset::at(place(0), Offset(3))];
 
     let listed = client.groups().await.expect("groups");
     let active = client.describe_group(group).await.expect("described");
