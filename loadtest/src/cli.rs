@@ -147,7 +147,10 @@ pub enum FloorName {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum SuiteName {
+    /// Producing, fetching, latency, starting
     Issue,
+    /// Consumer groups, and programs that consume
+    Groups,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

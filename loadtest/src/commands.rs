@@ -43,8 +43,8 @@ pub async fn execute(command: Command) -> Result<ExitCode> {
             let work = floor_work(name, streams, frame_bytes, sync);
             floor(&runtime, name, &work, seconds, &options).await
         }
-        Command::Suite { name: _, quick, only, rounds, options } => {
-            let scenarios = suite::issue()?.into_iter();
+        Command::Suite { name, quick, only, rounds, options } => {
+            let scenarios = suite::suite(name)?.into_iter();
             let wanted =
                 scenarios.filter(|scenario| only.as_ref().is_none_or(|part| scenario.name.contains(part)));
             let prepared = wanted.map(|mut scenario| {

@@ -164,6 +164,11 @@ impl Server {
         Ok(())
     }
 
+    /// SIGKILL: nothing is flushed, nothing is closed. Back when it is gone.
+    pub fn kill(self) {
+        drop(self);
+    }
+
     async fn wait_for_answer(&mut self, runtime: &Runtime) -> Result<()> {
         loop {
             if let Some(status) = self.exited()? {
