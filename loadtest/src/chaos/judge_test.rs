@@ -57,7 +57,11 @@ fn a_repetition_is_excused_by_the_death_of_who_read_first_soon_after() {
 
 #[test]
 fn the_brokers_death_excuses_what_was_read_about_that_time_and_nothing_else() {
-    let outage = |start, end| Deaths { outages: Vec::from([start..end]), ..Deaths::default() };
+    let outage = |start, end| {
+        let mut deaths = Deaths::default();
+        deaths.outages.push(start..end);
+        deaths
+    };
     let readings = [reading(0, 10_000, 0..10), reading(1, 90_000, 0..10)];
     for (deaths, excused) in [
         (outage(10_500, 12_000), true),
