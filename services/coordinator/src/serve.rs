@@ -15,7 +15,7 @@ use crate::ask::{Message, Outcome, Unavailable};
 use crate::load::{self, Loaded};
 use crate::pattern;
 use crate::surroundings::{Surroundings, count};
-use crate::topics::ClusterTopics;
+use crate::topics::{ClusterTopics, TopicsVersion};
 
 /// How long after a failure the partition is loaded again, at first and at most.
 const RELOAD_AFTER: Duration = Duration::from_millis(100);
@@ -29,6 +29,7 @@ const TURN: usize = 64;
 #[derive(Debug)]
 pub(crate) struct Server {
     surroundings: Surroundings,
+    topics_version: Arc<TopicsVersion>,
     replica: Arc<Replica>,
     messages: mpsc::UnboundedReceiver<Message>,
     /// For the tasks that resolve patterns; does not keep the server going.
@@ -58,11 +59,12 @@ struct Serving {
 impl Server {
     pub(crate) fn new(
         surroundings: Surroundings,
+        topics_version: Arc<TopicsVersion>,
         replica: Arc<Replica>,
         messages: mpsc::UnboundedReceiver<Message>,
         sender: mpsc::WeakUnboundedSender<Message>,
     ) -> Server {
-        Server { surroundings, replica, messages, sender, kept: Vec::new() }
+        Server { surroundings, topics_version, replica, messages, sender, kept: Vec::new() }
     }
 
     pub(crate) async fn run(mut self) {
@@ -153,9 +155,14 @@ impl Server {
         }
     }
 
+    fn topics(&self) -> ClusterTopics {
+        let version = self.topics_version.get();
+        ClusterTopics { image: (self.surroundings.image)(), version }
+    }
+
     fn begin(&self, loaded: Loaded) -> Serving {
         let committed = loaded.state.next();
-        let topics = ClusterTopics((self.surroundings.image)());
+        let topics = self.topics();
         let now = self.surroundings.now();
         let settings = self.surroundings.settings.clone();
         let since_checkpoint =
@@ -224,7 +231,7 @@ impl Serving {
                 Input::PatternResolved { group, pattern, topics, version }
             }
         };
-        let topics = ClusterTopics((server.surroundings.image)());
+        let topics = server.topics();
         let step = self.shard.handle(server.surroundings.now(), &topics, input);
         self.carry_out(server, step)
     }
@@ -237,7 +244,7 @@ impl Serving {
     }
 
     fn tick(&mut self, server: &Server) -> Result<(), AppendError> {
-        let topics = ClusterTopics((server.surroundings.image)());
+        let topics = server.topics();
         let step = self.shard.tick(server.surroundings.now(), &topics);
         self.carry_out(server, step)?;
         server.surroundings.directory.nudge();
@@ -332,7 +339,8 @@ fn resolve(server: &Server, wanted: Resolve) {
     let (surroundings, sender) = (server.surroundings.clone(), server.sender.clone());
     let image = (surroundings.image)();
     surroundings.runtime.clone().spawn("resolve-pattern", async move {
-        let work = move || pattern::resolve(wanted, &image);
+        let limit = surroundings.settings.limits.pattern_topics_max;
+        let work = move || pattern::resolve(wanted, &image, limit);
         let resolved = surroundings.runtime.spawn_blocking("match-topics", work).await;
         if let (Some(resolved), Some(sender)) = (resolved, sender.upgrade()) {
             // The shard may have ended meanwhile.
