@@ -6,6 +6,7 @@ mod compaction;
 mod disk_full;
 mod ecosystem;
 mod examples;
+mod group_kills;
 mod harness;
 mod hostile;
 mod install;
