@@ -53,6 +53,8 @@ struct Serving {
     last_ticket: u64,
     appending: VecDeque<Appending>,
     since_checkpoint: u64,
+    /// Something was queued that the directory was not told of: a heartbeat that stores nothing wakes nobody.
+    is_queued: bool,
     counted: (u64, u64),
 }
 
@@ -173,6 +175,7 @@ impl Server {
             last_ticket: 0,
             appending: VecDeque::new(),
             since_checkpoint,
+            is_queued: false,
             counted: (0, 0),
         }
     }
@@ -185,7 +188,7 @@ impl Serving {
                 return End::Lost(error);
             }
         }
-        server.surroundings.directory.nudge();
+        self.nudge(server);
         loop {
             self.count(&server.surroundings);
             let outcome = tokio::select! {
@@ -209,7 +212,7 @@ impl Serving {
             let Ok(message) = server.messages.try_recv() else { break };
             self.take(server, message)?;
         }
-        server.surroundings.directory.nudge();
+        self.nudge(server);
         Ok(())
     }
 
@@ -236,6 +239,13 @@ impl Serving {
         self.carry_out(server, step)
     }
 
+    /// Has what was queued written.
+    fn nudge(&mut self, server: &Server) {
+        if std::mem::take(&mut self.is_queued) {
+            server.surroundings.directory.nudge();
+        }
+    }
+
     fn wait(&mut self, answer: oneshot::Sender<Outcome>) -> Ticket {
         self.last_ticket += 1;
         let ticket = Ticket(self.last_ticket);
@@ -247,7 +257,7 @@ impl Serving {
         let topics = server.topics();
         let step = self.shard.tick(server.surroundings.now(), &topics);
         self.carry_out(server, step)?;
-        server.surroundings.directory.nudge();
+        self.nudge(server);
         Ok(())
     }
 
@@ -257,6 +267,7 @@ impl Serving {
             let now = server.surroundings.runtime.now().wall;
             let appending = append(&server.replica, base, &records, now)?;
             count(&server.surroundings.counters.batches, 1);
+            self.is_queued = true;
             self.since_checkpoint += appending.bytes;
             self.appending.push_back(appending);
             if self.since_checkpoint >= server.surroundings.checkpoint_every_bytes {
