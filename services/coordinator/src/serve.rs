@@ -119,13 +119,7 @@ impl Server {
     async fn load(&mut self) -> Option<Option<Loaded>> {
         let began = self.surroundings.runtime.now().monotonic;
         let (surroundings, replica) = (self.surroundings.clone(), self.replica.clone());
-        let loading = async move {
-            let loaded = load::load(&surroundings, &replica).await?;
-            if loaded.tail_bytes < surroundings.checkpoint_every_bytes {
-                return Ok(loaded);
-            }
-            load::keep(&surroundings, &replica, loaded).await.ok_or(load::LoadError::Panicked)
-        };
+        let loading = async move { load::load(&surroundings, &replica).await };
         tokio::pin!(loading);
         let loaded = loop {
             tokio::select! {
@@ -163,12 +157,10 @@ impl Server {
     }
 
     fn begin(&self, loaded: Loaded) -> Serving {
-        let committed = loaded.state.next();
+        let (committed, since_checkpoint) = (loaded.state.next(), loaded.tail_bytes);
         let topics = self.topics();
         let now = self.surroundings.now();
         let settings = self.surroundings.settings.clone();
-        let since_checkpoint =
-            if loaded.tail_bytes < self.surroundings.checkpoint_every_bytes { loaded.tail_bytes } else { 0 };
         Serving {
             shard: Shard::lead(loaded.state, committed, now, &topics, settings),
             waiting: BTreeMap::new(),
@@ -183,6 +175,8 @@ impl Server {
 
 impl Serving {
     async fn serve(&mut self, server: &mut Server) -> End {
+        // Nobody waits for what only makes the next load shorter.
+        self.checkpoint_if_due(server);
         for message in std::mem::take(&mut server.kept) {
             if let Err(error) = self.take(server, message) {
                 return End::Lost(error);
@@ -270,17 +264,21 @@ impl Serving {
             self.is_queued = true;
             self.since_checkpoint += appending.bytes;
             self.appending.push_back(appending);
-            if self.since_checkpoint >= server.surroundings.checkpoint_every_bytes {
-                self.since_checkpoint = 0;
-                let making = load::make_checkpoint(server.surroundings.clone(), server.replica.clone());
-                server.surroundings.runtime.spawn("checkpoint-groups", making);
-            }
+            self.checkpoint_if_due(server);
         }
         self.answer(replies);
         for wanted in patterns {
             resolve(server, wanted);
         }
         Ok(())
+    }
+
+    fn checkpoint_if_due(&mut self, server: &Server) {
+        if self.since_checkpoint >= server.surroundings.checkpoint_every_bytes {
+            self.since_checkpoint = 0;
+            let making = load::make_checkpoint(server.surroundings.clone(), server.replica.clone());
+            server.surroundings.runtime.spawn("checkpoint-groups", making);
+        }
     }
 
     fn committed(&mut self, committed: Result<Offset, AppendError>) -> Result<(), AppendError> {

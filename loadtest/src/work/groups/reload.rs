@@ -7,10 +7,11 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, ensure};
 use aquifer_client::{Client, Connection, Reply};
 use aquifer_runtime::Runtime;
+use aquifer_wire::Text;
 use aquifer_wire::messages::offset_commit_request::{OffsetCommitRequestPartition, OffsetCommitRequestTopic};
 use aquifer_wire::messages::offset_fetch_request::{OffsetFetchRequestGroup, OffsetFetchRequestTopics};
+use aquifer_wire::messages::offset_fetch_response::OffsetFetchResponseGroup;
 use aquifer_wire::messages::{OffsetCommitRequest, OffsetCommitResponse, OffsetFetchRequest};
-use aquifer_wire::{ErrorCode, Text};
 
 use crate::harness::Harness;
 use crate::measurement::Measurement;
@@ -46,7 +47,7 @@ pub async fn reload(harness: &Harness, kind: Kind, directory: &Path, work: &Relo
         groups: groups.collect(),
         partitions: work.partitions,
     };
-    commit(&client, &committed).await?;
+    commit(runtime, &client, &committed).await?;
     server.kill();
 
     let before = runtime.now().monotonic;
@@ -75,8 +76,12 @@ fn offset_of(group: usize, partition: i32) -> i64 {
     i64::try_from(group).unwrap_or(0) * 1_000_000 + i64::from(partition)
 }
 
-async fn commit(client: &Client, committed: &Committed) -> Result<()> {
+async fn commit(runtime: &Runtime, client: &Client, committed: &Committed) -> Result<()> {
     let connection = client.any_connection().await?;
+    // Those that were just made may not be served yet.
+    for group in &committed.groups {
+        ask(runtime, &connection, committed, group, 1).await?;
+    }
     let mut pending = VecDeque::new();
     for (number, group) in committed.groups.iter().enumerate() {
         if pending.len() == IN_FLIGHT {
@@ -114,7 +119,7 @@ async fn finish(pending: &mut VecDeque<Reply<OffsetCommitResponse>>) -> Result<(
     Ok(())
 }
 
-/// Asks every group for the offsets of its first partitions, again while it is loaded, and compares them.
+/// Asks every group for the offsets of its first partitions, and compares them.
 async fn check(
     runtime: &Runtime,
     connection: &Connection,
@@ -122,34 +127,45 @@ async fn check(
     partitions: i32,
 ) -> Result<()> {
     for (number, name) in committed.groups.iter().enumerate() {
-        let topic = OffsetFetchRequestTopics {
-            name: committed.topic.clone(),
-            topic_id: committed.topic_id.0,
-            partition_indexes: (0..partitions).collect(),
-        };
-        let group = OffsetFetchRequestGroup {
-            group_id: Text::from(name.as_str()),
-            topics: Some(vec![topic]),
-            ..OffsetFetchRequestGroup::default()
-        };
-        let request =
-            OffsetFetchRequest { groups: vec![group], require_stable: true, ..OffsetFetchRequest::default() };
-        let answer = loop {
-            let answer = connection.call(&request).await?.groups.into_iter().next();
-            let answer = answer.context("a group is missing in the answer")?;
-            if !answer.error_code.retriable() {
-                break answer;
-            }
-            runtime.sleep(ASK_INTERVAL).await;
-        };
-        ensure!(answer.error_code == ErrorCode::NONE, "{name}: {}", answer.error_code);
-        let mut found = answer.topics.iter().flat_map(|topic| &topic.partitions);
+        let answer = ask(runtime, connection, committed, name, partitions).await?;
+        let found: Vec<_> = answer.topics.iter().flat_map(|topic| &topic.partitions).collect();
         let wrong =
-            found.clone().find(|part| part.committed_offset != offset_of(number, part.partition_index));
+            found.iter().find(|part| part.committed_offset != offset_of(number, part.partition_index));
         ensure!(wrong.is_none(), "{name} does not have what it committed: {wrong:?}");
-        ensure!(found.by_ref().count() == usize::try_from(partitions)?, "{name}: partitions are missing");
+        ensure!(found.len() == usize::try_from(partitions)?, "{name}: partitions are missing");
     }
     Ok(())
+}
+
+/// What a group says of its first partitions, asked for again while it is loaded.
+async fn ask(
+    runtime: &Runtime,
+    connection: &Connection,
+    committed: &Committed,
+    name: &str,
+    partitions: i32,
+) -> Result<OffsetFetchResponseGroup> {
+    let topic = OffsetFetchRequestTopics {
+        name: committed.topic.clone(),
+        topic_id: committed.topic_id.0,
+        partition_indexes: (0..partitions).collect(),
+    };
+    let group = OffsetFetchRequestGroup {
+        group_id: Text::from(name),
+        topics: Some(vec![topic]),
+        ..OffsetFetchRequestGroup::default()
+    };
+    let request =
+        OffsetFetchRequest { groups: vec![group], require_stable: true, ..OffsetFetchRequest::default() };
+    loop {
+        let answer = connection.call(&request).await?.groups.into_iter().next();
+        let answer = answer.context("a group is missing in the answer")?;
+        if !answer.error_code.retriable() {
+            ensure!(answer.error_code.is_none(), "{name}: {}", answer.error_code);
+            return Ok(answer);
+        }
+        runtime.sleep(ASK_INTERVAL).await;
+    }
 }
 
 #[cfg(test)]
