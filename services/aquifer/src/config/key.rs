@@ -227,7 +227,7 @@ pub(super) static KEYS: &[Key] = {
         key(
             "limits.connections_per_address",
             Whole(1..=1_000_000),
-            Is("5000"),
+            Is("8000"),
             "Open connections from one address.",
         ),
         key(

@@ -23,7 +23,9 @@ fn run(name: &str, environment: &[(&str, &Path)]) -> String {
     let node = Node::start(data.path());
     let (language, block) = example(name);
     let block = block.replace("127.0.0.1:9092", &node.kafka).replace("127.0.0.1:8080", &node.http);
-    assert!(block.contains(&node.kafka) || block.contains(&node.http), "{name} talks to another node");
+    let speaks_to_it =
+        block.contains(&node.kafka) || block.contains(&node.http) || block.starts_with("aquifer ");
+    assert!(speaks_to_it, "{name} talks to another node");
     let mut command = Command::new("timeout");
     command.arg("120");
     match language.as_str() {
@@ -32,11 +34,28 @@ fn run(name: &str, environment: &[(&str, &Path)]) -> String {
         other => panic!("examples in {other} are not run"),
     };
     command.current_dir(folder.path()).envs(environment.iter().copied());
+    // As the alias and the default address would have it.
+    let program = Path::new(env!("CARGO_BIN_EXE_aquifer")).parent().expect("a folder");
+    let path = std::env::var("PATH").unwrap_or_default();
+    command.env("PATH", format!("{}:{path}", program.display())).env("AQUIFER_BROKERS", &node.kafka);
     let output = command.output().expect("timeout runs");
     let printed = String::from_utf8_lossy(&output.stdout).into_owned();
     let complaints = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{name}: {}\n{printed}{complaints}", output.status);
     printed
+}
+
+#[test]
+fn the_command_line_does_what_it_shows() {
+    let printed = run("command line", &[]);
+
+    let tail: Vec<&str> = printed.lines().filter(|line| line.split(' ').count() == 3).collect();
+    assert!(
+        tail.iter().any(|line| line.ends_with(" 1000")),
+        "the last value is among the last ten: {printed}"
+    );
+    let records = printed.lines().filter(|line| line.starts_with("{\"topic\":\"orders\"")).count();
+    assert_eq!(records, 100, "{printed}");
 }
 
 #[test]

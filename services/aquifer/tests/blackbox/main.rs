@@ -7,6 +7,7 @@ mod disk_full;
 mod ecosystem;
 mod examples;
 mod gateway;
+mod group_kills;
 mod harness;
 mod hostile;
 mod install;
