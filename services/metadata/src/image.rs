@@ -21,6 +21,8 @@ pub struct Image {
     pub(crate) applied: u64,
     pub(crate) time: TimestampMs,
     pub(crate) cluster: Option<ClusterId>,
+    /// Which life of the cluster this is: a restore begins another.
+    pub(crate) incarnation: u16,
     pub(crate) producer_ids: ProducerIds,
     pub(crate) features: Arc<BTreeMap<String, i16>>,
     pub(crate) features_epoch: u64,
@@ -57,6 +59,12 @@ impl Image {
     #[must_use]
     pub fn cluster(&self) -> Option<ClusterId> {
         self.cluster
+    }
+
+    /// Which life of the cluster this is: a restore begins another.
+    #[must_use]
+    pub fn incarnation(&self) -> u16 {
+        self.incarnation
     }
 
     #[must_use]

@@ -44,5 +44,5 @@ pub use features::{FEATURES, Feature, METADATA_FEATURE, METADATA_LEVEL};
 pub use image::Image;
 pub use partition::{DirectorySlot, Partition, REPLICAS_MAX, RecoveryState, Replica};
 pub use producer_ids::{PRODUCER_BLOCK_MAX, ProducerIdBlock, ProducerPrefix};
-pub use state::{BROKERS_MAX, GROUP_CONFIGS_MAX, PARTITIONS_MAX, PARTITIONS_PER_TOPIC_MAX, State};
+pub use state::{BROKERS_MAX, GROUP_CONFIGS_MAX, PARTITIONS_MAX, PARTITIONS_PER_TOPIC_MAX, Restore, State};
 pub use topic::Topic;

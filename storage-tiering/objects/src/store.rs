@@ -29,6 +29,8 @@ pub struct Store {
 pub struct Listed {
     pub key: String,
     pub bytes: u64,
+    /// When the store took it in, by its clock, in milliseconds.
+    pub modified_ms: i64,
 }
 
 impl Store {
@@ -169,11 +171,22 @@ impl Store {
             .filter_map(|meta| {
                 let rest = meta.location.prefix_match(&within)?;
                 let parts: Vec<String> = rest.map(|part| part.as_ref().to_owned()).collect();
-                Some(Listed { key: parts.join("/"), bytes: meta.size })
+                let modified_ms = meta.last_modified.timestamp_millis();
+                Some(Listed { key: parts.join("/"), bytes: meta.size, modified_ms })
             })
             .collect();
         listed.sort_by(|left, right| left.key.cmp(&right.key));
         Ok(listed)
+    }
+
+    /// The first parts of all names.
+    pub async fn roots(&self) -> Result<Vec<String>, ObjectError> {
+        self.counters.ask(Operation::List);
+        let prefix = self.path("");
+        let found = self.clients.small.list_with_delimiter(Some(&prefix)).await;
+        let found = found.map_err(|error| self.failed(Operation::List, "", &error))?;
+        let folders = found.common_prefixes.iter();
+        Ok(folders.filter_map(|folder| folder.filename().map(str::to_owned)).collect())
     }
 
     pub(crate) fn failed(&self, operation: Operation, key: &str, error: &object_store::Error) -> ObjectError {

@@ -31,6 +31,7 @@ async fn an_object_is_created_once_read_in_ranges_listed_and_deleted() {
         let names: Vec<_> =
             store.list("a").await.expect("listed").into_iter().map(|found| found.key).collect();
         assert_eq!(names, ["b/one", "b/two", "c/three"]);
+        assert_eq!(store.roots().await.expect("listed"), ["a"]);
 
         store.delete("a/b/one").await.expect("deleted");
         store.delete("a/b/one").await.expect("deleting again changes nothing");

@@ -189,6 +189,7 @@ impl Image {
             applied: 0,
             time: TimestampMs(0),
             cluster: None,
+            incarnation: aquifer_manifest::FIRST_INCARNATION,
             producer_ids: Default::default(),
             features: Arc::default(),
             features_epoch: 0,

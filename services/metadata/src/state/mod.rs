@@ -7,11 +7,13 @@ mod configs;
 mod election;
 mod load;
 mod partitions;
+mod restore;
 mod tier;
 mod topics;
 
 pub use apply::State;
 pub use check::{BROKERS_MAX, GROUP_CONFIGS_MAX, PARTITIONS_MAX, PARTITIONS_PER_TOPIC_MAX};
+pub use restore::Restore;
 
 #[cfg(test)]
 mod apply_test;
@@ -21,6 +23,8 @@ mod election_test;
 pub(crate) mod fixture;
 #[cfg(test)]
 mod random_test;
+#[cfg(test)]
+mod restore_test;
 #[cfg(test)]
 mod size_test;
 #[cfg(test)]
