@@ -120,6 +120,11 @@ impl Broker {
             "Bytes of tiered partitions that wait to be uploaded.",
             behind,
         );
+        out.gauge(
+            "aquifer_tier_superseded",
+            "1 once the cluster was restored elsewhere from its tier.",
+            u8::from(self.successor().is_some()),
+        );
         for operation in aquifer_objects::Operation::ALL {
             let (asked, failed) = tier.store.counters().of(operation);
             let name = operation.name();

@@ -88,6 +88,16 @@ impl Coordinator {
         asked.collect()
     }
 
+    /// Asks a partition for every offset that is committed in its groups.
+    #[must_use]
+    pub fn export(&self, partition: i32) -> Asked {
+        let (answer, asked) = oneshot::channel();
+        let led = self.led.read().expect("noting who leads does not panic");
+        let Some(led) = led.get(&partition) else { return Asked(Err(Unavailable::NotHere)) };
+        let message = Message::Export { answer };
+        Asked(led.sender.send(message).map(|()| asked).map_err(|_ended| Unavailable::NotHere))
+    }
+
     /// These topics came, went, or have other partitions: their readers are given a new target.
     pub fn topics_changed(&self, topics: &[TopicName]) {
         let led = self.led.read().expect("noting who leads does not panic");

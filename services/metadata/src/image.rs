@@ -209,6 +209,24 @@ impl Image {
         }
     }
 
+    /// Whether a restore that began with the other image would lack nothing: `ranges` may differ, or may not.
+    #[must_use]
+    pub fn is_same_for_a_restore(&self, other: &Image, ranges: bool) -> bool {
+        let same_tiers = || {
+            let starts = |image: &Image| -> Vec<_> {
+                image.tiers().map(|(at, tier)| (at, tier.start(), tier.deleting_upto())).collect()
+            };
+            if ranges { starts(self) == starts(other) } else { self.tiers == other.tiers }
+        };
+        self.incarnation == other.incarnation
+            && self.topics == other.topics
+            && self.cluster_config == other.cluster_config
+            && self.groups == other.groups
+            && self.features == other.features
+            && self.producer_ids.prefixes == other.producer_ids.prefixes
+            && same_tiers()
+    }
+
     /// What a topic of this name and these settings lives by; topics without settings share one.
     pub(crate) fn resolve(&self, name: &TopicName, own: &ConfigMap) -> Arc<TopicConfig> {
         if own.is_empty() && !name.is_reserved() {

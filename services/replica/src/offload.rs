@@ -39,7 +39,8 @@ impl Replica {
     pub fn begin_at(&self, tier_end: Offset) {
         let begins = {
             let mut state = self.state();
-            let begins = *state.core.role() == Role::Unassigned && !state.dropped && state.log.end() < tier_end;
+            let begins =
+                *state.core.role() == Role::Unassigned && !state.dropped && state.log.end() < tier_end;
             if begins {
                 tracing::warn!(
                     partition = %self.id, log_end = state.log.end().0, tier_end = tier_end.0,
@@ -47,7 +48,11 @@ impl Replica {
                 );
                 let dropped = state.log.begin_at(tier_end);
                 state.core.begin_at(tier_end);
-                self.directory.enqueue(Command::Start { log: self.handle.clone(), log_start: tier_end, dropped });
+                self.directory.enqueue(Command::Start {
+                    log: self.handle.clone(),
+                    log_start: tier_end,
+                    dropped,
+                });
             }
             begins
         };

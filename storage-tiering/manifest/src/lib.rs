@@ -10,6 +10,7 @@ mod footer;
 mod generation;
 mod key;
 mod range;
+mod records;
 mod recover;
 mod state;
 mod tier;
@@ -18,6 +19,7 @@ pub use footer::{BadFooter, CHUNK_BYTES, Footer, IndexEntry, Link, TRAILER_BYTES
 pub use generation::{FIRST_INCARNATION, generation, incarnation_of};
 pub use key::{BadKey, ObjectKey, Place};
 pub use range::TierRange;
+pub use records::{decode_records, encode_records};
 pub use recover::{continuation, surviving};
 pub use state::{BadState, StateKey, StateKind, StateObject};
 pub use tier::{Tier, TierRefusal};

@@ -193,6 +193,12 @@ pub(super) static KEYS: &[Key] = {
             "How long objects stay that retention, deletion of records or of their topic gave up.",
         ),
         key(
+            "tier.state_interval",
+            Time(SECOND..=DAY),
+            Is("\"10s\""),
+            "How soon topics, settings and groups' offsets follow into the bucket, for a restore.",
+        ),
+        key(
             "tier.memory",
             Size(16 * MIB..=64 * GIB),
             Is("\"256 MiB\""),

@@ -1,19 +1,23 @@
-//! The tier at work: uploads, reads, retention over both tiers, and the deletion of what nobody may read any more.
+//! The tier at work: uploads, reads, retention over both tiers, the deletion of what nobody may read any
+//! more, and the cluster's state for a restore.
 
 mod garbage;
 mod offload;
 mod read;
 mod retention;
+mod state;
 
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use aquifer_cold::Cold;
 use aquifer_objects::{OpenError, ProbeError, Problem, Store};
 use aquifer_runtime::Runtime;
-use tokio::sync::Notify;
+use tokio::sync::{Mutex, Notify};
 
 pub(crate) use read::{ColdRead, cold_parts, cold_time};
 pub(crate) use retention::tiered_start;
+use state::Written;
 
 /// Where the tier is, and how it is used.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,6 +29,8 @@ pub struct TierSettings {
     pub interval: Duration,
     /// How long objects stay that no reader should need any more.
     pub grace: Duration,
+    /// How soon topics, settings and groups' offsets follow into the bucket.
+    pub state_interval: Duration,
     pub cold: aquifer_cold::Limits,
 }
 
@@ -37,6 +43,10 @@ pub(crate) struct Tier {
     /// Somebody waits for an upload.
     pub(crate) hurry: Notify,
     pub(crate) totals: offload::Totals,
+    /// What of the cluster's state stands in the bucket; held by who writes it.
+    pub(crate) state: Mutex<Written>,
+    /// The incarnation that the cluster goes on as elsewhere.
+    pub(crate) successor: OnceLock<u16>,
 }
 
 /// The tier cannot be used.
@@ -55,6 +65,7 @@ impl TierSettings {
             max_age: Duration::from_secs(300),
             interval: Duration::from_millis(500),
             grace: Duration::from_secs(15 * 60),
+            state_interval: Duration::from_secs(10),
             cold: aquifer_cold::Limits::default(),
         }
     }
@@ -74,6 +85,14 @@ impl Tier {
             Err(source) => return Err(TierError::Probe { url: settings.url, source }),
         }
         let cold = Cold::new(store.clone(), settings.cold, runtime);
-        Ok(Tier { store, cold, settings, hurry: Notify::new(), totals: offload::Totals::default() })
+        Ok(Tier {
+            store,
+            cold,
+            settings,
+            hurry: Notify::new(),
+            totals: offload::Totals::default(),
+            state: Mutex::default(),
+            successor: OnceLock::new(),
+        })
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use aquifer_manifest::Place;
+use aquifer_manifest::{Place, generation};
 use aquifer_metadata::{Answer, Change, TierAdd, TierCommit, TierMove};
 use aquifer_replica::{Replica, Sealed};
 use aquifer_tiering::{PackError, Packed, Source, Surroundings, UploadError, pack, upload};
@@ -67,10 +67,13 @@ impl Broker {
                 () = self.runtime.sleep(pause) => {}
             }
             pause = tier.settings.interval;
+            if self.successor().is_some() {
+                continue;
+            }
             self.close_gaps().await;
             loop {
                 let candidates = self.candidates(&tier);
-                if candidates.is_empty() || self.stop.is_given() {
+                if candidates.is_empty() || self.stop.is_given() || self.successor().is_some() {
                     break;
                 }
                 if self.offload_round(&tier, candidates).await {
@@ -173,9 +176,9 @@ impl Broker {
         let files = self.directory.files().clone();
         let surroundings = Surroundings {
             place: Place { cluster: self.cluster, partition: replica.id() },
-            incarnation: 1,
+            incarnation: u64::from(self.incarnation),
             leader_epoch: sealed.leader_epoch,
-            generation: u64::try_from(self.run.epoch.0).unwrap_or(0),
+            generation: generation(self.incarnation, u64::try_from(self.run.epoch.0).unwrap_or(0)),
             nonce: self.runtime.random_u64(),
             previous: None,
             epochs: sealed.epochs,

@@ -122,6 +122,10 @@ fn append(
     if transactional_id.is_some() {
         return Err(Refused::new(ErrorCode::INVALID_TXN_STATE, "transactions are not supported"));
     }
+    if let Some(why) = broker.superseded() {
+        // Clients try again, and with another address for the cluster they succeed.
+        return Err(Refused { code: ErrorCode::KAFKA_STORAGE_ERROR, message: Some(why) });
+    }
     let replica = broker.replica_of(topic, partition.index)?;
     let bytes = match partition.records {
         Some(Records::Bytes(bytes)) => bytes,
