@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use aquifer_cli::Format;
 use clap::{CommandFactory as _, Parser, Subcommand};
 
-use crate::{dev, log, server};
+use crate::{dev, log, restore, server};
 
 /// Logs for the cloud: hot on disk, cold in object storage, spoken to in Kafka's protocol.
 #[derive(Debug, Parser)]
@@ -32,6 +32,12 @@ enum Command {
     #[command(after_help = "Examples:\n  aquifer server --config aquifer.toml\n  \
                             aquifer server --config aquifer.toml --set limits.idle=5m")]
     Server(ServerArguments),
+    /// Make the data directory of a lost cluster from what its bucket holds
+    #[command(
+        after_help = "Examples:\n  aquifer restore --from s3://bucket/prefix --data-dir ./data --dry-run\n  \
+                      aquifer restore --from s3://bucket/prefix --data-dir ./data --at @-2h"
+    )]
+    Restore(restore::RestoreArguments),
     /// Look at configuration files, and at configs of running brokers
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -96,6 +102,7 @@ pub(crate) fn run() -> ExitCode {
         Command::Config(ConfigCommand::Running(command)) => {
             return aquifer_cli::run(command, Cli::command(), format);
         }
+        Command::Restore(arguments) => return restore::run(&arguments, format),
         Command::Dev(arguments) => dev::run(&arguments),
         Command::Server(arguments) => server::run(&arguments),
         Command::Config(ConfigCommand::Check { file }) => server::check(&file),

@@ -9,6 +9,7 @@ mod dev;
 mod log;
 mod logging;
 mod node;
+mod restore;
 mod server;
 
 fn main() -> std::process::ExitCode {

@@ -8,7 +8,7 @@ use crate::tree::{files, read};
 const ARROWS: &[(&str, &str)] = &[
     ("gateway/rest", "runtime"),
     ("loadtest", "client record runtime types wire"),
-    ("services/aquifer", "broker cli disk group hotlog net node quorum record rest runtime types"),
+    ("services/aquifer", "broker cli disk group hotlog net node quorum record rest restore runtime types"),
     (
         "services/broker",
         "cold coordinator disk group hotlog manifest metadata net objects partition quorum record replica runtime tiering types wire",
@@ -24,6 +24,7 @@ const ARROWS: &[(&str, &str)] = &[
     ("services/quorum", "disk metadata runtime types wal"),
     ("services/quorum/histogram", ""),
     ("services/replica", "disk hotlog partition record runtime types"),
+    ("services/restore", "disk group hotlog manifest metadata objects quorum record runtime tiering types"),
     ("services/runtime", "types"),
     ("services/sim", "broker client disk hotlog net node record runtime types wire"),
     ("services/tidy", ""),

@@ -39,6 +39,17 @@ impl Store {
         Ok(Store { clients: Clients::open(url)?, counters: Arc::default() })
     }
 
+    /// Opens a store that must be there already: a folder is not made.
+    pub fn open_existing(url: &str) -> Result<Store, OpenError> {
+        let store_url = url::Url::parse(url).ok().filter(|parsed| parsed.scheme() == "file");
+        if let Some(folder) = store_url.map(|parsed| std::path::PathBuf::from(parsed.path()))
+            && !folder.is_dir()
+        {
+            return Err(OpenError::NoFolder(folder));
+        }
+        Store::open(url)
+    }
+
     /// Whether it is somebody else's server, whose manners are to be tried out before anything relies on them.
     #[must_use]
     pub fn is_remote(&self) -> bool {

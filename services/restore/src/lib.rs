@@ -1,0 +1,18 @@
+//! Restoring a cluster from its bucket alone: what the bucket says becomes a data directory that a node starts from.
+//!
+//! Names are listed and footers read, no data. The quorum begins with the newest state in the bucket, with the ranges that
+//! are still there and those that were uploaded after that state; logs go on where their tiers end. The restored cluster is
+//! the same one in its next incarnation, which is written to the bucket: whoever still runs the one before sees that and
+//! stops writing.
+#![forbid(unsafe_code)]
+
+mod directory;
+mod error;
+mod groups;
+mod partition;
+mod report;
+mod restore;
+
+pub use error::RestoreError;
+pub use report::{Report, RestoredPartition, UnknownTopic};
+pub use restore::{Options, restore};
