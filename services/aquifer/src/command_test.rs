@@ -44,7 +44,11 @@ const CHANGES: &[&str] = &[
     "context set",
     "context use",
     "context delete",
+    "restore",
 ];
+
+/// What speaks to a bucket instead of a cluster.
+const BUCKET: &[&str] = &["restore"];
 
 /// Programs that run until they are stopped, and what works on this machine's files alone.
 const OFFLINE: &[&str] = &["dev", "server", "config check", "config default", "log verify", "log dump"];
@@ -107,8 +111,9 @@ fn every_command_writes_tables_and_json() {
 #[test]
 fn whatever_speaks_to_a_cluster_can_be_told_which() {
     for (words, command) in leaves() {
-        let is_local =
-            OFFLINE.contains(&words.as_str()) || words.starts_with("context") || words == "completion";
+        let is_local = [OFFLINE, BUCKET].concat().contains(&words.as_str())
+            || words.starts_with("context")
+            || words == "completion";
         for argument in ["brokers", "context", "timeout"] {
             assert!(is_local || has(&command, argument), "{words} has no --{argument}");
         }

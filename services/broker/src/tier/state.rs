@@ -122,14 +122,13 @@ impl Broker {
     ) -> Option<impl Fn(TopicPartition) -> Option<Offset> + Send + Sync + use<>> {
         let written = tier.state.lock().await;
         let image = written.meta.as_ref().map(|(image, _)| image.clone());
+        let is_told = image.is_some();
         let writes = self.quorum.metrics().leader == Some(self.run.node);
-        (image.is_some() || !writes).then(|| {
-            move |at: TopicPartition| {
-                let image = image.as_ref()?;
-                // A partition that it does not name is not restored.
-                Some(image.tier(at)?.start())
-            }
-        })
+        let told = move |at: TopicPartition| {
+            // Of a partition that it does not name it says nothing.
+            Some(image.as_ref()?.tier(at)?.start())
+        };
+        (is_told || !writes).then_some(told)
     }
 
     async fn write_object(
