@@ -35,7 +35,8 @@ enum Command {
     /// Make the data directory of a lost cluster from what its bucket holds
     #[command(
         after_help = "Examples:\n  aquifer restore --from s3://bucket/prefix --data-dir ./data --dry-run\n  \
-                      aquifer restore --from s3://bucket/prefix --data-dir ./data --at @-2h"
+                      aquifer restore --from s3://bucket/prefix --data-dir ./data --at @-2h\n  \
+                      aquifer restore --from s3://bucket/prefix --data-dir ./copy --topic orders"
     )]
     Restore(restore::RestoreArguments),
     /// Look at configuration files, and at configs of running brokers

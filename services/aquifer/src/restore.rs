@@ -27,6 +27,9 @@ pub(crate) struct RestoreArguments {
     /// The number of the node that will start in the directory
     #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(i32).range(0..))]
     node_id: i32,
+    /// Only this topic, and others given in the same way, as a cluster of its own; the other cluster goes on untouched
+    #[arg(long = "topic", value_name = "TOPIC")]
+    topics: Vec<String>,
     /// Leave out what was uploaded later, e.g. @-2h or @2026-11-01T12:00Z
     #[arg(long, value_name = "TIME", value_parser = point_in_time)]
     at: Option<Moment>,
@@ -105,6 +108,7 @@ fn attempt(arguments: &RestoreArguments) -> Result<(), Failure> {
         cluster: arguments.cluster,
         data_dir: arguments.data_dir.clone(),
         node: NodeId(arguments.node_id),
+        topics: arguments.topics.clone(),
         at: arguments.at.and_then(|at| at.time(runtime.now().wall)),
         dry_run: arguments.dry_run,
     };
@@ -129,7 +133,9 @@ fn failure(error: &RestoreError) -> Failure {
         RestoreError::NotEmpty(_) | RestoreError::Open(_) | RestoreError::SeveralClusters(_) => {
             (Exit::Usage, false)
         }
-        RestoreError::NoCluster(_) | RestoreError::UnknownCluster(_) => (Exit::NotFound, false),
+        RestoreError::NoCluster(_) | RestoreError::UnknownCluster(_) | RestoreError::UnknownTopic(_) => {
+            (Exit::NotFound, false)
+        }
         RestoreError::NoState(..) | RestoreError::Overtaken => (Exit::Refused, false),
         RestoreError::Store(error) if error.is_passing() => (Exit::Unreachable, true),
         _ => (Exit::Failed, false),
@@ -174,12 +180,18 @@ fn notes(report: &Report, options: &Options) -> Vec<String> {
         ));
     }
     notes.extend(report.problems.iter().map(|problem| format!("passed over: {problem}")));
-    if !report.dry_run {
+    let alone = report.cluster != report.from_cluster;
+    if alone {
+        notes.push(format!("its objects are copies: cluster {} goes on as it is", report.from_cluster));
+    }
+    if !report.dry_run && !alone {
         notes.push(
             "the old cluster, if it still runs and reaches the bucket, stops uploading, deleting and producing within \
              seconds; one that is cut off from the bucket cannot be told: make sure that it is down"
                 .to_owned(),
         );
+    }
+    if !report.dry_run {
         notes.push(format!(
             "start it: aquifer dev --data-dir {0} --tier '{1}', or aquifer server with data_dir = \"{0}\", node_id = {2} and \
              tier.url = \"{1}\"",

@@ -28,6 +28,8 @@ pub enum RestoreError {
     UnknownCluster(ClusterId),
     #[error("cluster {0} left no state that can be read: {1}")]
     NoState(ClusterId, String),
+    #[error("the state knows no topic '{0}'")]
+    UnknownTopic(String),
     #[error("the newest state that can be read is not understood: {0}")]
     State(#[from] DecodeError),
     #[error(

@@ -3,9 +3,10 @@
 //! Names are listed and footers read, no data. The quorum begins with the newest state in the bucket, with the ranges that
 //! are still there and those that were uploaded after that state; logs go on where their tiers end. The restored cluster is
 //! the same one in its next incarnation, which is written to the bucket: whoever still runs the one before sees that and
-//! stops writing.
+//! stops writing. Topics that come back by themselves are a cluster of their own, and the other one goes on.
 #![forbid(unsafe_code)]
 
+mod copy;
 mod directory;
 mod error;
 mod groups;

@@ -7,6 +7,8 @@ use serde::Serialize;
 #[derive(Clone, Debug, Serialize)]
 pub struct Report {
     pub cluster: String,
+    /// The cluster that the objects are of: another one where only some topics came back.
+    pub from_cluster: String,
     /// The cluster's life from now on.
     pub incarnation: u16,
     /// The state that the restore began with.

@@ -17,6 +17,7 @@ use aquifer_types::{
 use bytes::Bytes;
 use futures_util::{StreamExt as _, stream};
 
+use crate::copy::{copy, readable};
 use crate::directory::{Seeds, check_empty, prepare, settle};
 use crate::error::RestoreError;
 use crate::groups::{Offsets, kept};
@@ -37,6 +38,8 @@ pub struct Options {
     pub cluster: Option<ClusterId>,
     pub data_dir: PathBuf,
     pub node: NodeId,
+    /// Only these topics, as a cluster of their own beside the one they are of; all, as that cluster, where none is named.
+    pub topics: Vec<String>,
     /// Leave out what was uploaded later.
     pub at: Option<TimestampMs>,
     /// Only say what would come back.
@@ -70,12 +73,25 @@ pub async fn restore(
 
     let mut found = partitions(&store, cluster, &survey, &before, (state.key.incarnation, options.at)).await;
     found.problems.splice(0..0, problems);
-    let left_out = left_out(&before, options.at);
+    let left_out = left_out(&before, options)?;
     found.tiers.retain(|at, _| !left_out.contains(&at.topic));
+    let alone = (!options.topics.is_empty()).then(|| ClusterId(runtime.random_uuid()));
+    if let Some(alone) = alone {
+        found.tiers.retain(|at, _| before.partition(*at).is_some());
+        found.tiers.values_mut().for_each(|tier| *tier = readable(tier));
+        if !options.dry_run {
+            let gone = copy(&store, (cluster, alone), &mut found.tiers).await?;
+            found
+                .problems
+                .extend((gone > 0).then(|| format!("{gone} objects were deleted while they were copied")));
+        }
+    }
     let directory = DirectoryId(runtime.random_uuid());
+    let cluster_to_be = alone.unwrap_or(cluster);
     let restored = State::restored(
         &before,
         Restore {
+            cluster: cluster_to_be,
             incarnation,
             node: options.node,
             directory,
@@ -91,14 +107,14 @@ pub async fn restore(
         return Ok(report);
     }
     let layout = Layout::new(options.data_dir.clone());
-    let meta = Meta { cluster, node: options.node, directory };
+    let meta = Meta { cluster: cluster_to_be, node: options.node, directory };
     let writing = {
         let (disk, layout, restored) = (disk.clone(), layout.clone(), restored.clone());
         let now = runtime.now().wall;
         move || prepare(&disk, &layout, &meta, &restored, &seeds, now)
     };
     runtime.spawn_blocking("write-directory", writing).await.ok_or(RestoreError::Panicked)??;
-    supersede(&store, cluster, &restored, runtime).await?;
+    begin(&store, cluster_to_be, &restored, runtime).await?;
     settle(&**disk, &layout, &meta)?;
     Ok(report)
 }
@@ -191,10 +207,17 @@ async fn partitions(
     found
 }
 
-/// Topics that did not exist at that time.
-fn left_out(before: &Image, at: Option<TimestampMs>) -> BTreeSet<TopicId> {
-    let Some(at) = at else { return BTreeSet::new() };
-    before.topics().filter(|topic| topic.created() > at).map(|topic| topic.id()).collect()
+/// Topics that are not asked for, or did not exist at that time. Where groups keep their offsets comes back always.
+fn left_out(before: &Image, options: &Options) -> Result<BTreeSet<TopicId>, RestoreError> {
+    if let Some(unknown) = options.topics.iter().find(|name| before.topic(name).is_none()) {
+        return Err(RestoreError::UnknownTopic(unknown.clone()));
+    }
+    let is_wanted = |topic: &Topic| {
+        let name = topic.name().as_str();
+        let named = options.topics.is_empty() || options.topics.iter().any(|wanted| wanted == name);
+        (named && options.at.is_none_or(|at| topic.created() <= at)) || name == OFFSETS_TOPIC
+    };
+    Ok(before.topics().filter(|topic| !is_wanted(topic)).map(|topic| topic.id()).collect())
 }
 
 fn unused_prefix(before: &Image, runtime: &Runtime) -> ProducerPrefix {
@@ -244,7 +267,7 @@ fn end_of(image: &Image, topic: &str, partition: i32) -> Option<Offset> {
 }
 
 /// Has the bucket say that the cluster goes on as this. Only one restore gets to.
-async fn supersede(
+async fn begin(
     store: &Store,
     cluster: ClusterId,
     restored: &State,
@@ -277,7 +300,7 @@ fn report(
         .flat_map(|topic| topic.partitions().map(|(index, _)| partition(survey, image, found, topic, index)));
     let mut unknown: BTreeMap<TopicId, UnknownTopic> = BTreeMap::new();
     for (at, objects) in &survey.objects {
-        if found.tiers.contains_key(at) {
+        if found.tiers.contains_key(at) || !options.topics.is_empty() {
             continue;
         }
         let none = || UnknownTopic { id: at.topic.to_string(), objects: 0, bytes: 0 };
@@ -286,7 +309,8 @@ fn report(
         topic.bytes += objects.values().map(|object| object.bytes).sum::<u64>();
     }
     Report {
-        cluster: state.cluster.to_string(),
+        cluster: image.cluster().unwrap_or(state.cluster).to_string(),
+        from_cluster: state.cluster.to_string(),
         incarnation: image.incarnation(),
         state_incarnation: state.key.incarnation,
         state_written_ms: state.written.0,

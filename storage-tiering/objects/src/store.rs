@@ -162,6 +162,13 @@ impl Store {
         Ok(bytes)
     }
 
+    /// Has the store copy an object to a name that nobody else uses.
+    pub async fn copy(&self, from: &str, to: &str) -> Result<(), ObjectError> {
+        self.counters.ask(Operation::Copy);
+        let copied = self.clients.uploads.copy(&self.path(from), &self.path(to)).await;
+        copied.map_err(|error| self.failed(Operation::Copy, from, &error))
+    }
+
     /// Deletes an object; one that is not there is deleted.
     pub async fn delete(&self, key: &str) -> Result<(), ObjectError> {
         self.counters.ask(Operation::Delete);

@@ -33,6 +33,11 @@ async fn an_object_is_created_once_read_in_ranges_listed_and_deleted() {
         assert_eq!(names, ["b/one", "b/two", "c/three"]);
         assert_eq!(store.roots().await.expect("listed"), ["a"]);
 
+        store.copy("a/b/one", "z/copy").await.expect("copied");
+        assert_eq!(store.read("z/copy", 0..12).await.expect("it is there"), "hello, world");
+        let nothing = store.copy("a/b/none", "z/none").await.expect_err("there is none");
+        assert_eq!(nothing.problem, Problem::Missing);
+
         store.delete("a/b/one").await.expect("deleted");
         store.delete("a/b/one").await.expect("deleting again changes nothing");
         let gone = store.read("a/b/one", 0..1).await.expect_err("it is gone");

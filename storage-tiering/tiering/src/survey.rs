@@ -131,6 +131,6 @@ pub async fn read_footer(
     if ObjectKey::of(&range) != key {
         return Err(bad(BadFooter::Foreign));
     }
-    footer.check(place, &range).map_err(bad)?;
+    footer.check(&range).map_err(bad)?;
     Ok((range, footer))
 }

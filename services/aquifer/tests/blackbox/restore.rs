@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use crate::harness::{Node, Ports, data_dir, pause, run, run_ok, skip_without};
+use crate::harness::{Node, Ports, create_topic, data_dir, pause, run, run_ok, skip_without};
 use crate::tier::{FLUSH, TOPIC, create, delete_before, lines, objects, partition, produce, read, set, wait};
 
 const AQUIFER: &str = env!("CARGO_BIN_EXE_aquifer");
@@ -209,4 +209,37 @@ fn a_restore_can_go_back_in_time_and_be_done_again() {
     assert_eq!(report["incarnation"], 3, "{report}");
     let node = start(last.path(), bucket.path(), "");
     assert_eq!(read(&node, "beginning"), [lines(0), lines(7)].concat(), "of the newest life alone");
+}
+
+#[test]
+fn a_topic_alone_comes_back_as_a_cluster_of_its_own_while_the_other_goes_on() {
+    if skip_without("kcat") {
+        return;
+    }
+    let (old, new, bucket) = (data_dir(), data_dir(), data_dir());
+    let node = start(old.path(), bucket.path(), "grace = \"1s\"\nstate_interval = \"1s\"\n");
+    create(&node, &[]);
+    create_topic(&node.kafka, "other", 1, &[("remote.storage.enable", "true"), ("segment.bytes", "65536")]);
+    run_ok("kcat", &["-b", &node.kafka, "-P", "-t", "other"], &lines(5));
+    produce(&node, &lines(0), "gzip");
+    commit(&node, "billing", 1_500);
+    partition(&node, FLUSH);
+
+    let unknown = ["restore", "--from", &url(bucket.path()), "--data-dir", "/nowhere", "--topic", "none"];
+    assert_eq!(run(AQUIFER, &unknown, "").status.code(), Some(3));
+    let report = restore(bucket.path(), new.path(), &["--topic", TOPIC]);
+    assert_eq!((&report["topics"], report["cluster"] == report["from_cluster"]), (&Value::from(1), false));
+    run_ok(AQUIFER, &["topic", "delete", TOPIC, "--brokers", &node.kafka], "");
+    let copies = start(new.path(), bucket.path(), "");
+    let of_old = |name: &str| objects(&bucket.path().join(name));
+    let from = report["from_cluster"].as_str().expect("an id").to_owned();
+    let before = of_old(&from);
+    wait("the other cluster deletes what is its own", || of_old(&from) < before);
+
+    assert_eq!(read(&copies, "beginning"), lines(0));
+    assert_eq!(committed(&copies, "billing"), 1_500);
+    assert!(node.is_ready(), "it was told nothing");
+    produce(&copies, &lines(1), "none");
+    assert_eq!(partition(&copies, FLUSH).tier_end, 8_000);
+    assert_eq!(read(&copies, "beginning"), [lines(0), lines(1)].concat());
 }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use aquifer_manifest::Tier;
-use aquifer_types::{DirectoryId, LeaderEpoch, NodeId, TopicId, TopicPartition};
+use aquifer_types::{ClusterId, DirectoryId, LeaderEpoch, NodeId, TopicId, TopicPartition};
 
 use crate::image::Image;
 use crate::partition::{DirectorySlot, Members, Partition, Replica};
@@ -15,6 +15,8 @@ use crate::topic::{Partitions, Topic};
 /// What a restore decides.
 #[derive(Clone, Debug)]
 pub struct Restore {
+    /// Another one where only some topics come back, beside the cluster that they were of.
+    pub cluster: ClusterId,
     /// Above that of every earlier life.
     pub incarnation: u16,
     /// The only node at first: every partition has its one copy there.
@@ -33,9 +35,10 @@ impl State {
     /// those of the newest range at least, so that the next ones are greater than any that wrote to the bucket.
     #[must_use]
     pub fn restored(image: &Image, restore: Restore) -> State {
-        let Restore { incarnation, node, directory, producer_prefix, left_out, tiers } = restore;
+        let Restore { cluster, incarnation, node, directory, producer_prefix, left_out, tiers } = restore;
         let mut state = State::new();
         state.image = Image {
+            cluster: Some(cluster),
             incarnation,
             directories: Arc::new(vec![directory]),
             brokers: Arc::default(),

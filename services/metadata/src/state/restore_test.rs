@@ -3,12 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use aquifer_manifest::{Tier, TierRange};
-use aquifer_types::{LeaderEpoch, NodeId, Offset, TimestampMs};
+use aquifer_types::{ClusterId, LeaderEpoch, NodeId, Offset, TimestampMs};
 
 use crate::codec::{decode_snapshot, encode_snapshot};
 use crate::command::{AllocateProducerIds, Change};
 use crate::producer_ids::ProducerPrefix;
-use crate::state::fixture::{Cluster, directory, name};
+use crate::state::fixture::{Cluster, directory, name, uuid};
 use crate::state::{Restore, State};
 
 fn tier(leader_epoch: i32) -> Tier {
@@ -29,6 +29,7 @@ fn tier(leader_epoch: i32) -> Tier {
 
 fn restore() -> Restore {
     Restore {
+        cluster: ClusterId(uuid(0x50, 1)),
         incarnation: 2,
         node: NodeId(0),
         directory: directory(9),
