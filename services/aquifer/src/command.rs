@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use aquifer_cli::Format;
 use clap::{CommandFactory as _, Parser, Subcommand};
 
-use crate::{dev, log, restore, server};
+use crate::{dev, fsck, log, restore, server};
 
 /// Logs for the cloud: hot on disk, cold in object storage, spoken to in Kafka's protocol.
 #[derive(Debug, Parser)]
@@ -45,6 +45,9 @@ enum Command {
     /// Look into the data directory of a node that is not running
     #[command(subcommand)]
     Log(log::LogCommand),
+    /// Show and check what is in object storage, and have everything put there
+    #[command(subcommand)]
+    Tier(TierCommand),
     #[command(flatten)]
     Cluster(aquifer_cli::Command),
 }
@@ -81,6 +84,17 @@ pub(crate) struct ServerArguments {
 }
 
 #[derive(Debug, Subcommand)]
+enum TierCommand {
+    /// Check a bucket, with a cluster or without one: names, footers, and that nothing is missing
+    #[command(
+        after_help = "Examples:\n  aquifer tier fsck s3://bucket/prefix\n  aquifer tier fsck file:///bucket --deep -o json"
+    )]
+    Fsck(fsck::FsckArguments),
+    #[command(flatten)]
+    Running(aquifer_cli::TierCommand),
+}
+
+#[derive(Debug, Subcommand)]
 enum ConfigCommand {
     /// Say what is wrong with a configuration file, the environment's overrides included
     #[command(after_help = "Examples:\n  aquifer config check aquifer.toml")]
@@ -103,6 +117,10 @@ pub(crate) fn run() -> ExitCode {
         Command::Config(ConfigCommand::Running(command)) => {
             return aquifer_cli::run(command, Cli::command(), format);
         }
+        Command::Tier(TierCommand::Running(command)) => {
+            return aquifer_cli::run(command, Cli::command(), format);
+        }
+        Command::Tier(TierCommand::Fsck(arguments)) => return fsck::run(&arguments, format),
         Command::Restore(arguments) => return restore::run(&arguments, format),
         Command::Dev(arguments) => dev::run(&arguments),
         Command::Server(arguments) => server::run(&arguments),

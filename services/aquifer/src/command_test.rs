@@ -24,6 +24,8 @@ const READS: &[&str] = &[
     "context show",
     "completion",
     "tier show",
+    "tier fsck",
+    "tier estimate",
 ];
 
 /// Commands that change something, each of which can say beforehand what it would do.
@@ -47,8 +49,8 @@ const CHANGES: &[&str] = &[
     "restore",
 ];
 
-/// What speaks to a bucket instead of a cluster.
-const BUCKET: &[&str] = &["restore"];
+/// What speaks to a bucket instead of a cluster, or of one.
+const BUCKET: &[&str] = &["restore", "tier fsck", "tier estimate"];
 
 /// Programs that run until they are stopped, and what works on this machine's files alone.
 const OFFLINE: &[&str] = &["dev", "server", "config check", "config default", "log verify", "log dump"];

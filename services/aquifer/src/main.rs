@@ -6,6 +6,7 @@ mod command;
 mod command_test;
 mod config;
 mod dev;
+mod fsck;
 mod log;
 mod logging;
 mod node;

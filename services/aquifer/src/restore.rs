@@ -116,7 +116,8 @@ fn attempt(arguments: &RestoreArguments) -> Result<(), Failure> {
     let reactor =
         reactor.map_err(|error| Failure::new(Exit::Failed, format!("start the reactor: {error}")))?;
     let disk: Arc<dyn Disk> = Arc::new(RealDisk);
-    let report = reactor.block_on(restore(&options, &disk, &runtime)).map_err(|error| failure(&error))?;
+    let report =
+        reactor.block_on(restore(&options, &disk, &runtime)).map_err(|error| failure("restore", &error))?;
     let printer = Printer::new(arguments.output.format());
     match printer.format() {
         Format::Table => printer.list(&report.partitions.iter().map(Row).collect::<Vec<_>>())?,
@@ -128,7 +129,8 @@ fn attempt(arguments: &RestoreArguments) -> Result<(), Failure> {
     Ok(())
 }
 
-fn failure(error: &RestoreError) -> Failure {
+/// What failed while a bucket was read.
+pub(crate) fn failure(doing: &str, error: &RestoreError) -> Failure {
     let (exit, retryable) = match error {
         RestoreError::NotEmpty(_) | RestoreError::Open(_) | RestoreError::SeveralClusters(_) => {
             (Exit::Usage, false)
@@ -140,7 +142,7 @@ fn failure(error: &RestoreError) -> Failure {
         RestoreError::Store(error) if error.is_passing() => (Exit::Unreachable, true),
         _ => (Exit::Failed, false),
     };
-    Failure { retryable, ..Failure::new(exit, format!("restore: {error}")) }
+    Failure { retryable, ..Failure::new(exit, format!("{doing}: {error}")) }
 }
 
 /// What to know and to do, for people.
@@ -203,7 +205,8 @@ fn notes(report: &Report, options: &Options) -> Vec<String> {
     notes
 }
 
-fn time(ms: i64) -> String {
+/// A moment as people read it.
+pub(crate) fn time(ms: i64) -> String {
     let since = Duration::from_millis(u64::try_from(ms).unwrap_or(0));
     humantime::format_rfc3339_seconds(UNIX_EPOCH + since).to_string()
 }

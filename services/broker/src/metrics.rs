@@ -114,6 +114,13 @@ impl Broker {
         out.counter("aquifer_tier_uploads_total", "Objects uploaded.", value(&totals.uploads));
         out.counter("aquifer_tier_upload_failures_total", "Uploads that failed.", value(&totals.failures));
         out.counter("aquifer_tier_uploaded_bytes_total", "Bytes of these objects.", value(&totals.bytes));
+        let orphans = [
+            ("aquifer_tier_orphans_deleted_total", "Objects that nobody named, deleted.", &totals.orphans),
+            ("aquifer_tier_orphan_deleted_bytes_total", "What they took.", &totals.orphan_bytes),
+        ];
+        for (name, help, counter) in orphans {
+            out.counter(name, help, value(counter));
+        }
         let behind = value(&totals.behind_bytes);
         out.gauge(
             "aquifer_tier_behind_bytes",

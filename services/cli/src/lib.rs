@@ -27,3 +27,4 @@ pub use config::ConfigCommand;
 pub use failure::{Exit, Failure};
 pub use moment::{InvalidMoment, Moment};
 pub use output::{Format, OutputArguments, Printer, Show};
+pub use tier::TierCommand;

@@ -39,6 +39,8 @@ pub enum SurveyError {
     Store(#[from] ObjectError),
     #[error("'{name}': {source}")]
     Footer { name: String, source: BadFooter },
+    #[error("'{name}': bytes {from} to {to} do not match their checksum")]
+    Chunk { name: String, from: u64, to: u64 },
     #[error("'{name}': {source}")]
     State { name: String, source: BadState },
 }

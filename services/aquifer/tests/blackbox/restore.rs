@@ -1,6 +1,6 @@
 //! A cluster whose disks are lost comes back from its bucket, and the one before it stops writing.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
@@ -242,4 +242,128 @@ fn a_topic_alone_comes_back_as_a_cluster_of_its_own_while_the_other_goes_on() {
     produce(&copies, &lines(1), "none");
     assert_eq!(partition(&copies, FLUSH).tier_end, 8_000);
     assert_eq!(read(&copies, "beginning"), [lines(0), lines(1)].concat());
+}
+
+/// What `tier fsck` says of the only cluster in the bucket, and whether it says that all is well.
+fn fsck(bucket: &Path, more: &[&str]) -> (bool, Value) {
+    let url = url(bucket);
+    let mut arguments = vec!["tier", "fsck", &url, "-o", "json"];
+    arguments.extend(more);
+    let output = run(AQUIFER, &arguments, "");
+    let checks: Value = serde_json::from_slice(&output.stdout).unwrap_or_else(|error| {
+        panic!("{error}: {}", String::from_utf8_lossy(&output.stderr));
+    });
+    assert_eq!(checks.as_array().map(Vec::len), Some(1), "{checks}");
+    assert_eq!(output.status.success(), checks[0]["sound"], "{checks}");
+    (output.status.success(), checks[0].clone())
+}
+
+/// Data objects in the order of their names.
+fn data_objects(folder: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(folder).expect("a folder") {
+        let path = entry.expect("an entry").path();
+        if path.is_dir() {
+            found.extend(data_objects(&path));
+        } else if path.extension().is_some_and(|extension| extension == "aqs") {
+            found.push(path);
+        }
+    }
+    found.sort();
+    found
+}
+
+#[test]
+fn a_bucket_is_checked_without_a_cluster_and_every_kind_of_damage_is_found() {
+    if skip_without("kcat") {
+        return;
+    }
+    let (old, bucket) = (data_dir(), data_dir());
+    let node = start(old.path(), bucket.path(), "");
+    create(&node, &[]);
+    for round in 0..4 {
+        produce(&node, &lines(round), "none");
+        partition(&node, FLUSH);
+    }
+    assert!(fsck(bucket.path(), &["--deep"]).0, "of a cluster that runs");
+    node.kill();
+    let (sound, check) = fsck(bucket.path(), &["--deep"]);
+    let of = |check: &Value, what: &str| check["partitions"][0][what].clone();
+    assert!(sound && of(&check, "topic") == TOPIC && of(&check, "end") == 16_000, "{check}");
+    assert_eq!((of(&check, "orphans"), of(&check, "lost")), (Value::from(0), Value::from(0)));
+
+    let all = data_objects(bucket.path());
+    let other = all[0].with_file_name(
+        all[0]
+            .file_name()
+            .expect("a name")
+            .to_str()
+            .expect("text")
+            .replace(&"0".repeat(20), &format!("{:020}", 77)),
+    );
+    std::fs::copy(&all[0], &other).expect("copied");
+    let (sound, check) = fsck(bucket.path(), &[]);
+    assert!(!sound && of(&check, "damaged").as_array().map(Vec::len) == Some(1), "another name: {check}");
+    std::fs::remove_file(&other).expect("removed");
+
+    let flip = |path: &Path, at: usize| {
+        let mut bytes = std::fs::read(path).expect("an object");
+        let at = if at == usize::MAX { bytes.len() - 100 } else { at };
+        bytes[at] ^= 1;
+        std::fs::write(path, bytes).expect("written");
+    };
+    flip(&all[1], 1_000);
+    assert!(fsck(bucket.path(), &[]).0, "data is only looked at where that is asked for");
+    assert!(!fsck(bucket.path(), &["--deep"]).0);
+    flip(&all[1], 1_000);
+    flip(&all[2], usize::MAX);
+    assert!(!fsck(bucket.path(), &[]).0, "a footer");
+    flip(&all[2], usize::MAX);
+    assert!(fsck(bucket.path(), &["--deep"]).0, "all is well again");
+    std::fs::remove_file(&all[1]).expect("removed");
+    let (sound, check) = fsck(bucket.path(), &[]);
+    assert!(!sound && of(&check, "lost") == 1, "{check}");
+
+    let missing = run(AQUIFER, &["tier", "fsck", "file:///nowhere/at/all"], "");
+    assert_eq!(missing.status.code(), Some(2));
+}
+
+#[test]
+fn objects_that_nobody_can_commit_any_more_are_collected_and_no_others() {
+    if skip_without("kcat") {
+        return;
+    }
+    let (old, bucket) = (data_dir(), data_dir());
+    let node = start(old.path(), bucket.path(), "grace = \"1s\"\norphan_check = \"1day\"\n");
+    create(&node, &[]);
+    produce(&node, &lines(0), "none");
+    partition(&node, FLUSH);
+    node.kill();
+    let live = data_objects(bucket.path());
+    let name = live[0].file_name().expect("a name").to_str().expect("text").to_owned();
+    let parts: Vec<&str> = name.trim_end_matches(".aqs").split('-').collect();
+    let named = |incarnation: &str, run: &str, nonce: u64| {
+        let folder =
+            live[0].with_file_name(format!("{}-{}-{incarnation}{run}-{nonce:016x}.aqs", parts[0], parts[1]));
+        std::fs::copy(&live[0], &folder).expect("copied");
+        folder
+    };
+    let (incarnation, run) = parts[2].split_at(4);
+    let of_this_run = named(incarnation, run, 1);
+    let of_an_earlier_run = named(incarnation, "000000000001", 2);
+    let of_no_run_yet = named(incarnation, "0000ffffffff", 3);
+    let of_another_life = named("0000", run, 4);
+    let (sound, check) = fsck(bucket.path(), &[]);
+    assert_eq!(check["partitions"][0]["orphans"], 4, "{sound} {check}");
+
+    let node = start(old.path(), bucket.path(), "grace = \"1s\"\norphan_check = \"1s\"\n");
+    produce(&node, &lines(1), "none");
+    partition(&node, FLUSH);
+    wait("orphans go", || !of_an_earlier_run.exists() && !of_this_run.exists() && !of_no_run_yet.exists());
+
+    assert!(of_another_life.exists(), "somebody may want to go back to it");
+    assert!(live.iter().all(|path| path.exists()));
+    assert_eq!(read(&node, "beginning"), [lines(0), lines(1)].concat());
+    let (_, metrics) = node.get("/metrics").expect("it answers");
+    assert!(metrics.contains("aquifer_tier_orphans_deleted_total 3"), "{metrics}");
 }

@@ -14,7 +14,7 @@ use crate::broker::Broker;
 
 const INTERVAL: Duration = Duration::from_secs(10);
 /// Deletions at a time, and partitions of one decision.
-const DELETES_MAX: usize = 16;
+pub(super) const DELETES_MAX: usize = 16;
 const PARTITIONS_MAX: usize = 1_000;
 
 impl Broker {

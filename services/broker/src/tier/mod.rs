@@ -3,10 +3,12 @@
 
 mod garbage;
 mod offload;
+mod orphans;
 mod read;
 mod retention;
 mod state;
 
+use std::collections::BTreeSet;
 use std::sync::OnceLock;
 use std::time::Duration;
 
@@ -31,6 +33,8 @@ pub struct TierSettings {
     pub grace: Duration,
     /// How soon topics, settings and groups' offsets follow into the bucket.
     pub state_interval: Duration,
+    /// How often the bucket is searched for objects that nobody names.
+    pub orphan_interval: Duration,
     pub cold: aquifer_cold::Limits,
 }
 
@@ -43,6 +47,8 @@ pub(crate) struct Tier {
     /// Somebody waits for an upload.
     pub(crate) hurry: Notify,
     pub(crate) totals: offload::Totals,
+    /// Random numbers of uploads that may yet be committed.
+    pub(crate) in_flight: std::sync::Mutex<BTreeSet<u64>>,
     /// What of the cluster's state stands in the bucket; held by who writes it.
     pub(crate) state: Mutex<Written>,
     /// The incarnation that the cluster goes on as elsewhere.
@@ -66,6 +72,7 @@ impl TierSettings {
             interval: Duration::from_millis(500),
             grace: Duration::from_secs(15 * 60),
             state_interval: Duration::from_secs(10),
+            orphan_interval: Duration::from_secs(6 * 60 * 60),
             cold: aquifer_cold::Limits::default(),
         }
     }
@@ -91,6 +98,7 @@ impl Tier {
             settings,
             hurry: Notify::new(),
             totals: offload::Totals::default(),
+            in_flight: std::sync::Mutex::default(),
             state: Mutex::default(),
             successor: OnceLock::new(),
         })
