@@ -32,6 +32,7 @@ const READS: &[&str] = &[
 const CHANGES: &[&str] = &[
     "topic create",
     "topic delete",
+    "topic undelete",
     "topic add-partitions",
     "topic config set",
     "topic config unset",

@@ -13,6 +13,7 @@ use crate::cow_map::CowMap;
 use crate::features::METADATA_FEATURE;
 use crate::partition::{DirectorySlot, Partition};
 use crate::producer_ids::{ProducerIds, ProducerPrefix};
+use crate::state::Deleted;
 use crate::topic::Topic;
 
 /// Everything the cluster knows. A clone copies pointers and sees no later change.
@@ -33,6 +34,8 @@ pub struct Image {
     pub(crate) names: CowMap<TopicName, TopicId>,
     /// Of every partition with ranges in the bucket; of deleted topics too, until their objects are gone.
     pub(crate) tiers: CowMap<TopicPartition, Arc<Tier>>,
+    /// Topics that are gone, for as long as there are objects of them.
+    pub(crate) deleted: CowMap<TopicId, Arc<Deleted>>,
     /// Names with a `.` or `_` by what Kafka's metrics would make of them.
     pub(crate) collisions: CowMap<String, TopicName>,
     pub(crate) partition_count: usize,
@@ -223,6 +226,7 @@ impl Image {
             && self.cluster_config == other.cluster_config
             && self.groups == other.groups
             && self.features == other.features
+            && self.deleted == other.deleted
             && self.producer_ids.prefixes == other.producer_ids.prefixes
             && same_tiers()
     }

@@ -367,3 +367,47 @@ fn objects_that_nobody_can_commit_any_more_are_collected_and_no_others() {
     let (_, metrics) = node.get("/metrics").expect("it answers");
     assert!(metrics.contains("aquifer_tier_orphans_deleted_total 3"), "{metrics}");
 }
+
+#[test]
+fn a_deleted_topic_comes_back_within_its_grace_and_keeps_its_own_objects() {
+    if skip_without("kcat") {
+        return;
+    }
+    let (old, bucket) = (data_dir(), data_dir());
+    let settings = |grace| format!("grace = \"{grace}\"\nstate_interval = \"1s\"\norphan_check = \"1s\"\n");
+    let node = start(old.path(), bucket.path(), &settings("1h"));
+    create(&node, &[("retention.ms", "-1")]);
+    produce(&node, &lines(0), "zstd");
+    delete_before(&node, 100);
+    partition(&node, FLUSH);
+    let expected: String = lines(0).lines().skip(100).map(|line| format!("{line}\n")).collect();
+    let topic = |node: &Node, words: &[&str]| {
+        let arguments = [&["topic"], words, &["--brokers", &node.kafka, "-o", "json"]].concat();
+        run(AQUIFER, &arguments, "")
+    };
+    assert_eq!(topic(&node, &["undelete", TOPIC]).status.code(), Some(3), "it was not deleted");
+    assert!(topic(&node, &["delete", TOPIC]).status.success());
+    node.kill();
+
+    let node = start(old.path(), bucket.path(), &settings("1h"));
+    let tried = topic(&node, &["undelete", TOPIC, "--dry-run"]);
+    assert!(String::from_utf8_lossy(&tried.stdout).contains("3900 records"), "{tried:?}");
+    assert_eq!(topic(&node, &["describe", TOPIC]).status.code(), Some(3), "nothing was done");
+    assert!(topic(&node, &["undelete", TOPIC]).status.success());
+    assert_eq!(read(&node, "beginning"), expected);
+    let config = topic(&node, &["config", "get", TOPIC]);
+    assert!(String::from_utf8_lossy(&config.stdout).contains("retention.ms"), "{config:?}");
+    produce(&node, &lines(1), "none");
+    partition(&node, FLUSH);
+    let before = objects(bucket.path());
+    node.kill();
+
+    let node = start(old.path(), bucket.path(), &settings("1s"));
+    wait("what it had before goes", || objects(bucket.path()) < before);
+    assert_eq!(read(&node, "beginning"), [expected, lines(1)].concat());
+    let (sound, check) = fsck(bucket.path(), &["--deep"]);
+    assert!(sound, "{check}");
+    assert!(topic(&node, &["delete", TOPIC]).status.success());
+    wait("its own objects go too", || objects(bucket.path()) == 0);
+    assert_eq!(topic(&node, &["undelete", TOPIC]).status.code(), Some(3), "nothing is left of it");
+}

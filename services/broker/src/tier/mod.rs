@@ -7,6 +7,7 @@ mod orphans;
 mod read;
 mod retention;
 mod state;
+mod undelete;
 
 use std::collections::BTreeSet;
 use std::sync::OnceLock;
@@ -20,6 +21,7 @@ use tokio::sync::{Mutex, Notify};
 pub(crate) use read::{ColdRead, cold_parts, cold_time};
 pub(crate) use retention::tiered_start;
 use state::Written;
+pub(crate) use undelete::Revived;
 
 /// Where the tier is, and how it is used.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,6 +51,8 @@ pub(crate) struct Tier {
     pub(crate) totals: offload::Totals,
     /// Random numbers of uploads that may yet be committed.
     pub(crate) in_flight: std::sync::Mutex<BTreeSet<u64>>,
+    /// Held by who copies objects for a topic that comes back, and by who looks for orphans.
+    pub(crate) copying: Mutex<()>,
     /// What of the cluster's state stands in the bucket; held by who writes it.
     pub(crate) state: Mutex<Written>,
     /// The incarnation that the cluster goes on as elsewhere.
@@ -99,6 +103,7 @@ impl Tier {
             hurry: Notify::new(),
             totals: offload::Totals::default(),
             in_flight: std::sync::Mutex::default(),
+            copying: Mutex::default(),
             state: Mutex::default(),
             successor: OnceLock::new(),
         })

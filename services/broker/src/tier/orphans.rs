@@ -46,6 +46,7 @@ impl Broker {
     }
 
     async fn collect_once(&self, tier: &Tier) -> Result<(), ObjectError> {
+        let _copying = tier.copying.lock().await;
         let alive = self.alive();
         let listed = survey(&tier.store, self.cluster).await?;
         let flying = tier.in_flight.lock().expect("noting does not panic").clone();

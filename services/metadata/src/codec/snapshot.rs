@@ -11,7 +11,7 @@ use crate::codec::config::{Names, put_map, take_map};
 use crate::codec::wire::{DecodeError, Input, Wire, fields, put_no_tagged};
 use crate::image::Image;
 use crate::partition::{DirectorySlot, Members, Partition, REPLICAS_MAX, Replica};
-use crate::state::State;
+use crate::state::{Deleted, State};
 use crate::topic::{Partitions, Topic};
 
 const VERSION: u8 = 1;
@@ -28,6 +28,7 @@ mod kind {
     pub(super) const TIER: u64 = 8;
     /// Only of clusters that were restored.
     pub(super) const INCARNATION: u64 = 9;
+    pub(super) const DELETED_TOPIC: u64 = 10;
 }
 
 /// The bytes of everything in an image; equal images give equal bytes.
@@ -55,6 +56,13 @@ pub fn encode_snapshot(image: &Image) -> Vec<u8> {
     if image.incarnation != FIRST_INCARNATION {
         put_record(kind::INCARNATION, &mut out, |body| image.incarnation.put(body));
     }
+    for deleted in image.deleted.values() {
+        put_record(kind::DELETED_TOPIC, &mut out, |body| {
+            deleted.at.put(body);
+            deleted.starts.put(body);
+            put_topic(&deleted.topic, body);
+        });
+    }
     put_record(kind::END, &mut out, |_| {});
     out
 }
@@ -68,7 +76,7 @@ pub fn decode_snapshot(bytes: &[u8]) -> Result<State, DecodeError> {
         let version = input.byte()?;
         let length = input.count()?;
         let mut body = Input(input.bytes(length)?);
-        if !(kind::CLUSTER..=kind::INCARNATION).contains(&kind) {
+        if !(kind::CLUSTER..=kind::DELETED_TOPIC).contains(&kind) {
             return Err(DecodeError::UnknownKind(kind));
         }
         if version == 0 || version > VERSION {
@@ -115,6 +123,11 @@ fn take_record(kind: u64, body: &mut Input<'_>, state: &mut State) -> Result<(),
         kind::TIER => {
             let (at, tier) = take_tier(body)?;
             state.image.tiers.insert(at, Arc::new(tier));
+        }
+        kind::DELETED_TOPIC => {
+            let (at, starts) = (Wire::take(body)?, Wire::take(body)?);
+            let topic = Arc::new(take_topic(body, &state.image)?);
+            state.image.deleted.insert(topic.id, Arc::new(Deleted { topic, at, starts }));
         }
         kind::INCARNATION => state.image.incarnation = Wire::take(body)?,
         _ => {}

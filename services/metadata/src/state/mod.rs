@@ -10,10 +10,12 @@ mod partitions;
 mod restore;
 mod tier;
 mod topics;
+mod undelete;
 
 pub use apply::State;
 pub use check::{BROKERS_MAX, GROUP_CONFIGS_MAX, PARTITIONS_MAX, PARTITIONS_PER_TOPIC_MAX};
 pub use restore::Restore;
+pub use undelete::Deleted;
 
 #[cfg(test)]
 mod apply_test;
@@ -29,3 +31,5 @@ mod restore_test;
 mod size_test;
 #[cfg(test)]
 mod tier_test;
+#[cfg(test)]
+mod undelete_test;

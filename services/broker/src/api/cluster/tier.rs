@@ -11,11 +11,15 @@ use aquifer_wire::messages::aquifer_tier_response::{TieredPartition, TieredTopic
 use aquifer_wire::messages::{AquiferTierRequest, AquiferTierResponse};
 use aquifer_wire::{ErrorCode, Text};
 
+use super::undelete::undelete;
 use crate::broker::Broker;
 use crate::tier::Tier;
 
 /// Close what takes appends, upload everything, and answer then.
 const FLUSH: i8 = 1;
+/// Bring deleted topics back, or only say what would come back.
+const UNDELETE: i8 = 2;
+const UNDELETE_TRY: i8 = 3;
 /// How often uploads are looked at.
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
@@ -32,6 +36,9 @@ pub(crate) async fn aquifer_tier(broker: &Arc<Broker>, request: AquiferTierReque
             ..AquiferTierResponse::default()
         };
     };
+    if matches!(request.action, UNDELETE | UNDELETE_TRY) {
+        return undelete(broker, tier, request.topics.unwrap_or_default(), request.action == UNDELETE).await;
+    }
     let image = broker.image();
     let topics: Vec<(Text, Option<Arc<Topic>>)> = match request.topics {
         Some(names) => names.into_iter().map(|name| (name.detached(), image.topic(&name).cloned())).collect(),
