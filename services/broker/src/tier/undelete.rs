@@ -28,9 +28,9 @@ pub(crate) type Revived = Vec<(PartitionIndex, Ranges)>;
 impl Broker {
     /// What would come back of the topic that had this name last.
     pub(crate) fn deleted(&self, image: &Image, name: &str) -> Result<(Arc<Deleted>, Revived), Refused> {
-        let named = image.deleted_topics().filter(|deleted| deleted.topic().name().as_str() == name);
+        let named = image.deleted_topics().filter(|deleted| deleted.name().as_str() == name);
         let last = named.max_by_key(|deleted| deleted.at()).ok_or(UndeleteRefusal::Unknown)?;
-        image.check_new_name(last.topic().name()).map_err(UndeleteRefusal::Create)?;
+        image.check_new_name(last.name()).map_err(UndeleteRefusal::Create)?;
         Ok((last.clone(), image.revived_tiers(last)?))
     }
 
@@ -40,16 +40,15 @@ impl Broker {
         let _copying = tier.copying.lock().await;
         let image = self.image();
         let (deleted, revived) = self.deleted(&image, name)?;
-        let old = deleted.topic();
-        let count = usize::try_from(old.partition_count()).unwrap_or(0);
-        let topic = self.default_topic(&image, old.name().clone(), count)?;
-        let configs = old.overrides().iter();
+        let count = deleted.partition_count();
+        let topic = self.default_topic(&image, deleted.name().clone(), count)?;
+        let configs = deleted.overrides().iter();
         let configs = configs
             .map(|(name, value)| ConfigSetting { name: name.to_owned(), value: Some(value.to_owned()) });
         let topic = NewTopic { configs: configs.collect(), ..topic };
         let ranges =
             revived.iter().flat_map(|(index, tier)| tier.ranges().iter().map(move |range| (*index, *range)));
-        let (from, to) = (old.id(), topic.id);
+        let (from, to) = (deleted.id(), topic.id);
         let copies = stream::iter(ranges.collect::<Vec<_>>()).map(|(partition, range)| {
             let key = |topic| {
                 let partition = TopicPartition { topic, partition };
@@ -69,7 +68,7 @@ impl Broker {
                 Err(error) => return Err(Refused::new(ErrorCode::KAFKA_STORAGE_ERROR, error)),
             }
         }
-        let undelete = UndeleteTopic { deleted: old.id(), topic };
+        let undelete = UndeleteTopic { deleted: deleted.id(), topic };
         match self.decide(Change::UndeleteTopic(undelete)).await.map_err(|error| Refused::from(&error))? {
             Answer::TopicUndeleted(outcome) => outcome?,
             _ => return Err(Refused::from(&ProposeError::Unknown)),

@@ -58,9 +58,11 @@ pub fn encode_snapshot(image: &Image) -> Vec<u8> {
     }
     for deleted in image.deleted.values() {
         put_record(kind::DELETED_TOPIC, &mut out, |body| {
+            deleted.id.put(body);
+            deleted.name.put(body);
             deleted.at.put(body);
             deleted.starts.put(body);
-            put_topic(&deleted.topic, body);
+            put_map(&deleted.overrides, body);
         });
     }
     put_record(kind::END, &mut out, |_| {});
@@ -125,9 +127,10 @@ fn take_record(kind: u64, body: &mut Input<'_>, state: &mut State) -> Result<(),
             state.image.tiers.insert(at, Arc::new(tier));
         }
         kind::DELETED_TOPIC => {
+            let (id, name) = (Wire::take(body)?, Wire::take(body)?);
             let (at, starts) = (Wire::take(body)?, Wire::take(body)?);
-            let topic = Arc::new(take_topic(body, &state.image)?);
-            state.image.deleted.insert(topic.id, Arc::new(Deleted { topic, at, starts }));
+            let overrides = take_map(Names::Topic, body)?;
+            state.image.deleted.insert(id, Arc::new(Deleted { id, name, overrides, at, starts }));
         }
         kind::INCARNATION => state.image.incarnation = Wire::take(body)?,
         _ => {}

@@ -9,7 +9,7 @@ use aquifer_types::{ClusterId, DirectoryId, LeaderEpoch, NodeId, TopicId, TopicP
 use crate::image::Image;
 use crate::partition::{DirectorySlot, Members, Partition, Replica};
 use crate::producer_ids::ProducerPrefix;
-use crate::state::{Deleted, State};
+use crate::state::State;
 use crate::topic::{Partitions, Topic};
 
 /// What a restore decides.
@@ -62,12 +62,8 @@ impl State {
             state.add_topic(Topic { partitions, ..(**topic).clone() });
         }
         for deleted in image.deleted.values() {
-            let topic = &deleted.topic;
-            if topic.partitions().any(|(index, _)| tiers.contains_key(&topic.at(index))) {
-                let mut partitions = Partitions::default();
-                partitions.extend(topic.partitions().map(|(_, partition)| at_home(partition, node, None)));
-                let topic = Arc::new(Topic { partitions, ..(**topic).clone() });
-                state.image.deleted.insert(topic.id, Arc::new(Deleted { topic, ..(**deleted).clone() }));
+            if deleted.partitions().any(|at| tiers.contains_key(&at)) {
+                state.image.deleted.insert(deleted.id, deleted.clone());
             }
         }
         for (at, tier) in tiers {

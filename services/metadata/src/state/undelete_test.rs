@@ -41,7 +41,7 @@ fn undelete(cluster: &mut Cluster, at: TopicPartition) -> Result<(), UndeleteRef
 }
 
 fn names(cluster: &Cluster) -> Vec<&str> {
-    cluster.image().deleted_topics().map(|deleted| deleted.topic().name().as_str()).collect()
+    cluster.image().deleted_topics().map(|deleted| deleted.name().as_str()).collect()
 }
 
 #[test]
