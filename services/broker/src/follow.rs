@@ -135,6 +135,9 @@ impl Broker {
         });
         let tier = image.tier(id);
         if let Some(tier) = tier {
+            if partition.replicas().len() == 1 {
+                replica.begin_at(tier.end());
+            }
             replica.set_tier(tier.start(), tier.end());
         }
         let epoch = partition.leader_epoch();

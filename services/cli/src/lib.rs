@@ -26,5 +26,7 @@ mod topic;
 pub use command::{Command, refuse, run};
 pub use config::ConfigCommand;
 pub use failure::{Exit, Failure};
-pub use output::Format;
+pub use moment::{InvalidMoment, Moment};
+pub use output::{Format, OutputArguments, Printer, Show};
 pub use reach::Reach;
+pub use tier::TierCommand;

@@ -96,6 +96,16 @@ impl Coordinator {
         asked.collect()
     }
 
+    /// Asks a partition for every offset that is committed in its groups.
+    #[must_use]
+    pub fn export(&self, partition: i32) -> Asked {
+        let (answer, asked) = oneshot::channel();
+        let led = self.led.read().expect("noting who leads does not panic");
+        let Some(led) = led.get(&partition) else { return Asked(Err(Unavailable::NotHere)) };
+        let message = Message::Export { answer };
+        Asked(led.sender.send(message).map(|()| asked).map_err(|_ended| Unavailable::NotHere))
+    }
+
     /// Topics or the brokers that they are on may be others from this command on: each group finds out with its next heartbeat.
     pub fn cluster_changed(&self, command: u64) {
         self.topics_version.raise(command);

@@ -222,6 +222,7 @@ impl Serving {
                 Input::Request { ticket: self.wait(answer), group, request }
             }
             Message::List { filter, answer } => Input::List { ticket: self.wait(answer), filter },
+            Message::Export { answer } => Input::Export { ticket: self.wait(answer) },
             Message::TopicsDeleted(topics) => Input::TopicsDeleted(topics),
             Message::TopicsChanged(topics) => Input::TopicsChanged(topics),
             Message::PatternResolved { group, pattern, topics, version } => {

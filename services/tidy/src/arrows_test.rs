@@ -14,7 +14,7 @@ const ARROWS: &[(&str, &str)] = &[
     ("openapi/contract", ""),
     (
         "services/aquifer",
-        "broker cli client disk gateway group grpc hotlog net node quorum record rest runtime session types wire",
+        "broker cli client disk gateway group grpc hotlog net node quorum record rest restore runtime session types wire",
     ),
     (
         "services/broker",
@@ -31,6 +31,7 @@ const ARROWS: &[(&str, &str)] = &[
     ("services/quorum", "disk metadata runtime types wal"),
     ("services/quorum/histogram", ""),
     ("services/replica", "disk hotlog partition record runtime types"),
+    ("services/restore", "disk group hotlog manifest metadata objects quorum record runtime tiering types"),
     ("services/runtime", "types"),
     ("services/sim", "broker client disk hotlog net node record runtime types wire"),
     ("services/tidy", ""),

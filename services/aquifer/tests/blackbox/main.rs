@@ -18,6 +18,7 @@ mod mounted;
 mod offline;
 mod power_cut;
 mod restart;
+mod restore;
 mod tier;
 mod tools;
 mod verified;

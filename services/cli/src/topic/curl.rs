@@ -15,6 +15,7 @@ impl TopicCommand {
             TopicCommand::Describe(arguments) => &arguments.reach,
             TopicCommand::Create(arguments) => &arguments.reach,
             TopicCommand::Delete(arguments) => &arguments.reach,
+            TopicCommand::Undelete(arguments) => &arguments.reach,
             TopicCommand::AddPartitions(arguments) => &arguments.reach,
             TopicCommand::Offsets(arguments) => &arguments.reach,
             TopicCommand::Trim(arguments) => &arguments.reach,
@@ -73,6 +74,7 @@ impl TopicCommand {
                 let body = json!({"unset_configs": arguments.names.names()});
                 one(Request::new("PATCH", at(&arguments.topic)).json(&body))
             }
+            TopicCommand::Undelete(_) => Err("topics come back through the Kafka port"),
             TopicCommand::Offsets(_) => Err("reads tell next_offset and high_watermark"),
             TopicCommand::Trim(_) => Err("records are deleted through the Kafka port"),
         }

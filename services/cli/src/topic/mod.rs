@@ -23,6 +23,7 @@ pub(crate) async fn run(command: &TopicCommand) -> Result<(), Failure> {
         TopicCommand::Describe(arguments) => view::describe(&runtime, arguments).await,
         TopicCommand::Create(arguments) => change::create(&runtime, arguments).await,
         TopicCommand::Delete(arguments) => change::delete(&runtime, arguments).await,
+        TopicCommand::Undelete(arguments) => change::undelete(&runtime, arguments).await,
         TopicCommand::AddPartitions(arguments) => change::add_partitions(&runtime, arguments).await,
         TopicCommand::Config(command) => configs::run(&runtime, command).await,
         TopicCommand::Offsets(arguments) => offsets::offsets(&runtime, arguments).await,
