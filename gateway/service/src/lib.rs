@@ -11,6 +11,7 @@ mod follow;
 mod gateway;
 mod groups;
 mod instances;
+mod numbered;
 mod position;
 mod principal;
 mod produce;

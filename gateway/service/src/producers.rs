@@ -7,22 +7,20 @@ use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::time::Duration;
 
-use aquifer_client::{Acks, AppendAnswer, ClientError, FetchSettings, RecordReader, Topic, partition_of_key};
+use aquifer_client::{AppendAnswer, ClientError, FetchSettings, RecordReader, Topic, partition_of_key};
 use aquifer_record::{BatchBuilder, Encoding, Header, NewRecord};
 use aquifer_session::{Cursor, OneShot, Positions, ProducerSession};
-use aquifer_types::{Offset, PartitionIndex, ProducerEpoch, ProducerId, TopicPartition};
+use aquifer_types::{Offset, PartitionIndex, ProducerEpoch, TopicPartition};
 use aquifer_wire::ErrorCode;
 use bytes::Bytes;
 
 use crate::gateway::Gateway;
+use crate::numbered::Numbered;
 use crate::principal::Principal;
 use crate::produce::{Appended, Record};
 use crate::refusal::{Code, Refusal};
 use crate::session::refused_token;
 
-/// How long records that came before may still be under way through another node.
-const OVERTAKEN: Duration = Duration::from_secs(2);
-const LOOK_AGAIN: Duration = Duration::from_millis(50);
 const KEY_BYTES_MAX: usize = 255;
 
 /// A producer session that was opened.
@@ -52,17 +50,6 @@ pub struct Settled {
     pub results: Vec<Result<Appended, Refusal>>,
     /// For the session's next request.
     pub state: Option<String>,
-}
-
-/// Who a batch is of, and its first sequence number.
-#[derive(Clone, Copy)]
-struct Numbered {
-    id: ProducerId,
-    epoch: ProducerEpoch,
-    sequence: i32,
-    count: i32,
-    /// Whether more follows, so that what lies before the expected sequence was sent before.
-    is_session: bool,
 }
 
 /// Records by the partition that they go to, by their places in the request.
@@ -322,81 +309,6 @@ impl Gateway {
         results
     }
 
-    /// Where the batch stands, and whether it stood there before.
-    async fn append_numbered(
-        &self,
-        topic: &str,
-        partition: PartitionIndex,
-        batch: &Bytes,
-        numbered: Numbered,
-    ) -> Result<(Option<Offset>, bool), Refusal> {
-        let until = self.runtime().now().monotonic.plus(OVERTAKEN);
-        loop {
-            let answer = self.client().append(topic, partition, None, batch, true).await;
-            let refusal = match answer {
-                Ok(AppendAnswer::Appended { base, duplicate }) => return Ok((Some(base), duplicate)),
-                Ok(AppendAnswer::Fenced { epoch }) => return Err(fenced(numbered, i32::from(epoch.0))),
-                Ok(AppendAnswer::OutOfSequence { expected }) => {
-                    if numbered.is_old(expected) {
-                        return Ok((None, true));
-                    }
-                    gap(numbered, expected)
-                }
-                Ok(AppendAnswer::UnexpectedEnd { .. }) => {
-                    return Err(Refusal::new(Code::Internal, "the broker expects an end that was not sent"));
-                }
-                Err(error) if error.is_unsupported() => {
-                    match self.append_foreign(topic, partition, batch, numbered).await? {
-                        Ok(settled) => return Ok(settled),
-                        Err(refusal) => refusal,
-                    }
-                }
-                Err(error) => return Err(Refusal::of_client(&error)),
-            };
-            if !numbered.is_session || self.runtime().now().monotonic >= until {
-                return Err(refusal);
-            }
-            self.runtime().sleep(LOOK_AGAIN).await;
-        }
-    }
-
-    /// The same through a cluster that knows Kafka's requests alone; a gap is the inner error.
-    async fn append_foreign(
-        &self,
-        topic: &str,
-        partition: PartitionIndex,
-        batch: &Bytes,
-        numbered: Numbered,
-    ) -> Result<Result<(Option<Offset>, bool), Refusal>, Refusal> {
-        let error = match self.client().produce(topic, partition, Acks::All, batch).await {
-            Ok(produced) => return Ok(Ok((produced.map(|produced| produced.base), false))),
-            Err(error) => error,
-        };
-        match error.code() {
-            // So old that its offset is forgotten.
-            Some(ErrorCode::DUPLICATE_SEQUENCE_NUMBER) => Ok(Ok((None, true))),
-            Some(
-                ErrorCode::OUT_OF_ORDER_SEQUENCE_NUMBER
-                | ErrorCode::INVALID_PRODUCER_EPOCH
-                | ErrorCode::UNKNOWN_PRODUCER_ID,
-            ) => {
-                let known = self.client().known_producers(topic, partition).await;
-                let known = known.ok().and_then(|known| known.get(&numbered.id).copied());
-                match known {
-                    Some(known) if known.epoch > i32::from(numbered.epoch.0) => {
-                        Err(fenced(numbered, known.epoch))
-                    }
-                    Some(known) => {
-                        let expected = aquifer_record::sequence_after(known.last_sequence, 1);
-                        Ok(Err(gap(numbered, expected)))
-                    }
-                    None => Ok(Err(gap(numbered, 0))),
-                }
-            }
-            _ => Err(Refusal::of_client(&error)),
-        }
-    }
-
     fn batch<'a>(
         &self,
         records: impl Iterator<Item = &'a Record<'a>>,
@@ -449,47 +361,9 @@ fn placed(partition: PartitionIndex, base: Offset, index: i64, duplicate: bool) 
     Appended { partition, offset: Some(base.0 + index), duplicate }
 }
 
-impl Numbered {
-    /// Whether all of it lies before the expected sequence, within half of their circle: it was appended so long ago
-    /// that the broker forgot where.
-    fn is_old(&self, expected: i32) -> bool {
-        let ahead = expected.wrapping_sub(self.sequence) & i32::MAX;
-        self.is_session && ahead >= self.count && ahead < 1 << 30
-    }
-}
-
-fn fenced(numbered: Numbered, epoch: i32) -> Refusal {
-    let detail = format!("epoch {} is over, {epoch} has written", numbered.epoch);
-    let mut refusal = Refusal::new(Code::ProducerFenced, detail);
-    refusal.facts.expected = Some(epoch.to_string());
-    refusal.facts.actual = Some(numbered.epoch.to_string());
-    refusal
-}
-
-fn gap(numbered: Numbered, expected: i32) -> Refusal {
-    let detail = format!("sequence {} does not follow, {expected} does", numbered.sequence);
-    let mut refusal = Refusal::new(Code::SequenceGap, detail);
-    refusal.facts.expected = Some(expected.to_string());
-    refusal.facts.actual = Some(numbered.sequence.to_string());
-    refusal
-}
-
 #[cfg(test)]
 mod producers_test {
     use super::*;
-
-    #[test]
-    fn what_is_old_is_told_from_what_is_ahead_across_the_turn() {
-        let is_old = |sequence, count, expected| {
-            let (id, epoch) = (ProducerId(1), ProducerEpoch(0));
-            Numbered { id, epoch, sequence, count, is_session: true }.is_old(expected)
-        };
-        assert!(is_old(0, 5, 5) && is_old(4, 1, 5));
-        assert!(!is_old(3, 3, 5), "its last record is new");
-        assert!(!is_old(5, 1, 5) && !is_old(6, 1, 5) && !is_old(1000, 1, 5) && !is_old(1000, 1, 0));
-        assert!(is_old(i32::MAX, 1, 0) && is_old(i32::MAX - 3, 2, 2));
-        assert!(!is_old(2, 1, i32::MAX));
-    }
 
     #[test]
     fn records_go_by_name_then_by_key_then_home() {
