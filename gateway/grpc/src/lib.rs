@@ -28,7 +28,7 @@ const MESSAGE_BYTES_MAX: usize = 16 * 1024 * 1024;
 pub struct ReflectionError(#[from] tonic_reflection::server::Error);
 
 /// Every service with health and reflection, as routes to be served beside others.
-pub async fn routes(gateway: Gateway) -> Result<axum::Router, ReflectionError> {
+pub async fn routes(gateway: Gateway) -> Result<Routes, ReflectionError> {
     let (health, health_service) = tonic_health::server::health_reporter();
     health.set_serving::<RecordsServiceServer<records::Records>>().await;
     health.set_serving::<TopicsServiceServer<topics::Topics>>().await;
@@ -52,12 +52,10 @@ pub async fn routes(gateway: Gateway) -> Result<axum::Router, ReflectionError> {
     let topics = TopicsServiceServer::new(topics::Topics(gateway.clone()));
     let sessions =
         SessionsServiceServer::new(sessions::Sessions(gateway)).max_encoding_message_size(usize::MAX);
-    let routes = Routes::new(health_service)
+    Ok(Routes::new(health_service)
         .add_service(described().build_v1()?)
         .add_service(described().build_v1alpha()?)
         .add_service(records)
         .add_service(topics)
-        .add_service(sessions);
-    // Whoever serves these says what becomes of other paths.
-    Ok(routes.prepare().into_axum_router().reset_fallback())
+        .add_service(sessions))
 }

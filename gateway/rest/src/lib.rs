@@ -14,7 +14,6 @@ mod server;
 mod stream;
 mod v1;
 
-pub use axum::Router;
 pub use door::{Door, Ops};
 pub use ops::{Probe, Readiness};
 pub use server::serve;

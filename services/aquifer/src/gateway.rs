@@ -112,7 +112,8 @@ pub(crate) fn serve_http(
         let gateway = match gateway {
             None => None,
             Some(gateway) => match aquifer_grpc::routes(gateway.clone()).await {
-                Ok(grpc) => Some((Door { gateway }, grpc)),
+                // REST says what becomes of paths that nobody serves.
+                Ok(grpc) => Some((Door { gateway }, grpc.prepare().into_axum_router().reset_fallback())),
                 Err(error) => return tracing::error!(%error, "the HTTP port failed"),
             },
         };
