@@ -88,8 +88,15 @@ pub(super) async fn what_a_member_is_busy_with_is_not_given_to_another(stage: St
 
         let one_each = |member: &GroupConsumer, _: &_| member.assigned().len() == 1;
         let busy = async {
-            Runtime::real().sleep(Duration::from_secs(2)).await;
-            consume_until(&mut first, one_each).await
+            // Longer than a heartbeat's interval, so that it is asked to give something up meanwhile.
+            Runtime::real().sleep(Duration::from_secs(7)).await;
+            // It says that it has dealt with what it has by asking for more.
+            let mut asked = 0;
+            let comes_back = |member: &GroupConsumer, _: &_| {
+                asked += 1;
+                asked > 1 && member.assigned().len() == 1
+            };
+            consume_until(&mut first, comes_back).await
         };
         let (mine, others) = tokio::join!(busy, consume_until(&mut second, one_each));
         for partition in 0..2 {
