@@ -146,6 +146,8 @@ mod tests {
         let found = [lost, kept].concat();
 
         assert_eq!(ends(&continuation(&tier(&[10]), &found)), [(15, 2), (20, 3)], "epochs never go back");
+        let last = [range(10, 90, 1, 1), range(10, 15, 2, 2)];
+        assert_eq!(ends(&continuation(&tier(&[10]), &last)), [(15, 2)]);
     }
 
     #[test]
