@@ -42,10 +42,15 @@ impl Replica {
             let begins =
                 *state.core.role() == Role::Unassigned && !state.dropped && state.log.end() < tier_end;
             if begins {
-                tracing::warn!(
-                    partition = %self.id, log_end = state.log.end().0, tier_end = tier_end.0,
-                    "the log on this disk ends before its tier does: it goes on there"
-                );
+                let log_end = state.log.end().0;
+                if state.log.bytes() == 0 {
+                    tracing::debug!(partition = %self.id, log_end, tier_end = tier_end.0, "the log begins where its tier ends");
+                } else {
+                    tracing::warn!(
+                        partition = %self.id, log_end, tier_end = tier_end.0,
+                        "the log on this disk ends before its tier does: it goes on there"
+                    );
+                }
                 let dropped = state.log.begin_at(tier_end);
                 state.core.begin_at(tier_end);
                 self.directory.enqueue(Command::Start {

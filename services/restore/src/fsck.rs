@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use aquifer_manifest::{CHUNK_BYTES, Footer, ObjectKey, Place, StateKind, Tier, TierRange, continuation};
+use aquifer_manifest::{CHUNK_BYTES, Footer, ObjectKey, Place, StateKind, Tier, TierRange, go_on};
 use aquifer_metadata::{Image, decode_snapshot};
 use aquifer_objects::Store;
 use aquifer_tiering::{FoundObject, Survey, SurveyError, clusters, read_footer, read_state, survey};
@@ -178,12 +178,8 @@ async fn partition(
     let goes_on = topic.is_some() || image.is_none();
     let later: Vec<TierRange> =
         left.candidates.iter().filter(|_| goes_on).filter_map(|(key, _)| ranges.get(key).copied()).collect();
-    for range in continuation(&tier, &later) {
-        if tier.add(tier.end(), range).is_err() {
-            break;
-        }
-        found.after_state += 1;
-    }
+    let time = image.map_or(TimestampMs(0), Image::time);
+    found.after_state = go_on(&mut tier, &later, time);
     let named: BTreeSet<ObjectKey> = tier.ranges().iter().map(ObjectKey::of).collect();
     let orphans = || objects.iter().filter(|(key, _)| !named.contains(key));
     found.start = tier.start().0;

@@ -14,6 +14,8 @@ mod groups;
 mod partition;
 mod report;
 mod restore;
+#[cfg(test)]
+mod walk_test;
 
 pub use error::RestoreError;
 pub use fsck::{ClusterCheck, FsckOptions, PartitionCheck, fsck};

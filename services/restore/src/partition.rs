@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use aquifer_manifest::{ObjectKey, Tier, incarnation_of, surviving};
+use aquifer_manifest::{ObjectKey, Tier, TierRange, incarnation_of, surviving};
 use aquifer_tiering::FoundObject;
 use aquifer_types::TimestampMs;
 
@@ -32,7 +32,7 @@ pub(crate) fn remains(
     let unnamed: Vec<(ObjectKey, FoundObject)> = unnamed.map(|(key, object)| (*key, *object)).collect();
     let first = unnamed.first().map(|(key, _)| Tier::new(key.base));
     let known = known.cloned().or(first)?;
-    let is_there = |range: &aquifer_manifest::TierRange| {
+    let is_there = |range: &TierRange| {
         let object = found.get(&ObjectKey::of(range));
         object.filter(|object| object.bytes == range.object_bytes())
     };
@@ -45,7 +45,7 @@ pub(crate) fn remains(
 
 #[cfg(test)]
 mod tests {
-    use aquifer_manifest::{TierRange, generation};
+    use aquifer_manifest::generation;
     use aquifer_types::{LeaderEpoch, Offset};
 
     use super::*;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use aquifer_disk::Disk;
 use aquifer_hotlog::format::{Layout, Meta};
-use aquifer_manifest::{Place, StateKey, StateKind, StateObject, Tier, continuation, decode_records};
+use aquifer_manifest::{Place, StateKey, StateKind, StateObject, Tier, decode_records, go_on};
 use aquifer_metadata::{Image, ProducerPrefix, Restore, State, Topic, decode_snapshot, encode_snapshot};
 use aquifer_objects::{Problem, Store};
 use aquifer_runtime::Runtime;
@@ -197,12 +197,7 @@ async fn partitions(
     }
     for (at, later) in later {
         let Some(tier) = found.tiers.get_mut(&at) else { continue };
-        for range in continuation(tier, &later) {
-            if tier.add(tier.end(), range).is_err() {
-                break;
-            }
-            *found.added.entry(at).or_default() += 1;
-        }
+        found.added.insert(at, go_on(tier, &later, before.time()));
     }
     found
 }

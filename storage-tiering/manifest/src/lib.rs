@@ -20,6 +20,6 @@ pub use generation::{FIRST_INCARNATION, generation, incarnation_of};
 pub use key::{BadKey, ObjectKey, Place};
 pub use range::TierRange;
 pub use records::{decode_records, encode_records};
-pub use recover::{continuation, surviving};
+pub use recover::{go_on, surviving};
 pub use state::{BadState, StateKey, StateKind, StateObject};
 pub use tier::{Tier, TierRefusal};

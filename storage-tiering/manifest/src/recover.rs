@@ -1,12 +1,14 @@
 //! What of a tier survives the loss of its quorum: ranges that an older state names and that are still there, and those
 //! that were committed after it.
 //!
-//! An object is uploaded only where its tier ends, of records that were committed. So of several objects that begin where
-//! a tier ends, the one of the greatest epoch and generation is of the log that went on; the others were never committed.
+//! An object is uploaded only where its tier ends, of records that were committed. So what holds the beginning of another was
+//! never committed, and of several that begin in one place the one of the greatest epoch and generation is of the log that
+//! went on.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound;
 
-use aquifer_types::Offset;
+use aquifer_types::{Offset, TimestampMs};
 
 use crate::range::TierRange;
 use crate::tier::Tier;
@@ -29,12 +31,37 @@ pub fn surviving(tier: &Tier, is_there: impl Fn(&TierRange) -> bool) -> (Tier, u
     (survivor.unwrap_or_else(|| Tier::new(start)), lost)
 }
 
+/// Adds the ranges that go on where a tier ends, and says how many these are. Where some begin beyond that, the tier had
+/// ended there: its start was moved beyond everything, so it begins anew.
+pub fn go_on(tier: &mut Tier, found: &[TierRange], now: TimestampMs) -> usize {
+    let mut added = 0;
+    loop {
+        for range in continuation(tier, found) {
+            if tier.add(tier.end(), range).is_err() {
+                return added;
+            }
+            added += 1;
+        }
+        let since = tier.ranges().last().map_or((0, 0), rank);
+        let beyond = found.iter().filter(|range| range.base > tier.end() && rank(range) >= since);
+        match beyond.map(|range| range.base).min() {
+            Some(start) => tier.trim(start, now),
+            None => return added,
+        }
+    }
+}
+
 /// The ranges that go on where a tier ends: of the greatest epochs and generations first, then as far as possible.
-/// `first` may hold the tier's end rather than begin there, where nothing of the tier can be read yet.
-#[must_use]
-pub fn continuation(tier: &Tier, found: &[TierRange]) -> Vec<TierRange> {
+/// The first may hold the tier's end rather than begin there, where nothing of the tier can be read yet.
+fn continuation(tier: &Tier, found: &[TierRange]) -> Vec<TierRange> {
     let mut by_base: BTreeMap<Offset, Vec<(TierRange, Offset)>> = BTreeMap::new();
-    let mut latest_first = found.to_vec();
+    let bases: BTreeSet<Offset> = found.iter().map(|range| range.base).collect();
+    // An upload begins where the tier ends, and it never ends anywhere within a range that was committed.
+    let is_whole = |range: &TierRange| {
+        let mut after = bases.range((Bound::Excluded(range.base), Bound::Excluded(range.end)));
+        after.next().is_none()
+    };
+    let mut latest_first: Vec<TierRange> = found.iter().filter(|range| is_whole(range)).copied().collect();
     latest_first.sort_by_key(|range| std::cmp::Reverse((range.base, *range)));
     for range in latest_first {
         let reach = best(&by_base, range.end, rank(&range)).map_or(range.end, |(_, reach)| reach);
@@ -73,7 +100,7 @@ fn best(
 
 #[cfg(test)]
 mod tests {
-    use aquifer_types::{LeaderEpoch, TimestampMs};
+    use aquifer_types::LeaderEpoch;
     use proptest::prelude::*;
 
     use super::*;
@@ -119,6 +146,18 @@ mod tests {
         let found = [lost, kept].concat();
 
         assert_eq!(ends(&continuation(&tier(&[10]), &found)), [(15, 2), (20, 3)], "epochs never go back");
+        let last = [range(10, 90, 1, 1), range(10, 15, 2, 2)];
+        assert_eq!(ends(&continuation(&tier(&[10]), &last)), [(15, 2)]);
+    }
+
+    #[test]
+    fn what_holds_the_beginning_of_another_was_never_committed() {
+        let found = [range(10, 20, 1, 1), range(13, 25, 1, 1)];
+
+        assert_eq!(ends(&continuation(&tier(&[10]), &found)), []);
+        let mut tier = tier(&[10]);
+        go_on(&mut tier, &found, TimestampMs(1));
+        assert_eq!((tier.start(), tier.end()), (Offset(13), Offset(25)));
     }
 
     #[test]
@@ -137,6 +176,17 @@ mod tests {
             [(20, 1), (30, 1)]
         );
         assert_eq!(continuation(&empty, &[range(8, 20, 1, 1)]), []);
+    }
+
+    #[test]
+    fn a_tier_whose_start_was_moved_beyond_its_end_begins_anew() {
+        let mut tier = tier(&[10]);
+        let found = [range(10, 12, 1, 1), range(20, 30, 1, 2), range(30, 40, 1, 2)];
+
+        assert_eq!(go_on(&mut tier, &found, TimestampMs(5)), 3);
+
+        assert_eq!((tier.start(), tier.end(), tier.live().len()), (Offset(20), Offset(40), 2));
+        assert_eq!(tier.ranges().len(), 4, "what came before is still to be deleted");
     }
 
     #[test]
@@ -187,10 +237,13 @@ mod tests {
             prop_assert!(survivor.start() >= tier.start());
             let found: Vec<TierRange> =
                 later.iter().map(|(base, length, epoch, run)| range(*base, base + length, *epoch, *run)).collect();
+            let mut refused = survivor.clone();
             for more in continuation(&survivor, &found) {
-                let end = survivor.end();
-                prop_assert_eq!(survivor.add(end, more), Ok(()));
+                prop_assert_eq!(refused.add(refused.end(), more), Ok(()));
             }
+            let live = survivor.live().len();
+            let added = go_on(&mut survivor, &found, TimestampMs(2));
+            prop_assert!(survivor.live().len() <= live + added);
         }
     }
 }

@@ -12,7 +12,7 @@ use crate::codec::{decode_command, decode_snapshot, encode_command, encode_snaps
 use crate::command::{
     AllocateProducerIds, AlterConfig, Change, Command, ConfigChange, ConfigOperation, ConfigSetting,
     FeatureUpdate, NewPartitions, RecoveryVerdict, TierAdd, TierCommit, TierDelete, TierMove, TierTrim,
-    TopicKey, Verdict,
+    TopicKey, UndeleteTopic, Verdict,
 };
 use crate::config::{ConfigResource, Durability, TopicConfig};
 use crate::features::METADATA_FEATURE;
@@ -50,6 +50,7 @@ enum Step {
     Allocate { node: u8, count: u16 },
     Update { level: i16 },
     Tier { topic: u8, partition: u8, what: u8, offset: u8, stale: bool },
+    Undelete { which: u8, id: u8, first: u8 },
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -81,6 +82,9 @@ fn step() -> impl Strategy<Value = Step> {
         1 => (-1i16..3).prop_map(|level| Step::Update { level }),
         6 => (0u8..5, 0u8..3, 0u8..6, 0u8..40, any::<bool>()).prop_map(
             |(topic, partition, what, offset, stale)| Step::Tier { topic, partition, what, offset, stale }
+        ),
+        1 => (any::<u8>(), 100u8..110, 0..NODES).prop_map(
+            |(which, id, first)| Step::Undelete { which, id, first }
         ),
     ]
 }
@@ -165,6 +169,16 @@ fn command(cluster: &Cluster, step: &Step) -> Command {
             let id = topic_at(*topic).map_or(topic_id(*offset), |topic| topic.id());
             let at = TopicPartition { topic: id, partition: PartitionIndex(i32::from(*partition)) };
             tier_change(cluster, at, *what, i64::from(*offset), *stale)
+        }
+        Step::Undelete { which, id, first } => {
+            let deleted: Vec<_> = cluster.image().deleted_topics().collect();
+            let chosen = usize::from(*which).checked_rem(deleted.len()).map(|at| deleted[at]);
+            let (deleted, named, count) = chosen.map_or((topic_id(255), NAMES[0], 1), |deleted| {
+                (deleted.id(), deleted.name().as_str(), deleted.partition_count())
+            });
+            let places = nodes(*first, 1);
+            let topic = new_topic(named, *id, &vec![places.as_slice(); count]);
+            Change::UndeleteTopic(UndeleteTopic { deleted, topic })
         }
         Step::Update { level } => Change::UpdateFeatures(vec![FeatureUpdate {
             name: METADATA_FEATURE.to_owned(),

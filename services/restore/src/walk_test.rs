@@ -1,0 +1,412 @@
+//! A random walk of a partition's life in the bucket: uploads, commits, retention, deletions, restarts and restores in any
+//! order, with uploads that land late and an older life of the cluster that goes on. Whatever happens, what the quorum
+//! says can be read is there, and a restore brings back what was committed, of the log that went on.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use aquifer_manifest::{ObjectKey, Tier, TierRange, generation, go_on, incarnation_of};
+use aquifer_metadata::{
+    Answer, BrokerRun, Change, Command, Endpoint, InitCluster, METADATA_LEVEL, NewTopic, PlacedReplica,
+    Placement, ProducerPrefix, RegisterBroker, Restore, SecurityProtocol, State, TierAdd, TierCommit,
+    TierDelete, TierMove, TierTrim, decode_snapshot, encode_snapshot,
+};
+use aquifer_tiering::FoundObject;
+use aquifer_types::{
+    BrokerEpoch, ClusterId, DirectoryId, Incarnation, NodeId, Offset, PartitionIndex, TimestampMs, TopicId,
+    TopicName, TopicPartition, Uuid,
+};
+use proptest::prelude::*;
+
+use crate::partition::remains;
+
+const NODE: NodeId = NodeId(0);
+const GRACE_MS: i64 = 10;
+
+#[derive(Clone, Copy, Debug)]
+enum Step {
+    Produce(u8),
+    /// Begin to upload so many records from where the tier ends.
+    Upload(u8),
+    /// One that is under way gets into the bucket.
+    Land(u8),
+    /// One that is under way is committed, by the run that began it.
+    Commit(u8),
+    /// Local disk gives up what is in the tier.
+    DropLocal,
+    /// Retention moves the start.
+    Trim(u8),
+    WriteState,
+    DecideDeletions,
+    DeleteObjects,
+    Forget,
+    CollectOrphans,
+    /// The broker is killed and starts again.
+    Restart,
+    /// All is lost; the bucket is all there is. The old life may go on and upload.
+    Restore,
+    /// The life before this one uploads what it has, as far as it does not know better.
+    OldLifeUploads(u8),
+    Pause(u8),
+}
+
+/// An upload under way.
+#[derive(Clone, Debug)]
+struct Upload {
+    run: BrokerRun,
+    add: TierAdd,
+    records: Vec<u64>,
+    landed: bool,
+}
+
+/// Records of a range, and when they got there.
+type Bucket = BTreeMap<ObjectKey, (TierRange, Vec<u64>, i64)>;
+
+struct World {
+    state: State,
+    index: u64,
+    now: i64,
+    run: BrokerRun,
+    at: TopicPartition,
+    /// What was acknowledged, from offset 0 on, whatever of it is still there.
+    log: Vec<u64>,
+    local_start: i64,
+    next_record: u64,
+    next_nonce: u64,
+    uploads: Vec<Upload>,
+    bucket: Bucket,
+    /// The newest last.
+    states: Vec<(u16, Vec<u8>)>,
+    /// Where the tier started by the state in the bucket.
+    told_start: i64,
+    /// Of the life before: its generation, and its log and tier's end when it was left.
+    old: Option<(u64, Vec<u64>, i64)>,
+}
+
+fn uuid(number: u8) -> Uuid {
+    Uuid::from_bytes([number; 16])
+}
+
+fn prefix(number: u32) -> ProducerPrefix {
+    ProducerPrefix::new(number).expect("a prefix")
+}
+
+impl World {
+    fn new() -> World {
+        let at = TopicPartition { topic: TopicId(uuid(3)), partition: PartitionIndex(0) };
+        let mut world = World {
+            state: State::new(),
+            index: 0,
+            now: 0,
+            run: BrokerRun { node: NODE, epoch: BrokerEpoch(0) },
+            at,
+            log: Vec::new(),
+            local_start: 0,
+            next_record: 0,
+            next_nonce: 0,
+            uploads: Vec::new(),
+            bucket: Bucket::new(),
+            states: Vec::new(),
+            told_start: 0,
+            old: None,
+        };
+        let init =
+            InitCluster { cluster: ClusterId(uuid(1)), producer_prefix: prefix(1), level: METADATA_LEVEL };
+        world.apply(Change::InitCluster(init));
+        world.start();
+        let placement = Placement(vec![PlacedReplica { node: NODE, directory: DirectoryId(uuid(2)) }]);
+        world.apply(Change::CreateTopics(vec![NewTopic {
+            name: TopicName::new("t").expect("a name"),
+            id: at.topic,
+            partitions: vec![placement],
+            replication_default: true,
+            configs: Vec::new(),
+        }]));
+        world.write_state();
+        world
+    }
+
+    fn apply(&mut self, change: Change) -> Answer {
+        self.index = self.index.max(self.state.image().applied()) + 1;
+        let command = Command { time: TimestampMs(self.now), change };
+        self.state.apply(self.index, &command, &mut Vec::new())
+    }
+
+    /// A new run registers and leads; what was under way is only remembered by the bucket.
+    fn start(&mut self) {
+        self.next_nonce += 1;
+        let mut incarnation = [0; 16];
+        incarnation[..8].copy_from_slice(&self.next_nonce.to_be_bytes());
+        let register = RegisterBroker {
+            node: NODE,
+            incarnation: Incarnation(Uuid::from_bytes(incarnation)),
+            endpoints: vec![Endpoint {
+                listener: "a".to_owned(),
+                host: "h".to_owned(),
+                port: 1,
+                protocol: SecurityProtocol::Plaintext,
+            }],
+            rack: None,
+            directories: vec![DirectoryId(uuid(2))],
+            clean_epoch: None,
+            verdicts: Vec::new(),
+        };
+        let Answer::BrokerRegistered(Ok(epoch)) = self.apply(Change::RegisterBroker(register)) else {
+            panic!("not registered")
+        };
+        self.run = BrokerRun { node: NODE, epoch };
+        self.apply(Change::UnfenceBroker(self.run));
+    }
+
+    fn tier(&self) -> Tier {
+        self.state.image().tier(self.at).map_or_else(|| Tier::new(Offset::ZERO), |tier| (**tier).clone())
+    }
+
+    fn generation(&self) -> u64 {
+        generation(self.state.image().incarnation(), u64::try_from(self.run.epoch.0).expect("an index"))
+    }
+
+    fn moved(&self, offset: Offset) -> TierMove {
+        let leader_epoch = self.state.image().partition(self.at).expect("it is there").leader_epoch();
+        TierMove { partition: self.at, leader_epoch, offset }
+    }
+
+    fn range(&mut self, at: TierMove, end: i64, generation: u64) -> TierRange {
+        self.next_nonce += 1;
+        TierRange {
+            base: at.offset,
+            end: Offset(end),
+            bytes: 90,
+            footer_bytes: 10,
+            max_timestamp: TimestampMs(0),
+            leader_epoch: at.leader_epoch,
+            generation,
+            nonce: self.next_nonce,
+        }
+    }
+
+    fn records(&self, from: i64, to: i64) -> Vec<u64> {
+        let place = |offset: i64| usize::try_from(offset).expect("not negative");
+        self.log[place(from)..place(to)].to_vec()
+    }
+
+    fn end(&self) -> i64 {
+        i64::try_from(self.log.len()).expect("few")
+    }
+
+    fn write_state(&mut self) {
+        let image = self.state.image();
+        self.states.push((image.incarnation(), encode_snapshot(image)));
+        self.told_start = self.tier().start().0;
+    }
+
+    fn step(&mut self, step: Step) {
+        match step {
+            Step::Produce(count) => {
+                for _ in 0..count {
+                    self.log.push(self.next_record);
+                    self.next_record += 1;
+                }
+            }
+            Step::Upload(count) => {
+                let at = self.moved(self.tier().end());
+                let end = (at.offset.0 + i64::from(count)).min(self.end());
+                if end > at.offset.0 {
+                    let range = self.range(at, end, self.generation());
+                    let records = self.records(at.offset.0, end);
+                    let add = TierAdd { at, range };
+                    self.uploads.push(Upload { run: self.run, add, records, landed: false });
+                }
+            }
+            Step::Land(which) => {
+                if let Some(which) = self.pick(which) {
+                    self.land(which);
+                }
+            }
+            Step::Commit(which) => {
+                if let Some(which) = self.pick(which)
+                    && self.uploads[which].landed
+                {
+                    let Upload { run, add, .. } = self.uploads.remove(which);
+                    self.apply(Change::TierCommit(TierCommit { run, ranges: vec![add] }));
+                }
+            }
+            Step::DropLocal => self.local_start = self.local_start.max(self.tier().end().0),
+            Step::Trim(count) => {
+                let start = (self.tier().start().0 + i64::from(count)).min(self.end());
+                let starts = vec![self.moved(Offset(start))];
+                self.apply(Change::TierTrim(TierTrim { run: self.run, starts }));
+                self.local_start = self.local_start.max(self.tier().start().0);
+            }
+            Step::WriteState => self.write_state(),
+            Step::DecideDeletions => {
+                let due = self.tier().deletable(TimestampMs(self.now - GRACE_MS));
+                if let Some(upto) = due.filter(|upto| upto.0 <= self.told_start) {
+                    let delete = TierDelete { grace_ms: GRACE_MS, upto: vec![(self.at, upto)] };
+                    self.apply(Change::TierDelete(delete));
+                }
+            }
+            Step::DeleteObjects => {
+                for range in self.tier().deleting() {
+                    self.bucket.remove(&ObjectKey::of(range));
+                }
+            }
+            Step::Forget => {
+                let tier = self.tier();
+                let gone = tier
+                    .deleting()
+                    .iter()
+                    .take_while(|range| !self.bucket.contains_key(&ObjectKey::of(range)));
+                if let Some(last) = gone.last() {
+                    self.apply(Change::TierForget(vec![(self.at, last.end)]));
+                }
+            }
+            Step::CollectOrphans => self.collect_orphans(),
+            Step::Restart => self.start(),
+            Step::Restore => self.restore(),
+            Step::OldLifeUploads(count) => self.old_life_uploads(i64::from(count)),
+            Step::Pause(time) => self.now += i64::from(time),
+        }
+    }
+
+    fn pick(&self, which: u8) -> Option<usize> {
+        usize::from(which).checked_rem(self.uploads.len())
+    }
+
+    fn land(&mut self, which: usize) {
+        let Upload { add, records, landed, .. } = &mut self.uploads[which];
+        *landed = true;
+        let key = ObjectKey::of(&add.range);
+        let before = self.bucket.insert(key, (add.range, records.clone(), self.now));
+        assert!(before.is_none_or(|(_, before, _)| before == *records), "a name was used twice: {key}");
+    }
+
+    /// What neither the quorum names nor this run may yet commit.
+    fn collect_orphans(&mut self) {
+        let own = self.generation();
+        let flying: BTreeSet<u64> = self.uploads.iter().map(|upload| upload.add.range.nonce).collect();
+        let tier = self.tier();
+        let named: BTreeSet<ObjectKey> = tier.ranges().iter().map(ObjectKey::of).collect();
+        self.bucket.retain(|key, _| {
+            let other_life = incarnation_of(key.generation) != incarnation_of(own);
+            named.contains(key) || other_life || (key.generation == own && flying.contains(&key.nonce))
+        });
+    }
+
+    /// The newest state, what is left of what it names, and what goes on there.
+    fn restore(&mut self) {
+        let (incarnation, bytes) = self.states.last().expect("one is written at once").clone();
+        let image = decode_snapshot(&bytes).expect("ours").image().clone();
+        let objects: BTreeMap<ObjectKey, FoundObject> = self
+            .bucket
+            .iter()
+            .map(|(key, (range, _, at))| {
+                (*key, FoundObject { bytes: range.object_bytes(), uploaded: TimestampMs(*at) })
+            })
+            .collect();
+        let known = image.tier(self.at).map(|tier| &**tier);
+        let before = self.tier();
+        let left = remains(known, &objects, incarnation, TimestampMs(i64::MAX));
+        let mut tiers = BTreeMap::new();
+        let mut end = 0;
+        if let Some(left) = left {
+            let mut tier = left.tier;
+            assert_eq!(left.lost, 0, "the state names what was deleted: {before:?}");
+            let later: Vec<TierRange> = left.candidates.iter().map(|(key, _)| self.bucket[key].0).collect();
+            go_on(&mut tier, &later, TimestampMs(self.now));
+            let committed = before.live().last().map_or(Offset::ZERO, |last| last.end);
+            assert!(tier.end() >= committed, "committed ranges are missing: {tier:?} of {before:?}");
+            let readable = !before.live().is_empty();
+            assert!(
+                !readable || tier.start() <= before.start(),
+                "it starts too late: {tier:?} of {before:?}"
+            );
+            end = tier.end().0;
+            tiers.insert(self.at, tier);
+        }
+        assert!(end <= self.end(), "records that there never were");
+        self.old = Some((self.generation(), self.log.clone(), before.end().0));
+        let restore = Restore {
+            cluster: ClusterId(uuid(1)),
+            incarnation: incarnation + 1,
+            node: NODE,
+            directory: DirectoryId(uuid(2)),
+            producer_prefix: prefix(u32::from(incarnation) + 1),
+            left_out: BTreeSet::new(),
+            tiers,
+        };
+        self.state = State::restored(&image, restore);
+        self.index = 0;
+        self.log.truncate(usize::try_from(end).expect("not negative"));
+        self.local_start = end;
+        self.uploads.clear();
+        self.start();
+        self.write_state();
+    }
+
+    /// It goes on with its own records, and does not know that it is over.
+    fn old_life_uploads(&mut self, count: i64) {
+        let Some((generation, mut log, from)) = self.old.take() else { return };
+        for _ in 0..count {
+            log.push(u64::MAX - self.next_nonce);
+            self.next_nonce += 1;
+        }
+        let end = i64::try_from(log.len()).expect("few");
+        if end > from {
+            let range = self.range(self.moved(Offset(from)), end, generation);
+            let records = log[usize::try_from(from).expect("not negative")..].to_vec();
+            self.bucket.insert(ObjectKey::of(&range), (range, records, self.now));
+        }
+        self.old = Some((generation, log, end));
+    }
+
+    /// Everything from the log's start on can be read, as it was acknowledged.
+    fn check(&self) {
+        let tier = self.tier();
+        for range in tier.live() {
+            let (found, records, _) = self
+                .bucket
+                .get(&ObjectKey::of(range))
+                .unwrap_or_else(|| panic!("a live object is not there (I4, I6): {range:?}"));
+            assert_eq!(found, range);
+            assert_eq!(*records, self.records(range.base.0, range.end.0), "other records (I2): {range:?}");
+        }
+        assert!(self.local_start <= tier.end().0.max(tier.start().0), "dropped before it was tiered (I6)");
+        assert!(tier.end().0 <= self.end(), "tiered before it was committed");
+    }
+}
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let step = prop_oneof![
+        4 => (1u8..20).prop_map(Step::Produce),
+        4 => (1u8..20).prop_map(Step::Upload),
+        4 => any::<u8>().prop_map(Step::Land),
+        4 => any::<u8>().prop_map(Step::Commit),
+        1 => Just(Step::DropLocal),
+        1 => (1u8..20).prop_map(Step::Trim),
+        1 => Just(Step::WriteState),
+        2 => Just(Step::DecideDeletions),
+        2 => Just(Step::DeleteObjects),
+        1 => Just(Step::Forget),
+        1 => Just(Step::CollectOrphans),
+        1 => Just(Step::Restart),
+        1 => Just(Step::Restore),
+        1 => (1u8..20).prop_map(Step::OldLifeUploads),
+        2 => (1u8..10).prop_map(Step::Pause),
+    ];
+    proptest::collection::vec(step, 1..150)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { max_shrink_iters: 20_000, ..ProptestConfig::default() })]
+
+    #[test]
+    fn nothing_that_can_be_read_is_lost_and_a_restore_brings_back_what_was_committed(steps in steps()) {
+        let mut world = World::new();
+        for step in steps {
+            world.step(step);
+            world.check();
+        }
+        world.restore();
+        world.check();
+    }
+}
