@@ -4,6 +4,7 @@
 #   format  writes DIR/server.properties for 127.0.0.1:PORT and formats DIR/data (the controller listens on PORT + 1);
 #           options are those of Kafka's storage tool
 #   run     becomes the broker, with a heap of KAFKA_HEAP (1G)
+#   consume BOOTSTRAP TOPIC GROUP RECORDS PASSES  reads a topic with the Java consumer (Consume.java)
 set -eu
 here=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd)
 jars=$here/cache/kafka
@@ -60,8 +61,13 @@ run)
         -XX:InitiatingHeapOccupancyPercent=35 -XX:+ExplicitGCInvokesConcurrent -Djava.awt.headless=true \
         -Dorg.slf4j.simpleLogger.defaultLogLevel=warn -cp "$jars/*" kafka.Kafka "$2/server.properties"
     ;;
+consume)
+    fetch
+    shift
+    exec java -Xmx512M -Dorg.slf4j.simpleLogger.defaultLogLevel=warn -cp "$jars/*" "$here/Consume.java" "$@"
+    ;;
 *)
-    sed -n '2,6p' "$0" >&2
+    sed -n '2,7p' "$0" >&2
     exit 2
     ;;
 esac

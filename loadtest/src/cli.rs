@@ -66,9 +66,27 @@ pub enum Command {
         #[arg(long)]
         out: Option<PathBuf>,
     },
+    /// Kill processes while they work, and see what became of their work; exits with 1 if anything is wrong
+    #[command(subcommand)]
+    Chaos(ChaosCommand),
     /// Produce records that can be told apart, or check that they are there
     #[command(subcommand)]
     Verify(VerifyCommand),
+}
+
+#[derive(Debug, Subcommand)]
+pub enum ChaosCommand {
+    /// Members of a group (`aquifer consume`) and their broker: each record is read, and again only where somebody died
+    Groups {
+        #[arg(long, default_value_t = 10.0)]
+        minutes: f64,
+        #[arg(long, default_value_t = 6)]
+        members: usize,
+        #[arg(long, default_value_t = 12)]
+        partitions: i32,
+        #[command(flatten)]
+        options: Options,
+    },
 }
 
 #[derive(Debug, Subcommand)]
@@ -147,7 +165,10 @@ pub enum FloorName {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum SuiteName {
+    /// Producing, fetching, latency, starting
     Issue,
+    /// Consumer groups, and programs that consume
+    Groups,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

@@ -8,7 +8,8 @@ use anyhow::{Context as _, Result};
 use aquifer_client::{Client, NewTopic};
 use aquifer_runtime::Runtime;
 
-use crate::cli::{Command, FloorName, Options, ServerName, VerifyCommand};
+use crate::chaos::{self, Chaos};
+use crate::cli::{ChaosCommand, Command, FloorName, Options, ServerName, VerifyCommand};
 use crate::harness::Harness;
 use crate::meter::Timing;
 use crate::progress::Progress;
@@ -43,8 +44,8 @@ pub async fn execute(command: Command) -> Result<ExitCode> {
             let work = floor_work(name, streams, frame_bytes, sync);
             floor(&runtime, name, &work, seconds, &options).await
         }
-        Command::Suite { name: _, quick, only, rounds, options } => {
-            let scenarios = suite::issue()?.into_iter();
+        Command::Suite { name, quick, only, rounds, options } => {
+            let scenarios = suite::suite(name)?.into_iter();
             let wanted =
                 scenarios.filter(|scenario| only.as_ref().is_none_or(|part| scenario.name.contains(part)));
             let prepared = wanted.map(|mut scenario| {
@@ -63,6 +64,7 @@ pub async fn execute(command: Command) -> Result<ExitCode> {
             out.map_or(Ok(()), |directory| report.write(&directory))?;
             Ok(ExitCode::SUCCESS)
         }
+        Command::Chaos(command) => chaos(&runtime, command).await,
         Command::Verify(command) => verify(&runtime, command).await,
     }
 }
@@ -112,6 +114,17 @@ async fn floor(
     Ok(ExitCode::SUCCESS)
 }
 
+async fn chaos(runtime: &Runtime, command: ChaosCommand) -> Result<ExitCode> {
+    let ChaosCommand::Groups { minutes, members, partitions, options } = command;
+    let scratch = Scratch::create(runtime, &options)?;
+    let programs = harness(runtime, &options, scratch.0.clone())?.programs;
+    let lasts = Duration::from_secs_f64(minutes * 60.0);
+    let chaos = Chaos { lasts, members, partitions, ..Chaos::default() };
+    let outcome = chaos::groups(runtime, &programs, scratch.0.clone(), &chaos).await?;
+    println!("{outcome}");
+    Ok(if outcome.violations.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
 async fn verify(runtime: &Runtime, command: VerifyCommand) -> Result<ExitCode> {
     match command {
         VerifyCommand::Produce {
@@ -141,6 +154,7 @@ async fn verify(runtime: &Runtime, command: VerifyCommand) -> Result<ExitCode> {
                 producers,
                 records_per_batch,
                 record_bytes,
+                batches_per_second: None,
                 run_for: seconds.map(Duration::from_secs_f64),
                 give_up_after: Duration::from_secs_f64(give_up_after_seconds),
             };

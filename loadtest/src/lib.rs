@@ -2,6 +2,7 @@
 //! end their servers themselves.
 
 mod batch;
+pub mod chaos;
 pub mod cli;
 mod clock;
 pub mod commands;

@@ -38,6 +38,14 @@ impl Measurement {
         self.metrics.get(name).copied()
     }
 
+    /// Leaves out what says nothing where no bytes are moved.
+    pub fn forget_bytes(&mut self) {
+        for absent in ["mb_per_second", "bytes"] {
+            self.metrics.remove(absent);
+        }
+        self.timeline_mb.clear();
+    }
+
     /// Adds a distribution: its usual percentiles as metrics, more of them for a plot.
     pub fn set_latencies(&mut self, name: &str, latencies: &Latencies) {
         let histogram = &latencies.histogram;

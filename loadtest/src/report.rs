@@ -34,6 +34,12 @@ const SHOWN: &[(&str, &str)] = &[
     ("device_bytes_per_byte", "device B/B"),
     ("start_ms", "start ms"),
     ("all_partitions_led_ms", "all led ms"),
+    ("groups_memory_mb", "groups MB"),
+    ("memory_per_consumer_kib", "KiB each"),
+    ("new_target_ms", "target ms"),
+    ("converged_ms", "converged ms"),
+    ("groups_loaded_ms", "loaded ms"),
+    ("heartbeat_p99_us", "beat p99 µs"),
     ("verified_records", "verified"),
 ];
 

@@ -86,6 +86,12 @@ impl Runner {
             std::fs::remove_dir_all(directory)?;
             return measurement;
         }
+        if let Work::Reload(work) = &run.work {
+            let directory = harness.fresh_directory("reload")?;
+            let measurement = work::reload(&harness, kind, &directory, work).await;
+            std::fs::remove_dir_all(directory)?;
+            return measurement;
+        }
         let own_device = matches!(&run.work, Work::Produce(work) if work.own_device);
         if run.fresh || own_device {
             return fresh(&harness, kind, &run.work, own_device).await;
@@ -129,6 +135,11 @@ async fn serve(harness: &Harness, server: &Server, work: &Work) -> Result<Measur
         Work::Idle(work) => work::idle(harness, server, work).await,
         Work::Memory(work) => work::memory(harness, server, work).await,
         Work::Verify(work) => verify::run(harness, server, work).await,
+        Work::Members(work) => work::members(harness, server, work).await,
+        Work::Commits(work) => work::commits(harness, server, work).await,
+        Work::Departure(work) => work::departure(harness, server, work).await,
+        Work::IdleConsumers(work) => work::idle_consumers(harness, server, work).await,
+        Work::Consume(work) => work::consume(harness, server, work).await,
         _ => anyhow::bail!("this work needs no server"),
     }
 }
@@ -152,8 +163,13 @@ fn headline(measurement: &Measurement) -> String {
         ("echo_p50_us", "µs p50"),
         ("device_bytes_per_byte", "bytes written per byte"),
         ("mb_per_second", "MB/s"),
+        ("groups_loaded_ms", "ms until groups answer"),
+        ("converged_ms", "ms to converge"),
+        ("memory_per_consumer_kib", "KiB a consumer"),
+        ("groups_memory_mb", "MB for groups"),
         ("start_ms", "ms to start"),
         ("server_memory_mb", "MB of memory"),
+        ("operations_per_second", "a second"),
         ("verified_records", "records verified"),
     ];
     let found = known.iter().find_map(|(name, unit)| Some((measurement.metric(name)?, unit)));

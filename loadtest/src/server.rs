@@ -73,13 +73,35 @@ impl Programs {
 
     /// Starts a server with its data in `directory`, which keeps what it holds.
     pub async fn start(&self, runtime: &Runtime, kind: Kind, directory: &Path) -> Result<Server> {
+        self.start_on(runtime, kind, directory, None).await
+    }
+
+    /// Starts a server again where its clients knew it.
+    pub async fn start_again(
+        &self,
+        runtime: &Runtime,
+        kind: Kind,
+        directory: &Path,
+        address: &Address,
+    ) -> Result<Server> {
+        self.start_on(runtime, kind, directory, Some(address.port)).await
+    }
+
+    async fn start_on(
+        &self,
+        runtime: &Runtime,
+        kind: Kind,
+        directory: &Path,
+        port: Option<u16>,
+    ) -> Result<Server> {
         if let Some(address) = &self.running {
             let (address, process) = (address.clone(), None);
             return Ok(Server { address, kind, started_in: Duration::ZERO, process });
         }
         fs::create_dir_all(directory).with_context(|| format!("create {}", directory.display()))?;
         let (command, port, http_port) = match kind {
-            Kind::Aquifer => self.aquifer_command(directory)?,
+            Kind::Aquifer => self.aquifer_command(directory, port)?,
+            // It keeps its port in its settings.
             Kind::Kafka => self.kafka_command(directory)?,
         };
         let address = Address { host: "127.0.0.1".to_owned(), port };
@@ -97,8 +119,8 @@ impl Programs {
         Ok(server)
     }
 
-    fn aquifer_command(&self, directory: &Path) -> Result<(Command, u16, Option<u16>)> {
-        let (port, http_port) = (free_port()?, free_port()?);
+    fn aquifer_command(&self, directory: &Path, port: Option<u16>) -> Result<(Command, u16, Option<u16>)> {
+        let (port, http_port) = (port.map_or_else(free_port, Ok)?, free_port()?);
         let mut command = Command::new(&self.aquifer);
         command.arg("dev").args(["--tier", "none"]).arg("--data-dir").arg(directory.join("data"));
         command.args(["--kafka-port", &port.to_string(), "--http-port", &http_port.to_string()]);
@@ -162,6 +184,11 @@ impl Server {
             bail!("the server did not end within {STOP_LIMIT:?} of being asked to");
         }
         Ok(())
+    }
+
+    /// SIGKILL: nothing is flushed, nothing is closed. Back when it is gone.
+    pub fn kill(self) {
+        drop(self);
     }
 
     async fn wait_for_answer(&mut self, runtime: &Runtime) -> Result<()> {

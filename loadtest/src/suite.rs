@@ -2,6 +2,7 @@
 
 use anyhow::{Context as _, Result};
 
+use crate::cli::SuiteName;
 use crate::scenario::Scenario;
 
 macro_rules! scenarios {
@@ -10,7 +11,7 @@ macro_rules! scenarios {
     };
 }
 
-/// Every figure that was promised, in the order of the promise.
+/// What was promised of producing, fetching and starting, in the order of the promise.
 const ISSUE: &[(&str, &str)] = scenarios![
     "produce-page-cache-1",
     "produce-page-cache-4",
@@ -32,9 +33,23 @@ const ISSUE: &[(&str, &str)] = scenarios![
     "verify",
 ];
 
-/// The suite `issue`.
-pub fn issue() -> Result<Vec<Scenario>> {
-    let parsed = ISSUE
+/// What was promised of groups, members and what consumes.
+const GROUPS: &[(&str, &str)] = scenarios![
+    "groups-members",
+    "groups-commits",
+    "groups-departure",
+    "groups-idle-consumers",
+    "groups-reload",
+    "groups-consume",
+    "groups-consume-command",
+];
+
+pub fn suite(name: SuiteName) -> Result<Vec<Scenario>> {
+    let scenarios = match name {
+        SuiteName::Issue => ISSUE,
+        SuiteName::Groups => GROUPS,
+    };
+    let parsed = scenarios
         .iter()
         .map(|(name, text)| Scenario::parse(text).with_context(|| format!("understand the scenario {name}")));
     parsed.collect()

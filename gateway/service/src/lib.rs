@@ -7,6 +7,7 @@
 
 mod api_keys;
 mod capabilities;
+mod follow;
 mod gateway;
 mod groups;
 mod instances;
@@ -23,6 +24,7 @@ mod topics;
 pub use api_keys::{ApiKeys, InvalidApiKeys};
 pub use aquifer_client::{GroupDescription, GroupListing, GroupMember, Place};
 pub use capabilities::Capabilities;
+pub use follow::{Follower, Next};
 pub use gateway::{Gateway, GatewaySettings};
 pub use groups::{Lag, Reset, ResetOffset};
 pub use instances::{CommittedAt, InstanceRead, NewInstance, OffsetOf, SHADOW_PREFIX, Seek};

@@ -33,6 +33,7 @@ pub async fn run(harness: &Harness, server: &Server, work: &Verify) -> Result<Me
         producers: work.producers,
         records_per_batch: 10,
         record_bytes: 256,
+        batches_per_second: None,
         run_for: Some(harness.timing.warm_up + harness.timing.measured),
         give_up_after: Duration::from_secs(10),
     };

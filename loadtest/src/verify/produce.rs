@@ -31,6 +31,8 @@ pub struct Producing {
     pub producers: usize,
     pub records_per_batch: usize,
     pub record_bytes: usize,
+    /// Of each producer; as many as the window allows if absent.
+    pub batches_per_second: Option<f64>,
     /// Until killed or given up if absent.
     pub run_for: Option<Duration>,
     /// How long a broker may be away.
@@ -67,6 +69,7 @@ struct Producer {
     /// Batches sent or to be sent again, oldest first.
     unacknowledged: VecDeque<Batch>,
     batches: i32,
+    started: Monotonic,
     acknowledged: u64,
     ledger: Arc<Ledger>,
 }
@@ -114,15 +117,15 @@ impl Producer {
             stamp: Stamp { producer: runtime.random_u64(), partition, sequence: 0 },
             unacknowledged: VecDeque::new(),
             batches: 0,
+            started: runtime.now().monotonic,
             acknowledged: 0,
             ledger,
         })
     }
 
     async fn run(mut self) -> Result<u64> {
-        let started = self.runtime.now().monotonic;
-        let ends = self.producing.run_for.map(|limit| started.plus(limit));
-        let mut gives_up = started.plus(self.producing.give_up_after);
+        let ends = self.producing.run_for.map(|limit| self.started.plus(limit));
+        let mut gives_up = self.started.plus(self.producing.give_up_after);
         loop {
             let acknowledged = self.acknowledged;
             match self.run_on_one_connection(ends).await {
@@ -162,6 +165,14 @@ impl Producer {
         loop {
             let is_over = ends.is_some_and(|ends| self.runtime.now().monotonic >= ends);
             while !is_over && self.unacknowledged.len() < IN_FLIGHT {
+                let wait = self.until_due();
+                if !wait.is_zero() {
+                    if self.unacknowledged.is_empty() {
+                        self.runtime.sleep(wait).await;
+                        continue;
+                    }
+                    break;
+                }
                 let batch = self.next_batch();
                 self.unacknowledged.push_back(batch);
                 self.send(&leader, self.unacknowledged.len() - 1).await?;
@@ -195,6 +206,13 @@ impl Producer {
         self.unacknowledged.pop_front();
         self.acknowledged += entry.records;
         self.ledger.note(&entry).map_err(Trouble::Ledger)
+    }
+
+    /// How long until the next batch may go, where there is a rate.
+    fn until_due(&self) -> Duration {
+        let Some(rate) = self.producing.batches_per_second else { return Duration::ZERO };
+        let due = self.started.plus(Duration::from_secs_f64(f64::from(self.batches) / rate));
+        due.since(self.runtime.now().monotonic)
     }
 
     fn next_batch(&mut self) -> Batch {

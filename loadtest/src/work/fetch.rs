@@ -124,7 +124,7 @@ async fn fetch_cold(harness: &Harness, source: &Source<'_>) -> Result<Measuremen
 }
 
 /// Lays down the same batch many times.
-async fn fill(
+pub async fn fill(
     client: &Client,
     topic: &TestTopic,
     partition: PartitionIndex,

@@ -27,10 +27,10 @@ pub async fn idle(harness: &Harness, server: &Server, work: &Idle) -> Result<Mea
     harness.runtime.sleep(Duration::from_secs_f64(work.settle_seconds)).await;
     let (_, watch) = harness.start_measuring(Some(server))?;
     let mut measurement = watch.wait().await?;
-    for absent in ["mb_per_second", "operations_per_second", "bytes", "longest_stall_ms"] {
+    measurement.forget_bytes();
+    for absent in ["operations_per_second", "longest_stall_ms"] {
         measurement.metrics.remove(absent);
     }
-    measurement.timeline_mb.clear();
     Ok(measurement)
 }
 

@@ -1,7 +1,9 @@
 //! What runs against a server.
 
+mod consume;
 mod end_to_end;
 mod fetch;
+mod groups;
 mod idle;
 mod memory;
 mod own_device;
@@ -10,8 +12,10 @@ mod start;
 mod topic;
 mod trim;
 
+pub use consume::consume;
 pub use end_to_end::end_to_end;
 pub use fetch::fetch;
+pub use groups::{commits, departure, idle_consumers, members, reload};
 pub use idle::idle;
 pub use memory::memory;
 pub use own_device::OwnDevice;

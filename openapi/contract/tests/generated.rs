@@ -23,7 +23,8 @@ fn compare(path: &Path, made: &[u8]) {
 #[test]
 fn messages_services_and_descriptors_are_those_of_the_proto_files() {
     let proto = root().join("openapi/proto");
-    let descriptors = protox::compile(FILES.map(|file| proto.join(file)), [&proto]).expect("the files are sound");
+    let descriptors =
+        protox::compile(FILES.map(|file| proto.join(file)), [&proto]).expect("the files are sound");
     let out = Path::new(env!("CARGO_TARGET_TMPDIR"));
 
     let messages = out.join("messages");

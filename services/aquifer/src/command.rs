@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use aquifer_cli::Format;
 use clap::{CommandFactory as _, Parser, Subcommand};
 
-use crate::{dev, gateway, log, server};
+use crate::{dev, fsck, gateway, log, restore, server};
 
 /// Logs for the cloud: hot on disk, cold in object storage, spoken to in Kafka's protocol.
 #[derive(Debug, Parser)]
@@ -36,12 +36,22 @@ enum Command {
     #[command(after_help = "Examples:\n  aquifer gateway --bootstrap 127.0.0.1:9092\n  \
                             aquifer gateway --bootstrap kafka:9092 --http-port 8081 --secret-file gateway.secret")]
     Gateway(GatewayArguments),
+    /// Make the data directory of a lost cluster from what its bucket holds
+    #[command(
+        after_help = "Examples:\n  aquifer restore --from s3://bucket/prefix --data-dir ./data --dry-run\n  \
+                      aquifer restore --from s3://bucket/prefix --data-dir ./data --at @-2h\n  \
+                      aquifer restore --from s3://bucket/prefix --data-dir ./copy --topic orders"
+    )]
+    Restore(restore::RestoreArguments),
     /// Look at configuration files, and at configs of running brokers
     #[command(subcommand)]
     Config(ConfigCommand),
     /// Look into the data directory of a node that is not running
     #[command(subcommand)]
     Log(log::LogCommand),
+    /// Show and check what is in object storage, and have everything put there
+    #[command(subcommand)]
+    Tier(TierCommand),
     #[command(flatten)]
     Cluster(aquifer_cli::Command),
 }
@@ -98,6 +108,17 @@ pub(crate) struct GatewayArguments {
 }
 
 #[derive(Debug, Subcommand)]
+enum TierCommand {
+    /// Check a bucket, with a cluster or without one: names, footers, and that nothing is missing
+    #[command(
+        after_help = "Examples:\n  aquifer tier fsck s3://bucket/prefix\n  aquifer tier fsck file:///bucket --deep -o json"
+    )]
+    Fsck(fsck::FsckArguments),
+    #[command(flatten)]
+    Running(aquifer_cli::TierCommand),
+}
+
+#[derive(Debug, Subcommand)]
 enum ConfigCommand {
     /// Say what is wrong with a configuration file, the environment's overrides included
     #[command(after_help = "Examples:\n  aquifer config check aquifer.toml")]
@@ -120,6 +141,11 @@ pub(crate) fn run() -> ExitCode {
         Command::Config(ConfigCommand::Running(command)) => {
             return aquifer_cli::run(command, Cli::command(), format);
         }
+        Command::Tier(TierCommand::Running(command)) => {
+            return aquifer_cli::run(command, Cli::command(), format);
+        }
+        Command::Tier(TierCommand::Fsck(arguments)) => return fsck::run(&arguments, format),
+        Command::Restore(arguments) => return restore::run(&arguments, format),
         Command::Dev(arguments) => dev::run(&arguments),
         Command::Server(arguments) => server::run(&arguments),
         Command::Gateway(arguments) => gateway::run(&arguments),

@@ -24,12 +24,15 @@ const READS: &[&str] = &[
     "context show",
     "completion",
     "tier show",
+    "tier fsck",
+    "tier estimate",
 ];
 
 /// Commands that change something, each of which can say beforehand what it would do.
 const CHANGES: &[&str] = &[
     "topic create",
     "topic delete",
+    "topic undelete",
     "topic add-partitions",
     "topic config set",
     "topic config unset",
@@ -44,7 +47,11 @@ const CHANGES: &[&str] = &[
     "context set",
     "context use",
     "context delete",
+    "restore",
 ];
+
+/// What speaks to a bucket instead of a cluster, or of one.
+const BUCKET: &[&str] = &["restore", "tier fsck", "tier estimate"];
 
 /// Programs that run until they are stopped, and what works on this machine's files alone.
 const OFFLINE: &[&str] =
@@ -108,8 +115,9 @@ fn every_command_writes_tables_and_json() {
 #[test]
 fn whatever_speaks_to_a_cluster_can_be_told_which() {
     for (words, command) in leaves() {
-        let is_local =
-            OFFLINE.contains(&words.as_str()) || words.starts_with("context") || words == "completion";
+        let is_local = [OFFLINE, BUCKET].concat().contains(&words.as_str())
+            || words.starts_with("context")
+            || words == "completion";
         for argument in ["brokers", "context", "timeout"] {
             assert!(is_local || has(&command, argument), "{words} has no --{argument}");
         }

@@ -99,6 +99,7 @@ fn tier(chosen: Option<&str>, data_dir: &Path) -> Option<TierSettings> {
     let mut settings = TierSettings::new(url);
     settings.max_age = Duration::from_secs(15);
     settings.grace = Duration::from_secs(60);
+    settings.state_interval = Duration::from_secs(3);
     Some(settings)
 }
 

@@ -107,10 +107,16 @@ pub(crate) fn serve_http(
     gateway: Option<Gateway>,
     stop: Shutdown,
 ) -> Task<()> {
-    let gateway = gateway.map(|gateway| (Door { gateway }, aquifer_rest::Router::new()));
-    let serving = aquifer_rest::serve(socket, runtime.clone(), ops, gateway, stop);
+    let own = runtime.clone();
     runtime.spawn("http", async move {
-        if let Err(error) = serving.await {
+        let gateway = match gateway {
+            None => None,
+            Some(gateway) => match aquifer_grpc::routes(gateway.clone()).await {
+                Ok(grpc) => Some((Door { gateway }, grpc)),
+                Err(error) => return tracing::error!(%error, "the HTTP port failed"),
+            },
+        };
+        if let Err(error) = aquifer_rest::serve(socket, own, ops, gateway, stop).await {
             tracing::error!(%error, "the HTTP port failed");
         }
     })

@@ -6,10 +6,12 @@ mod command;
 mod command_test;
 mod config;
 mod dev;
+mod fsck;
 mod gateway;
 mod log;
 mod logging;
 mod node;
+mod restore;
 mod server;
 
 fn main() -> std::process::ExitCode {

@@ -112,6 +112,9 @@ impl Probe for NodeProbe {
         if self.0.is_draining() {
             return Readiness::NotReady("draining".to_owned());
         }
+        if let Some(why) = self.0.superseded() {
+            return Readiness::NotReady(why);
+        }
         match self.0.health() {
             Health::Healthy | Health::Full => Readiness::Ready,
             Health::Offline => Readiness::NotReady(

@@ -26,6 +26,8 @@ use crate::tier::Tier;
 pub struct Broker {
     pub(crate) run: BrokerRun,
     pub(crate) cluster: ClusterId,
+    /// Which life of the cluster this is.
+    pub(crate) incarnation: u16,
     pub(crate) directory_id: DirectoryId,
     pub(crate) settings: Settings,
     pub(crate) runtime: Runtime,
@@ -65,6 +67,13 @@ impl Broker {
     #[must_use]
     pub fn health(&self) -> Health {
         self.directory.health()
+    }
+
+    /// Why nothing is produced here though the disk is sound, if that is so.
+    #[must_use]
+    pub fn superseded(&self) -> Option<String> {
+        let newer = self.successor()?;
+        Some(format!("the cluster was restored elsewhere from its tier, as incarnation {newer}"))
     }
 
     pub(crate) fn replica(&self, id: TopicPartition) -> Option<Arc<Replica>> {

@@ -32,6 +32,7 @@ impl Broker {
                     None => return,
                     Some(Update::Snapshot(image)) => {
                         broker.reconcile(&image);
+                        broker.coordinator.cluster_changed(image.applied());
                         broker.followed.send_replace(image.applied());
                     }
                     Some(Update::Commands { commands, image }) => {
@@ -51,13 +52,13 @@ impl Broker {
             Delta::TopicCreated(id) | Delta::PartitionsAdded { topic: id, .. } => {
                 if let Some(topic) = image.topic_by_id(*id) {
                     self.take_roles(topic, image);
-                    self.coordinator.topics_changed(std::slice::from_ref(topic.name()));
+                    self.coordinator.topics_changed(std::slice::from_ref(topic.name()), image.applied());
                 }
             }
             Delta::TopicDeleted { id, name } => {
                 self.delete_topic(*id);
                 self.coordinator.topics_deleted(&[(name.clone(), *id)]);
-                self.coordinator.topics_changed(std::slice::from_ref(name));
+                self.coordinator.topics_changed(std::slice::from_ref(name), image.applied());
             }
             Delta::PartitionChanged(id) => {
                 if let Some(topic) = image.topic_by_id(id.topic) {
@@ -81,10 +82,8 @@ impl Broker {
                     self.reconfigure(topic);
                 }
             }
-            Delta::ClusterInitialized
-            | Delta::BrokerChanged(_)
-            | Delta::GroupConfigChanged(_)
-            | Delta::FeaturesChanged => {}
+            Delta::BrokerChanged(_) => self.coordinator.cluster_changed(image.applied()),
+            Delta::ClusterInitialized | Delta::GroupConfigChanged(_) | Delta::FeaturesChanged => {}
         }
     }
 
@@ -136,6 +135,9 @@ impl Broker {
         });
         let tier = image.tier(id);
         if let Some(tier) = tier {
+            if partition.replicas().len() == 1 {
+                replica.begin_at(tier.end());
+            }
             replica.set_tier(tier.start(), tier.end());
         }
         let epoch = partition.leader_epoch();

@@ -114,11 +114,23 @@ impl Broker {
         out.counter("aquifer_tier_uploads_total", "Objects uploaded.", value(&totals.uploads));
         out.counter("aquifer_tier_upload_failures_total", "Uploads that failed.", value(&totals.failures));
         out.counter("aquifer_tier_uploaded_bytes_total", "Bytes of these objects.", value(&totals.bytes));
+        let orphans = [
+            ("aquifer_tier_orphans_deleted_total", "Objects that nobody named, deleted.", &totals.orphans),
+            ("aquifer_tier_orphan_deleted_bytes_total", "What they took.", &totals.orphan_bytes),
+        ];
+        for (name, help, counter) in orphans {
+            out.counter(name, help, value(counter));
+        }
         let behind = value(&totals.behind_bytes);
         out.gauge(
             "aquifer_tier_behind_bytes",
             "Bytes of tiered partitions that wait to be uploaded.",
             behind,
+        );
+        out.gauge(
+            "aquifer_tier_superseded",
+            "1 once the cluster was restored elsewhere from its tier.",
+            u8::from(self.successor().is_some()),
         );
         for operation in aquifer_objects::Operation::ALL {
             let (asked, failed) = tier.store.counters().of(operation);

@@ -112,6 +112,7 @@ impl Broker {
         let broker = Arc::new(Broker {
             run,
             cluster: image.cluster().ok_or(StartError::NoCluster)?,
+            incarnation: image.incarnation(),
             directory_id: meta.directory,
             fetch_sessions: FetchSessions::new(settings.fetch_sessions_max),
             unpacking: Semaphore::new(UNPACKING_MAX),
@@ -134,8 +135,11 @@ impl Broker {
         runtime.spawn("upkeep", broker.clone().keep_up());
         runtime.spawn("cleaner", broker.clone().keep_clean());
         if let Some(tier) = &broker.tier {
+            broker.look_for_successor(tier).await;
+            runtime.spawn("keep-state", broker.clone().keep_state(tier.clone()));
             runtime.spawn("offload", broker.clone().offload(tier.clone()));
             runtime.spawn("collect-garbage", broker.clone().collect_garbage(tier.clone()));
+            runtime.spawn("collect-orphans", broker.clone().collect_orphans(tier.clone()));
         }
         match broker.decide(Change::UnfenceBroker(run)).await? {
             Answer::BrokerUnfenced(unfenced) => unfenced?,

@@ -31,9 +31,6 @@ pub enum Command {
     /// Show the cluster: brokers, quorum, disks, features
     #[command(subcommand)]
     Cluster(ClusterCommand),
-    /// Show what is in object storage, and have everything put there
-    #[command(subcommand)]
-    Tier(TierCommand),
     /// Keep addresses and credentials of clusters under names
     #[command(subcommand)]
     Context(ContextCommand),
@@ -50,6 +47,12 @@ impl From<ConfigCommand> for Work {
     }
 }
 
+impl From<TierCommand> for Work {
+    fn from(command: TierCommand) -> Work {
+        Work::Tier(command)
+    }
+}
+
 impl From<Command> for Work {
     fn from(command: Command) -> Work {
         Work::Command(command)
@@ -61,6 +64,7 @@ impl From<Command> for Work {
 pub enum Work {
     Command(Command),
     Config(ConfigCommand),
+    Tier(TierCommand),
 }
 
 /// Runs a command to its end. `tree` is the whole program's, for completion; `format` is how errors are told.
@@ -119,7 +123,7 @@ impl Work {
     async fn run(self) -> Result<(), Failure> {
         match self {
             Work::Config(command) => config::run(&command).await,
-            Work::Command(Command::Tier(command)) => tier::run(&command).await,
+            Work::Tier(command) => tier::run(&command).await,
             Work::Command(Command::Topic(command)) => topic::run(&command).await,
             Work::Command(Command::Produce(arguments)) => produce::run(&arguments).await,
             Work::Command(Command::Consume(arguments)) => consume::run(&arguments).await,

@@ -76,7 +76,8 @@ impl From<Exit> for ExitCode {
 }
 
 impl Failure {
-    pub(crate) fn new(exit: Exit, message: impl Into<String>) -> Failure {
+    #[must_use]
+    pub fn new(exit: Exit, message: impl Into<String>) -> Failure {
         Failure { exit, message: message.into(), hint: None, retryable: false, kafka_error: None }
     }
 
@@ -88,7 +89,8 @@ impl Failure {
         Failure::new(Exit::Interrupted, "interrupted")
     }
 
-    pub(crate) fn hint(self, hint: impl Into<String>) -> Failure {
+    #[must_use]
+    pub fn hint(self, hint: impl Into<String>) -> Failure {
         Failure { hint: Some(hint.into()), ..self }
     }
 

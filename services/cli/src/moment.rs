@@ -40,6 +40,18 @@ impl Moment {
     }
 }
 
+impl Moment {
+    /// The point in time that it names, if it does.
+    #[must_use]
+    pub fn time(self, now: TimestampMs) -> Option<TimestampMs> {
+        match self {
+            Moment::Ago(millis) => Some(TimestampMs((now.0 - millis).max(0))),
+            Moment::At(time) => Some(time),
+            Moment::Earliest | Moment::Latest | Moment::Offset(_) | Moment::BeforeEnd(_) => None,
+        }
+    }
+}
+
 impl FromStr for Moment {
     type Err = InvalidMoment;
 

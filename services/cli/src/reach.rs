@@ -27,6 +27,10 @@ pub struct Reach {
     /// How long to go on trying while brokers do not answer
     #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = humantime::parse_duration)]
     pub(crate) timeout: Duration,
+    /// Do nothing, and print the HTTP request to the gateway at this address that would do it
+    #[arg(long, value_name = "URL", num_args = 0..=1, require_equals = true,
+          default_missing_value = "http://127.0.0.1:8080")]
+    pub(crate) curl: Option<String>,
     #[command(flatten)]
     pub(crate) output: OutputArguments,
 }
@@ -39,6 +43,10 @@ impl Reach {
 
     /// The same for a program that brokers are to know by a name of its own.
     pub fn client_named(&self, runtime: &Runtime, client_id: Text) -> Result<Client, Failure> {
+        // Commands that a gateway can do look for themselves.
+        if self.curl.is_some() {
+            return Err(Failure::usage("no HTTP request does this").hint("leave --curl away"));
+        }
         let context = self.context()?;
         let credentials = context.login.map(|login| Credentials {
             mechanism: login.mechanism.into(),

@@ -23,6 +23,7 @@ pub(crate) type Outcome = Result<Answer, Unavailable>;
 pub(crate) enum Message {
     Request { group: GroupId, request: Request, answer: oneshot::Sender<Outcome> },
     List { filter: ListFilter, answer: oneshot::Sender<Outcome> },
+    Export { answer: oneshot::Sender<Outcome> },
     TopicsDeleted(Vec<(TopicName, TopicId)>),
     TopicsChanged(Vec<TopicName>),
     PatternResolved { group: GroupId, pattern: Arc<str>, topics: Vec<Arc<str>>, version: i64 },
@@ -48,7 +49,7 @@ impl Message {
         };
         match self {
             Message::Request { request, .. } => !reads(request),
-            Message::List { .. } | Message::TopicsDeleted(_) => false,
+            Message::List { .. } | Message::Export { .. } | Message::TopicsDeleted(_) => false,
             Message::PatternResolved { .. } | Message::TopicsChanged(_) => true,
         }
     }
@@ -56,7 +57,7 @@ impl Message {
     /// Answers without asking the shard; gives back what asks nothing and must not be lost.
     pub(crate) fn refuse(self, why: Unavailable) -> Option<Message> {
         match self {
-            Message::Request { answer, .. } | Message::List { answer, .. } => {
+            Message::Request { answer, .. } | Message::List { answer, .. } | Message::Export { answer } => {
                 // Whoever asked may be gone.
                 let _ = answer.send(Err(why));
                 None

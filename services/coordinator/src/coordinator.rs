@@ -11,11 +11,13 @@ use tokio::sync::{mpsc, oneshot};
 use crate::ask::{Asked, Message, Unavailable};
 use crate::serve::Server;
 use crate::surroundings::{Counters, Surroundings};
+use crate::topics::TopicsVersion;
 
 /// All shards of a broker.
 #[derive(Debug)]
 pub struct Coordinator {
     surroundings: Surroundings,
+    topics_version: Arc<TopicsVersion>,
     led: RwLock<BTreeMap<i32, Led>>,
 }
 
@@ -30,7 +32,7 @@ struct Led {
 impl Coordinator {
     #[must_use]
     pub fn new(surroundings: Surroundings) -> Coordinator {
-        Coordinator { surroundings, led: RwLock::default() }
+        Coordinator { surroundings, topics_version: Arc::default(), led: RwLock::default() }
     }
 
     #[must_use]
@@ -47,7 +49,13 @@ impl Coordinator {
             return;
         }
         let (sender, messages) = mpsc::unbounded_channel();
-        let server = Server::new(self.surroundings.clone(), replica.clone(), messages, sender.downgrade());
+        let server = Server::new(
+            self.surroundings.clone(),
+            Arc::clone(&self.topics_version),
+            replica.clone(),
+            messages,
+            sender.downgrade(),
+        );
         self.surroundings.runtime.spawn("serve-groups", server.run());
         led.insert(id.partition.0, Led { topic: id.topic, epoch, sender });
     }
@@ -88,8 +96,24 @@ impl Coordinator {
         asked.collect()
     }
 
-    /// These topics came, went, or have other partitions: their readers are given a new target.
-    pub fn topics_changed(&self, topics: &[TopicName]) {
+    /// Asks a partition for every offset that is committed in its groups.
+    #[must_use]
+    pub fn export(&self, partition: i32) -> Asked {
+        let (answer, asked) = oneshot::channel();
+        let led = self.led.read().expect("noting who leads does not panic");
+        let Some(led) = led.get(&partition) else { return Asked(Err(Unavailable::NotHere)) };
+        let message = Message::Export { answer };
+        Asked(led.sender.send(message).map(|()| asked).map_err(|_ended| Unavailable::NotHere))
+    }
+
+    /// Topics or the brokers that they are on may be others from this command on: each group finds out with its next heartbeat.
+    pub fn cluster_changed(&self, command: u64) {
+        self.topics_version.raise(command);
+    }
+
+    /// These topics came, went, or have other partitions, by this command at the latest: their readers are given a new target.
+    pub fn topics_changed(&self, topics: &[TopicName], command: u64) {
+        self.cluster_changed(command);
         let led = self.led.read().expect("noting who leads does not panic");
         for led in led.values() {
             // A task that ended tells its readers when it is loaded again.

@@ -144,33 +144,26 @@ fn replay(state: &mut Loading, bytes: &[u8]) -> Result<(), LoadError> {
 pub(crate) async fn make_checkpoint(surroundings: Surroundings, replica: Arc<Replica>) {
     let Ok(_turn) = surroundings.counters.checkpointing.acquire().await else { return };
     match load(&surroundings, &replica).await {
-        Ok(loaded) => drop(keep(&surroundings, &replica, loaded).await),
+        Ok(loaded) => keep(&surroundings, &replica, loaded.state).await,
         Err(error) => {
             tracing::info!(partition = %replica.id(), %error, "no checkpoint of the groups is made");
         }
     }
 }
 
-/// Writes a checkpoint of what was loaded, all of which is committed; gives it back.
-pub(crate) async fn keep(
-    surroundings: &Surroundings,
-    replica: &Arc<Replica>,
-    loaded: Loaded,
-) -> Option<Loaded> {
-    let next = loaded.state.next();
-    let Some(epoch) = replica.epoch_at(Offset(next.0 - 1)) else { return Some(loaded) };
+/// Writes a checkpoint of what was loaded, all of which is committed.
+async fn keep(surroundings: &Surroundings, replica: &Arc<Replica>, state: Loading) {
+    let Some(epoch) = replica.epoch_at(Offset(state.next().0 - 1)) else { return };
     let id = replica.id();
     let disk = surroundings.directory.files().disk().clone();
     let folder = surroundings.checkpoints.clone();
-    let write = move || {
-        let written = checkpoint::write(&*disk, &folder, id, epoch.0, &loaded.state);
-        (loaded, written)
-    };
-    let (loaded, written) = surroundings.runtime.spawn_blocking("write-checkpoint", write).await?;
-    match written {
-        Ok(()) => count(&surroundings.counters.checkpoints_written, 1),
+    let write = move || checkpoint::write(&*disk, &folder, id, epoch.0, &state);
+    match surroundings.runtime.spawn_blocking("write-checkpoint", write).await {
+        Some(Ok(())) => count(&surroundings.counters.checkpoints_written, 1),
         // The next load takes longer, that is all.
-        Err(error) => tracing::warn!(partition = %id, %error, "the checkpoint of the groups is not written"),
+        Some(Err(error)) => {
+            tracing::warn!(partition = %id, %error, "the checkpoint of the groups is not written");
+        }
+        None => tracing::warn!(partition = %id, "writing the checkpoint of the groups failed in the middle"),
     }
-    Some(loaded)
 }

@@ -38,10 +38,10 @@ fn build(pattern: &str) -> Result<Regex, InvalidPattern> {
         .map_err(|error| InvalidPattern(error.to_string()))
 }
 
-/// The topics that match, as the shard is told of them.
-pub(crate) fn resolve(wanted: Resolve, image: &Image) -> Message {
+/// The topics that match, as the shard is told of them; of more than `limit` it takes the first by name.
+pub(crate) fn resolve(wanted: Resolve, image: &Image, limit: usize) -> Message {
     let Resolve { group, pattern, version } = wanted;
-    let topics = match compile(&pattern) {
+    let topics: Vec<Arc<str>> = match compile(&pattern) {
         Ok(compiled) => {
             let names =
                 image.topics().filter(|topic| !topic.is_internal()).map(|topic| topic.name().as_str());
@@ -53,6 +53,10 @@ pub(crate) fn resolve(wanted: Resolve, image: &Image) -> Message {
             Vec::new()
         }
     };
+    if topics.len() > limit {
+        let matched = topics.len();
+        tracing::warn!(%group, %pattern, matched, limit, "the group reads the first topics of its pattern by name: narrow it");
+    }
     Message::PatternResolved { group, pattern, topics, version }
 }
 

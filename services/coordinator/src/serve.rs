@@ -15,7 +15,7 @@ use crate::ask::{Message, Outcome, Unavailable};
 use crate::load::{self, Loaded};
 use crate::pattern;
 use crate::surroundings::{Surroundings, count};
-use crate::topics::ClusterTopics;
+use crate::topics::{ClusterTopics, TopicsVersion};
 
 /// How long after a failure the partition is loaded again, at first and at most.
 const RELOAD_AFTER: Duration = Duration::from_millis(100);
@@ -29,6 +29,7 @@ const TURN: usize = 64;
 #[derive(Debug)]
 pub(crate) struct Server {
     surroundings: Surroundings,
+    topics_version: Arc<TopicsVersion>,
     replica: Arc<Replica>,
     messages: mpsc::UnboundedReceiver<Message>,
     /// For the tasks that resolve patterns; does not keep the server going.
@@ -52,17 +53,20 @@ struct Serving {
     last_ticket: u64,
     appending: VecDeque<Appending>,
     since_checkpoint: u64,
+    /// Something was queued that the directory was not told of: a heartbeat that stores nothing wakes nobody.
+    is_queued: bool,
     counted: (u64, u64),
 }
 
 impl Server {
     pub(crate) fn new(
         surroundings: Surroundings,
+        topics_version: Arc<TopicsVersion>,
         replica: Arc<Replica>,
         messages: mpsc::UnboundedReceiver<Message>,
         sender: mpsc::WeakUnboundedSender<Message>,
     ) -> Server {
-        Server { surroundings, replica, messages, sender, kept: Vec::new() }
+        Server { surroundings, topics_version, replica, messages, sender, kept: Vec::new() }
     }
 
     pub(crate) async fn run(mut self) {
@@ -115,13 +119,7 @@ impl Server {
     async fn load(&mut self) -> Option<Option<Loaded>> {
         let began = self.surroundings.runtime.now().monotonic;
         let (surroundings, replica) = (self.surroundings.clone(), self.replica.clone());
-        let loading = async move {
-            let loaded = load::load(&surroundings, &replica).await?;
-            if loaded.tail_bytes < surroundings.checkpoint_every_bytes {
-                return Ok(loaded);
-            }
-            load::keep(&surroundings, &replica, loaded).await.ok_or(load::LoadError::Panicked)
-        };
+        let loading = async move { load::load(&surroundings, &replica).await };
         tokio::pin!(loading);
         let loaded = loop {
             tokio::select! {
@@ -153,19 +151,23 @@ impl Server {
         }
     }
 
+    fn topics(&self) -> ClusterTopics {
+        let version = self.topics_version.get();
+        ClusterTopics { image: (self.surroundings.image)(), version }
+    }
+
     fn begin(&self, loaded: Loaded) -> Serving {
-        let committed = loaded.state.next();
-        let topics = ClusterTopics((self.surroundings.image)());
+        let (committed, since_checkpoint) = (loaded.state.next(), loaded.tail_bytes);
+        let topics = self.topics();
         let now = self.surroundings.now();
         let settings = self.surroundings.settings.clone();
-        let since_checkpoint =
-            if loaded.tail_bytes < self.surroundings.checkpoint_every_bytes { loaded.tail_bytes } else { 0 };
         Serving {
             shard: Shard::lead(loaded.state, committed, now, &topics, settings),
             waiting: BTreeMap::new(),
             last_ticket: 0,
             appending: VecDeque::new(),
             since_checkpoint,
+            is_queued: false,
             counted: (0, 0),
         }
     }
@@ -173,12 +175,14 @@ impl Server {
 
 impl Serving {
     async fn serve(&mut self, server: &mut Server) -> End {
+        // Nobody waits for what only makes the next load shorter.
+        self.checkpoint_if_due(server);
         for message in std::mem::take(&mut server.kept) {
             if let Err(error) = self.take(server, message) {
                 return End::Lost(error);
             }
         }
-        server.surroundings.directory.nudge();
+        self.nudge(server);
         loop {
             self.count(&server.surroundings);
             let outcome = tokio::select! {
@@ -202,7 +206,7 @@ impl Serving {
             let Ok(message) = server.messages.try_recv() else { break };
             self.take(server, message)?;
         }
-        server.surroundings.directory.nudge();
+        self.nudge(server);
         Ok(())
     }
 
@@ -218,15 +222,23 @@ impl Serving {
                 Input::Request { ticket: self.wait(answer), group, request }
             }
             Message::List { filter, answer } => Input::List { ticket: self.wait(answer), filter },
+            Message::Export { answer } => Input::Export { ticket: self.wait(answer) },
             Message::TopicsDeleted(topics) => Input::TopicsDeleted(topics),
             Message::TopicsChanged(topics) => Input::TopicsChanged(topics),
             Message::PatternResolved { group, pattern, topics, version } => {
                 Input::PatternResolved { group, pattern, topics, version }
             }
         };
-        let topics = ClusterTopics((server.surroundings.image)());
+        let topics = server.topics();
         let step = self.shard.handle(server.surroundings.now(), &topics, input);
         self.carry_out(server, step)
+    }
+
+    /// Has what was queued written.
+    fn nudge(&mut self, server: &Server) {
+        if std::mem::take(&mut self.is_queued) {
+            server.surroundings.directory.nudge();
+        }
     }
 
     fn wait(&mut self, answer: oneshot::Sender<Outcome>) -> Ticket {
@@ -237,10 +249,10 @@ impl Serving {
     }
 
     fn tick(&mut self, server: &Server) -> Result<(), AppendError> {
-        let topics = ClusterTopics((server.surroundings.image)());
+        let topics = server.topics();
         let step = self.shard.tick(server.surroundings.now(), &topics);
         self.carry_out(server, step)?;
-        server.surroundings.directory.nudge();
+        self.nudge(server);
         Ok(())
     }
 
@@ -250,19 +262,24 @@ impl Serving {
             let now = server.surroundings.runtime.now().wall;
             let appending = append(&server.replica, base, &records, now)?;
             count(&server.surroundings.counters.batches, 1);
+            self.is_queued = true;
             self.since_checkpoint += appending.bytes;
             self.appending.push_back(appending);
-            if self.since_checkpoint >= server.surroundings.checkpoint_every_bytes {
-                self.since_checkpoint = 0;
-                let making = load::make_checkpoint(server.surroundings.clone(), server.replica.clone());
-                server.surroundings.runtime.spawn("checkpoint-groups", making);
-            }
+            self.checkpoint_if_due(server);
         }
         self.answer(replies);
         for wanted in patterns {
             resolve(server, wanted);
         }
         Ok(())
+    }
+
+    fn checkpoint_if_due(&mut self, server: &Server) {
+        if self.since_checkpoint >= server.surroundings.checkpoint_every_bytes {
+            self.since_checkpoint = 0;
+            let making = load::make_checkpoint(server.surroundings.clone(), server.replica.clone());
+            server.surroundings.runtime.spawn("checkpoint-groups", making);
+        }
     }
 
     fn committed(&mut self, committed: Result<Offset, AppendError>) -> Result<(), AppendError> {
@@ -332,7 +349,8 @@ fn resolve(server: &Server, wanted: Resolve) {
     let (surroundings, sender) = (server.surroundings.clone(), server.sender.clone());
     let image = (surroundings.image)();
     surroundings.runtime.clone().spawn("resolve-pattern", async move {
-        let work = move || pattern::resolve(wanted, &image);
+        let limit = surroundings.settings.limits.pattern_topics_max;
+        let work = move || pattern::resolve(wanted, &image, limit);
         let resolved = surroundings.runtime.spawn_blocking("match-topics", work).await;
         if let (Some(resolved), Some(sender)) = (resolved, sender.upgrade()) {
             // The shard may have ended meanwhile.

@@ -55,6 +55,7 @@ pub enum Answer {
     Describe(Result<Described, Refusal>),
     Delete(Result<(), Refusal>),
     List(Vec<Listed>),
+    Export(Vec<GroupRecord>),
     ConsumerHeartbeat(Result<HeartbeatAnswer, Refusal>),
     ConsumerDescribe(Result<ConsumerDescribed, Refusal>),
 }

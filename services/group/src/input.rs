@@ -52,6 +52,10 @@ pub enum Input {
         ticket: Ticket,
         filter: ListFilter,
     },
+    /// Asks for every committed offset, as records that make another shard know them.
+    Export {
+        ticket: Ticket,
+    },
     /// These topics are gone for good: their offsets are removed.
     TopicsDeleted(Vec<(TopicName, TopicId)>),
     /// These topics were created, deleted, or have other partitions or racks: who reads them is given a new target

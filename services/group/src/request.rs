@@ -8,6 +8,7 @@ use crate::consumer::ConsumerGroup;
 use crate::group::{Group, Kind};
 use crate::input::{Commit, ConsumerHeartbeat, FetchOffsets, ListFilter, Now, Request, Ticket, Topics};
 use crate::names::GroupId;
+use crate::record::GroupRecord;
 use crate::shard::{DependsOn, Shard};
 use crate::turn::Turn;
 
@@ -75,6 +76,18 @@ impl Shard {
             group_type: group.type_name(),
         });
         Answer::List(listed.collect())
+    }
+
+    pub(crate) fn export(&self) -> Answer {
+        let offsets = self.groups.values().flat_map(|group| {
+            group.offsets.values().map(|(topic, partition, value)| GroupRecord::Offset {
+                group: group.id.clone(),
+                topic: topic.clone(),
+                partition,
+                value: Some(value),
+            })
+        });
+        Answer::Export(offsets.collect())
     }
 }
 

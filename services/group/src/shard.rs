@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use aquifer_types::Offset;
 
-use crate::answer::{Reply, Step};
+use crate::answer::{Answer, Reply, Step};
 use crate::group::{Group, Kind};
 use crate::input::{Input, Now, Ticket, Topics};
 use crate::loading::Loading;
@@ -85,13 +85,8 @@ impl Shard {
     pub fn handle(&mut self, now: Now, topics: &dyn Topics, input: Input) -> Step {
         match input {
             Input::Request { ticket, group, request } => self.request(now, topics, ticket, &group, request),
-            Input::List { ticket, filter } => {
-                let listed = self.list(&filter);
-                let reply = Reply { ticket, answer: listed };
-                let mut step = Step { base: self.next, ..Step::default() };
-                self.answer(reply, self.next, &mut step);
-                step
-            }
+            Input::List { ticket, filter } => self.tell(ticket, self.list(&filter)),
+            Input::Export { ticket } => self.tell(ticket, self.export()),
             Input::PatternResolved { group, pattern, topics: matched, version } => {
                 self.with_group(now, topics, &group, DependsOn::State, |group, turn| {
                     if let Kind::Consumer(consumer) = &mut group.kind {
@@ -108,6 +103,13 @@ impl Shard {
                 Step { base: self.next, ..Step::default() }
             }
         }
+    }
+
+    /// An answer that rests on everything there is.
+    fn tell(&mut self, ticket: Ticket, answer: Answer) -> Step {
+        let mut step = Step { base: self.next, ..Step::default() };
+        self.answer(Reply { ticket, answer }, self.next, &mut step);
+        step
     }
 
     /// When `tick` wants to be called.

@@ -25,6 +25,18 @@ pub enum Answer {
     TierTrimmed(Vec<Result<(), TierCommandRefusal>>),
     TierDeleted(Vec<Result<(), TierCommandRefusal>>),
     TierForgotten(Vec<Result<(), TierCommandRefusal>>),
+    TopicUndeleted(Result<(), UndeleteRefusal>),
+}
+
+/// A deleted topic that does not come back.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum UndeleteRefusal {
+    #[error("no such topic was deleted, or nothing is left of it")]
+    Unknown,
+    #[error("its time is over: its objects are being deleted")]
+    TooLate,
+    #[error(transparent)]
+    Create(#[from] CreateTopicRefusal),
 }
 
 /// A change of a partition's tier that is not made.

@@ -43,6 +43,7 @@ pub enum Change {
     TierDelete(TierDelete),
     /// Objects of ranges up to these offsets are gone.
     TierForget(Vec<(TopicPartition, Offset)>),
+    UndeleteTopic(UndeleteTopic),
 }
 
 /// The first command of a cluster.
@@ -242,6 +243,13 @@ pub struct TierMove {
     pub partition: TopicPartition,
     pub leader_epoch: LeaderEpoch,
     pub offset: Offset,
+}
+
+/// A deleted topic comes back under another id, for which its objects were copied.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UndeleteTopic {
+    pub deleted: TopicId,
+    pub topic: NewTopic,
 }
 
 /// Ranges to be deleted, up to these offsets, that were unlinked so long ago that no reader knows them any more.

@@ -13,6 +13,7 @@ use crate::cow_map::CowMap;
 use crate::features::METADATA_FEATURE;
 use crate::partition::{DirectorySlot, Partition};
 use crate::producer_ids::{ProducerIds, ProducerPrefix};
+use crate::state::Deleted;
 use crate::topic::Topic;
 
 /// Everything the cluster knows. A clone copies pointers and sees no later change.
@@ -21,6 +22,8 @@ pub struct Image {
     pub(crate) applied: u64,
     pub(crate) time: TimestampMs,
     pub(crate) cluster: Option<ClusterId>,
+    /// Which life of the cluster this is: a restore begins another.
+    pub(crate) incarnation: u16,
     pub(crate) producer_ids: ProducerIds,
     pub(crate) features: Arc<BTreeMap<String, i16>>,
     pub(crate) features_epoch: u64,
@@ -31,6 +34,8 @@ pub struct Image {
     pub(crate) names: CowMap<TopicName, TopicId>,
     /// Of every partition with ranges in the bucket; of deleted topics too, until their objects are gone.
     pub(crate) tiers: CowMap<TopicPartition, Arc<Tier>>,
+    /// Topics that are gone, for as long as there are objects of them.
+    pub(crate) deleted: CowMap<TopicId, Arc<Deleted>>,
     /// Names with a `.` or `_` by what Kafka's metrics would make of them.
     pub(crate) collisions: CowMap<String, TopicName>,
     pub(crate) partition_count: usize,
@@ -57,6 +62,12 @@ impl Image {
     #[must_use]
     pub fn cluster(&self) -> Option<ClusterId> {
         self.cluster
+    }
+
+    /// Which life of the cluster this is: a restore begins another.
+    #[must_use]
+    pub fn incarnation(&self) -> u16 {
+        self.incarnation
     }
 
     #[must_use]
@@ -199,6 +210,25 @@ impl Image {
             Some(own) => group_entries(own),
             None => group_entries(&ConfigMap::default()),
         }
+    }
+
+    /// Whether a restore that began with the other image would lack nothing: `ranges` may differ, or may not.
+    #[must_use]
+    pub fn is_same_for_a_restore(&self, other: &Image, ranges: bool) -> bool {
+        let same_tiers = || {
+            let starts = |image: &Image| -> Vec<_> {
+                image.tiers().map(|(at, tier)| (at, tier.start(), tier.deleting_upto())).collect()
+            };
+            if ranges { starts(self) == starts(other) } else { self.tiers == other.tiers }
+        };
+        self.incarnation == other.incarnation
+            && self.topics == other.topics
+            && self.cluster_config == other.cluster_config
+            && self.groups == other.groups
+            && self.features == other.features
+            && self.deleted == other.deleted
+            && self.producer_ids.prefixes == other.producer_ids.prefixes
+            && same_tiers()
     }
 
     /// What a topic of this name and these settings lives by; topics without settings share one.

@@ -23,7 +23,7 @@ mod topic;
 pub use answer::{
     AllocateRefusal, AlterConfigRefusal, AlterPartitionRefusal, Answer, CreatePartitionsRefusal,
     CreateTopicRefusal, DeletedTopic, FeatureRefusal, InitRefusal, PartitionCountRefusal, PlacementRefusal,
-    RegisterRefusal, RunRefusal, TierCommandRefusal, UnknownTopic,
+    RegisterRefusal, RunRefusal, TierCommandRefusal, UndeleteRefusal, UnknownTopic,
 };
 pub use broker::{Broker, Endpoint, SecurityProtocol};
 pub use codec::{DecodeError, decode_command, decode_snapshot, encode_command, encode_snapshot};
@@ -31,7 +31,7 @@ pub use command::{
     AllocateProducerIds, AlterConfig, AlterPartition, AlterPartitions, BrokerRun, Change, Command,
     ConfigChange, ConfigOperation, ConfigSetting, FeatureUpdate, InitCluster, NewPartitions, NewTopic,
     PlacedReplica, Placement, RecoveryVerdict, RegisterBroker, TierAdd, TierCommit, TierDelete, TierMove,
-    TierTrim, TopicKey, Verdict,
+    TierTrim, TopicKey, UndeleteTopic, Verdict,
 };
 pub use config::{
     BROKER_CONFIGS, BrokerConfig, CleanupPolicy, Compression, ConfigEntry, ConfigKey, ConfigKind, ConfigMap,
@@ -44,5 +44,7 @@ pub use features::{FEATURES, Feature, METADATA_FEATURE, METADATA_LEVEL};
 pub use image::Image;
 pub use partition::{DirectorySlot, Partition, REPLICAS_MAX, RecoveryState, Replica};
 pub use producer_ids::{PRODUCER_BLOCK_MAX, ProducerIdBlock, ProducerPrefix};
-pub use state::{BROKERS_MAX, GROUP_CONFIGS_MAX, PARTITIONS_MAX, PARTITIONS_PER_TOPIC_MAX, State};
+pub use state::{
+    BROKERS_MAX, Deleted, GROUP_CONFIGS_MAX, PARTITIONS_MAX, PARTITIONS_PER_TOPIC_MAX, Restore, State,
+};
 pub use topic::Topic;

@@ -35,7 +35,7 @@ impl Default for Limits {
     fn default() -> Limits {
         Limits {
             connections_max: 10_000,
-            connections_per_address_max: 5_000,
+            connections_per_address_max: 8_000,
             frame_bytes_max: 100 << 20,
             in_flight_bytes_max: 256 << 20,
             connection_in_flight_bytes_max: 16 << 20,

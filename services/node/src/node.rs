@@ -129,6 +129,12 @@ impl Probe {
         self.broker.health()
     }
 
+    /// Why nothing is produced here any more, though it is healthy.
+    #[must_use]
+    pub fn superseded(&self) -> Option<String> {
+        self.broker.superseded()
+    }
+
     /// All metrics, as Prometheus reads them.
     #[must_use]
     pub fn metrics(&self) -> String {

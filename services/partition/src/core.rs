@@ -105,6 +105,16 @@ impl Core {
         self.marks.check();
     }
 
+    /// Our disk lost what the tier has, or never had it: the log goes on at `start`, of which everything below is read from
+    /// the tier. Only a sole replica may do so, before it has a role.
+    pub fn begin_at(&mut self, start: Offset) {
+        assert_eq!(self.role, Role::Unassigned, "a log in use does not begin anew: {self:?}");
+        assert!(start >= self.marks.log_end(), "I3: offsets would be given twice: {self:?}");
+        self.marks = Marks::new(start, start, self.marks.durability());
+        self.marks.check();
+        self.committed_known = start;
+    }
+
     #[must_use]
     pub fn marks(&self) -> &Marks {
         &self.marks

@@ -642,3 +642,26 @@ fn what_the_quorum_gave_up_is_not_served_though_our_disk_has_it() {
     );
     assert_eq!(core.marks().local_start(), Offset(15));
 }
+
+#[test]
+fn a_sole_replica_that_has_nothing_goes_on_where_the_tier_ends() {
+    let mut core = replica(Durability::Flushed);
+    core.begin_at(Offset(500));
+    step(&mut core, Input::Tiered { start: Offset(20), end: Offset(500) });
+    step(&mut core, Input::Lead(Lead { tier_end: Offset(500), ..lead(7, 1, &[0]) }));
+
+    let marks = core.marks();
+    assert_eq!((marks.log_start(), marks.local_start()), (Offset(20), Offset(500)));
+    assert_eq!((marks.high_watermark(), marks.log_end()), (Offset(500), Offset(500)));
+    assert_eq!(readable(&core, 20), Readable::Cold { upto: Offset(500) });
+    assert_eq!(step(&mut core, append(1, batch(1), Acks::All)), [appended(1, 500)]);
+}
+
+#[test]
+#[should_panic(expected = "I3")]
+fn no_log_goes_on_below_its_end() {
+    let mut core = replica(Durability::Flushed);
+    core.begin_at(Offset(500));
+
+    core.begin_at(Offset(499));
+}

@@ -1,6 +1,7 @@
 //! What can go wrong, one type per operation.
 
 use std::io;
+use std::path::PathBuf;
 
 use aquifer_disk::DiskError;
 use aquifer_wal::WalError;
@@ -22,6 +23,8 @@ pub enum StartError {
     Unreadable(#[source] io::Error),
     #[error("node id {0} is negative")]
     NodeId(i32),
+    #[error("{} has a snapshot already: choose an empty folder", .0.display())]
+    Planted(PathBuf),
     #[error("no leader within the time for starting")]
     NoLeader,
     #[error("make the cluster: {0}")]

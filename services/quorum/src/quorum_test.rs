@@ -77,6 +77,33 @@ async fn an_answer_comes_after_its_effect_is_in_the_image() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_quorum_goes_on_from_the_state_that_was_planted_whatever_is_cut() {
+    let before = start(&SimDisk::default(), new()).await.expect("starts");
+    let applied = tick(&before, 50).await;
+    let state = aquifer_metadata::decode_snapshot(&aquifer_metadata::encode_snapshot(&before.image()));
+    before.shutdown().await.expect("stops");
+    let disk = SimDisk::default();
+    let folder = settings(Beginning::Existing).folder;
+    let plant = || {
+        let state = state.as_ref().expect("reads back");
+        crate::plant(Arc::new(disk.clone()), folder.clone(), NodeId(1), state)
+    };
+    plant().expect("planted");
+    assert!(matches!(plant(), Err(StartError::Planted(_))));
+
+    let quorum = start(&disk, settings(Beginning::Existing)).await.expect("starts");
+    assert_eq!(quorum.image().cluster(), Some(CLUSTER));
+    assert!(tick(&quorum, 1).await > applied, "indexes go on");
+    quorum.propose(registration(1)).await.expect("is applied");
+    let known = content(&quorum.image());
+    drop(quorum);
+    let disk = disk.crash(&mut CrashChoice::seeded(1));
+    let quorum = start(&disk, settings(Beginning::Existing)).await.expect("starts again");
+    assert_eq!(content(&quorum.image()), known);
+    quorum.shutdown().await.expect("stops");
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_was_answered_survives_a_stop_and_a_power_cut() {
     let mut disk = SimDisk::default();
     let quorum = start(&disk, new()).await.expect("starts");

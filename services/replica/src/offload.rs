@@ -1,6 +1,6 @@
 //! What of a log can be uploaded, and what the tier has of it.
 
-use aquifer_hotlog::Located;
+use aquifer_hotlog::{Command, Located};
 use aquifer_partition::{Input, Role};
 use aquifer_types::{BatchEpoch, LeaderEpoch, Offset, TimestampMs};
 
@@ -30,6 +30,33 @@ impl Replica {
         };
         self.finish(outcomes);
         if follows {
+            self.directory.nudge();
+        }
+    }
+
+    /// The sole replica of a log whose tier ends beyond it goes on there: our disk lost the rest, or it was restored and
+    /// never had it.
+    pub fn begin_at(&self, tier_end: Offset) {
+        let begins = {
+            let mut state = self.state();
+            let begins =
+                *state.core.role() == Role::Unassigned && !state.dropped && state.log.end() < tier_end;
+            if begins {
+                tracing::warn!(
+                    partition = %self.id, log_end = state.log.end().0, tier_end = tier_end.0,
+                    "the log on this disk ends before its tier does: it goes on there"
+                );
+                let dropped = state.log.begin_at(tier_end);
+                state.core.begin_at(tier_end);
+                self.directory.enqueue(Command::Start {
+                    log: self.handle.clone(),
+                    log_start: tier_end,
+                    dropped,
+                });
+            }
+            begins
+        };
+        if begins {
             self.directory.nudge();
         }
     }

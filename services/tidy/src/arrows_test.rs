@@ -6,13 +6,15 @@ use crate::tree::{files, read};
 
 /// Every crate of the workspace and the crates of the workspace that its production code names.
 const ARROWS: &[(&str, &str)] = &[
+    ("gateway/grpc", "contract gateway record session types wire"),
     ("gateway/rest", "gateway record runtime session types wire"),
     ("gateway/service", "client record runtime session types wire"),
     ("gateway/session", "types"),
     ("loadtest", "client record runtime types wire"),
+    ("openapi/contract", ""),
     (
         "services/aquifer",
-        "broker cli client disk gateway group hotlog net node quorum record rest runtime session types wire",
+        "broker cli client disk gateway group grpc hotlog net node quorum record rest restore runtime session types wire",
     ),
     (
         "services/broker",
@@ -29,6 +31,7 @@ const ARROWS: &[(&str, &str)] = &[
     ("services/quorum", "disk metadata runtime types wal"),
     ("services/quorum/histogram", ""),
     ("services/replica", "disk hotlog partition record runtime types"),
+    ("services/restore", "disk group hotlog manifest metadata objects quorum record runtime tiering types"),
     ("services/runtime", "types"),
     ("services/sim", "broker client disk hotlog net node record runtime types wire"),
     ("services/tidy", ""),

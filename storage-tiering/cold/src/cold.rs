@@ -87,7 +87,7 @@ struct Fill {
     to: u64,
     /// What the bytes must be; a footer says so itself.
     crc: Option<u32>,
-    check: Option<(Place, TierRange)>,
+    check: Option<TierRange>,
 }
 
 impl Default for Limits {
@@ -172,7 +172,7 @@ impl Cold {
             from: u64::from(range.bytes),
             to: range.object_bytes(),
             crc: None,
-            check: Some((*place, *range)),
+            check: Some(*range),
         };
         let bytes = self.look(state, id, wake, fill)?;
         // It was checked when it came.
@@ -347,8 +347,8 @@ impl Inner {
             (Some(crc), _) => {
                 (crc32c::crc32c(&bytes) != crc).then(|| "the checksum does not match".to_owned())
             }
-            (None, Some((place, range))) => Footer::decode(&bytes)
-                .and_then(|footer| footer.check(place, range))
+            (None, Some(range)) => Footer::decode(&bytes)
+                .and_then(|footer| footer.check(range))
                 .err()
                 .map(|error| error.to_string()),
             (None, None) => None,

@@ -48,7 +48,7 @@ impl<'a> Reader<'a> {
 }
 
 pub(crate) fn put_list<T>(out: &mut Vec<u8>, list: &[T], put: impl Fn(&mut Vec<u8>, &T)) {
-    out.extend(u32::try_from(list.len()).expect("a footer's lists are short").to_be_bytes());
+    out.extend(u32::try_from(list.len()).expect("lists are short").to_be_bytes());
     for element in list {
         put(out, element);
     }

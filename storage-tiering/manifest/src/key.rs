@@ -21,7 +21,7 @@ pub struct Place {
 }
 
 /// The name of a data object, without its sizes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ObjectKey {
     pub base: Offset,
     pub leader_epoch: LeaderEpoch,
@@ -29,10 +29,10 @@ pub struct ObjectKey {
     pub nonce: u64,
 }
 
-/// The text is no name of a data object.
+/// The text is no name of an object of ours.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("not the name of a data object: {0}")]
-pub struct BadKey(String);
+#[error("not the name of one of our objects: {0}")]
+pub struct BadKey(pub(crate) String);
 
 impl Place {
     /// What the names of all data objects of the partition begin with.
@@ -41,8 +41,28 @@ impl Place {
         let TopicPartition { topic, partition: PartitionIndex(partition) } = self.partition;
         let mut hashed = topic.0.as_bytes().to_vec();
         hashed.extend(partition.to_be_bytes());
-        let spread = crc32c::crc32c(&hashed) & 0xff;
-        format!("{}/t/{spread:02x}/{topic}/{partition:06}/d/", self.cluster)
+        let spread = (crc32c::crc32c(&hashed) & 0xff) as u8;
+        format!("{}{topic}/{partition:06}/d/", Place::spread(self.cluster, spread))
+    }
+
+    /// What the names of one of 256 parts of a cluster's data objects begin with.
+    #[must_use]
+    pub fn spread(cluster: ClusterId, part: u8) -> String {
+        format!("{cluster}/t/{part:02x}/")
+    }
+
+    /// Whose object a name is that follows `Place::spread`, and which.
+    pub fn parse(cluster: ClusterId, part: u8, rest: &str) -> Result<(Place, ObjectKey), BadKey> {
+        let parse = || {
+            let mut parts = rest.split('/');
+            let topic = parts.next()?.parse().ok()?;
+            let partition = PartitionIndex(parts.next()?.parse().ok()?);
+            let place = Place { cluster, partition: TopicPartition { topic, partition } };
+            let key: ObjectKey = rest.rsplit('/').next()?.parse().ok()?;
+            let whole = format!("{}{rest}", Place::spread(cluster, part));
+            (whole == format!("{}{key}", place.prefix())).then_some((place, key))
+        };
+        parse().ok_or_else(|| BadKey(rest.to_owned()))
     }
 
     /// The whole name of a range's object.
@@ -115,6 +135,12 @@ mod tests {
         let name = key.strip_prefix(&place.prefix()).expect("it begins with the prefix");
         assert_eq!(name, "00000000000000004711-00000003-000000000000004d-00000000deadbeef.aqs");
         assert_eq!(name.parse(), Ok(ObjectKey::of(&range)));
+        let part = (0..=255).find(|part| key.starts_with(&Place::spread(place.cluster, *part)));
+        let part = part.expect("one of the parts");
+        let rest = key.strip_prefix(&Place::spread(place.cluster, part)).expect("found by it");
+        assert_eq!(Place::parse(place.cluster, part, rest), Ok((place, ObjectKey::of(&range))));
+        assert!(Place::parse(place.cluster, part ^ 1, rest).is_err(), "it lies in the wrong part");
+        assert!(Place::parse(place.cluster, part, &rest.replace("/d/", "/x/")).is_err());
         for foreign in ["", "x.aqs", "4711-00000003-000000000000004d-00000000deadbeef.aqs", &name[1..]] {
             assert!(foreign.parse::<ObjectKey>().is_err(), "{foreign}");
         }

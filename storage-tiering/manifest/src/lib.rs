@@ -1,16 +1,25 @@
 //! What a partition owns in the bucket: ranges of its log, one object each, and how to find an offset or a time in them. Pure.
 //!
 //! A [`Tier`] is a partition's part of the quorum's state: which ranges there are and what may be deleted. A range's
-//! object is the log's own bytes followed by a [`Footer`], so that a bucket explains itself without the quorum.
+//! object is the log's own bytes followed by a [`Footer`], so that a bucket explains itself without the quorum;
+//! what else a restore needs stands in [`StateObject`]s.
 #![forbid(unsafe_code)]
 
 mod bytes;
 mod footer;
+mod generation;
 mod key;
 mod range;
+mod records;
+mod recover;
+mod state;
 mod tier;
 
 pub use footer::{BadFooter, CHUNK_BYTES, Footer, IndexEntry, Link, TRAILER_BYTES};
+pub use generation::{FIRST_INCARNATION, generation, incarnation_of};
 pub use key::{BadKey, ObjectKey, Place};
 pub use range::TierRange;
+pub use records::{decode_records, encode_records};
+pub use recover::{continuation, surviving};
+pub use state::{BadState, StateKey, StateKind, StateObject};
 pub use tier::{Tier, TierRefusal};

@@ -143,6 +143,14 @@ impl Tier {
         self.check();
     }
 
+    /// The tier of a log that is to start there again, without what lies below; none once it was decided that some of it goes.
+    #[must_use]
+    pub fn revived(&self, start: Offset) -> Option<Tier> {
+        let ranges: Vec<TierRange> = self.ranges.iter().filter(|range| range.end > start).copied().collect();
+        let is_whole = self.deleting_upto <= start && ranges.first().is_some_and(|first| first.base <= start);
+        is_whole.then(|| Tier::restore(start, self.end, start, ranges, Vec::new())).flatten()
+    }
+
     /// How far ranges could be deleted that were unlinked at this time or before.
     #[must_use]
     pub fn deletable(&self, unlinked_by: TimestampMs) -> Option<Offset> {
@@ -303,6 +311,22 @@ mod tests {
             Some(Offset(20)),
             "the range that the start lies in stays"
         );
+    }
+
+    #[test]
+    fn a_tier_is_revived_until_it_is_decided_that_some_of_it_goes() {
+        let mut tier = tier(&[10, 20, 30]);
+        tier.trim(Offset(12), TimestampMs(100));
+        let before = tier.revived(Offset(12)).expect("all of it is there");
+        tier.trim(Offset(30), TimestampMs(200));
+
+        assert_eq!(tier.revived(Offset(12)), Some(before.clone()));
+        assert_eq!((before.start(), before.end(), before.ranges().len()), (Offset(12), Offset(30), 2));
+        tier.delete(Offset(10), TimestampMs(100)).unwrap();
+        tier.forget(Offset(10)).unwrap();
+        assert_eq!(tier.revived(Offset(12)), Some(before), "what was given up before goes on going");
+        tier.delete(Offset(20), TimestampMs(200)).unwrap();
+        assert_eq!(tier.revived(Offset(12)), None);
     }
 
     #[test]

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Operation {
     Create,
+    Copy,
     Read,
     Look,
     List,
@@ -23,14 +24,21 @@ pub struct Counters {
 }
 
 impl Operation {
-    pub const ALL: [Operation; 5] =
-        [Operation::Create, Operation::Read, Operation::Look, Operation::List, Operation::Delete];
+    pub const ALL: [Operation; 6] = [
+        Operation::Create,
+        Operation::Copy,
+        Operation::Read,
+        Operation::Look,
+        Operation::List,
+        Operation::Delete,
+    ];
 
     /// The word for it in metrics.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
             Operation::Create => "create",
+            Operation::Copy => "copy",
             Operation::Read => "read",
             Operation::Look => "look",
             Operation::List => "list",

@@ -26,6 +26,8 @@ pub enum OpenError {
     Option { url: String, option: String },
     #[error("folder '{folder}' cannot be made: {source}")]
     Folder { folder: PathBuf, source: std::io::Error },
+    #[error("there is no folder '{}'", .0.display())]
+    NoFolder(PathBuf),
     #[error("'{url}': {source}")]
     Store { url: String, source: object_store::Error },
 }

@@ -29,12 +29,25 @@ pub struct Store {
 pub struct Listed {
     pub key: String,
     pub bytes: u64,
+    /// When the store took it in, by its clock, in milliseconds.
+    pub modified_ms: i64,
 }
 
 impl Store {
     /// Opens the store that a URL names, without asking it anything.
     pub fn open(url: &str) -> Result<Store, OpenError> {
         Ok(Store { clients: Clients::open(url)?, counters: Arc::default() })
+    }
+
+    /// Opens a store that must be there already: a folder is not made.
+    pub fn open_existing(url: &str) -> Result<Store, OpenError> {
+        let store_url = url::Url::parse(url).ok().filter(|parsed| parsed.scheme() == "file");
+        if let Some(folder) = store_url.map(|parsed| std::path::PathBuf::from(parsed.path()))
+            && !folder.is_dir()
+        {
+            return Err(OpenError::NoFolder(folder));
+        }
+        Store::open(url)
     }
 
     /// Whether it is somebody else's server, whose manners are to be tried out before anything relies on them.
@@ -149,6 +162,13 @@ impl Store {
         Ok(bytes)
     }
 
+    /// Has the store copy an object to a name that nobody else uses.
+    pub async fn copy(&self, from: &str, to: &str) -> Result<(), ObjectError> {
+        self.counters.ask(Operation::Copy);
+        let copied = self.clients.uploads.copy(&self.path(from), &self.path(to)).await;
+        copied.map_err(|error| self.failed(Operation::Copy, from, &error))
+    }
+
     /// Deletes an object; one that is not there is deleted.
     pub async fn delete(&self, key: &str) -> Result<(), ObjectError> {
         self.counters.ask(Operation::Delete);
@@ -169,11 +189,22 @@ impl Store {
             .filter_map(|meta| {
                 let rest = meta.location.prefix_match(&within)?;
                 let parts: Vec<String> = rest.map(|part| part.as_ref().to_owned()).collect();
-                Some(Listed { key: parts.join("/"), bytes: meta.size })
+                let modified_ms = meta.last_modified.timestamp_millis();
+                Some(Listed { key: parts.join("/"), bytes: meta.size, modified_ms })
             })
             .collect();
         listed.sort_by(|left, right| left.key.cmp(&right.key));
         Ok(listed)
+    }
+
+    /// The first parts of all names.
+    pub async fn roots(&self) -> Result<Vec<String>, ObjectError> {
+        self.counters.ask(Operation::List);
+        let prefix = self.path("");
+        let found = self.clients.small.list_with_delimiter(Some(&prefix)).await;
+        let found = found.map_err(|error| self.failed(Operation::List, "", &error))?;
+        let folders = found.common_prefixes.iter();
+        Ok(folders.filter_map(|folder| folder.filename().map(str::to_owned)).collect())
     }
 
     pub(crate) fn failed(&self, operation: Operation, key: &str, error: &object_store::Error) -> ObjectError {

@@ -31,6 +31,12 @@ async fn an_object_is_created_once_read_in_ranges_listed_and_deleted() {
         let names: Vec<_> =
             store.list("a").await.expect("listed").into_iter().map(|found| found.key).collect();
         assert_eq!(names, ["b/one", "b/two", "c/three"]);
+        assert_eq!(store.roots().await.expect("listed"), ["a"]);
+
+        store.copy("a/b/one", "z/copy").await.expect("copied");
+        assert_eq!(store.read("z/copy", 0..12).await.expect("it is there"), "hello, world");
+        let nothing = store.copy("a/b/none", "z/none").await.expect_err("there is none");
+        assert_eq!(nothing.problem, Problem::Missing);
 
         store.delete("a/b/one").await.expect("deleted");
         store.delete("a/b/one").await.expect("deleting again changes nothing");

@@ -1,7 +1,10 @@
-//! Uploads: a stretch of a log becomes an object, its own bytes first, then what explains them.
+//! Uploads: a stretch of a log becomes an object, its own bytes first, then what explains them. And surveys: what became
+//! of a cluster's log in a bucket.
 
 mod pack;
+mod survey;
 mod upload;
 
 pub use pack::{PackError, Packed, Source, Surroundings, pack};
+pub use survey::{FoundObject, Survey, SurveyError, clusters, read_footer, read_state, survey};
 pub use upload::{UploadError, upload};

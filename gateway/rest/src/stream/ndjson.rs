@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 
+use aquifer_gateway::{Follower, Next};
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::header;
@@ -9,12 +10,12 @@ use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use futures_util::stream::unfold;
 
-use super::follow::{FollowQuery, Follower, Next};
+use super::FollowQuery;
 use crate::caller::Caller;
 use crate::door::Door;
 use crate::extract::{Asked, Named};
 use crate::problem::{Problem, Refused};
-use crate::record::Shown;
+use crate::record::{Shown, Values};
 
 pub(super) async fn topic(
     State(door): State<Door>,
@@ -40,10 +41,11 @@ async fn respond(
     partition: Option<i32>,
     query: &FollowQuery,
 ) -> Result<Response, Refused> {
-    let follower = Follower::new(door, topic, partition, query, None).await?;
-    let lines = unfold(Some(follower), |follower| async move {
+    let follower = Follower::new(&door.gateway, topic, partition, query.from()).await?;
+    let values = query.values();
+    let lines = unfold(Some(follower), move |follower| async move {
         let mut follower = follower?;
-        let (bytes, goes_on) = lines(&mut follower).await;
+        let (bytes, goes_on) = lines(&mut follower, values).await;
         Some((Ok::<Bytes, Infallible>(bytes.into()), goes_on.then_some(follower)))
     });
     let headers = [(header::CONTENT_TYPE, "application/x-ndjson"), (header::CACHE_CONTROL, "no-store")];
@@ -51,7 +53,7 @@ async fn respond(
 }
 
 /// The next lines, and whether more may come.
-async fn lines(follower: &mut Follower) -> (Vec<u8>, bool) {
+async fn lines(follower: &mut Follower, values: Values) -> (Vec<u8>, bool) {
     let mut bytes = Vec::new();
     let mut goes_on = true;
     match follower.next().await {
@@ -59,7 +61,6 @@ async fn lines(follower: &mut Follower) -> (Vec<u8>, bool) {
         Next::Draining => goes_on = false,
         Next::Refused(refusal) => return (failed(&refusal), false),
         Next::Records(page) => {
-            let values = follower.values;
             let taken = follower.take(&page, u64::MAX, |topic, partition, record, _| {
                 Shown::new(topic, partition.0, record, values).write(&mut bytes);
                 bytes.push(b'\n');

@@ -1,16 +1,17 @@
 //! Records over a WebSocket, a page a message, against credit that the client gives.
 
+use aquifer_gateway::{Follower, Next};
 use axum::extract::State;
 use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade, close_code};
 use axum::response::Response;
 use serde::Deserialize;
 
-use super::follow::{FollowQuery, Follower, Next};
+use super::FollowQuery;
 use crate::caller::Caller;
 use crate::door::Door;
 use crate::extract::{Asked, Named};
 use crate::problem::{Problem, Refused};
-use crate::record::Shown;
+use crate::record::{Shown, Values};
 
 /// What clients say is short.
 const MESSAGE_BYTES_MAX: usize = 64 * 1024;
@@ -52,14 +53,14 @@ async fn open(
     let upgrade = upgrade.map_err(|error| {
         Refused::new(aquifer_gateway::Code::InvalidParameter, format!("no WebSocket: {error}"))
     })?;
-    let follower = Follower::new(door, topic, partition, query, None).await?;
-    let credit = query.credit;
+    let follower = Follower::new(&door.gateway, topic, partition, query.from()).await?;
+    let (credit, values) = (query.credit, query.values());
     let upgrade = upgrade.max_message_size(MESSAGE_BYTES_MAX).max_frame_size(MESSAGE_BYTES_MAX);
-    Ok(upgrade.on_upgrade(move |socket| follow(socket, follower, credit)))
+    Ok(upgrade.on_upgrade(move |socket| follow(socket, follower, credit, values)))
 }
 
 /// Until either side has enough.
-async fn follow(mut socket: WebSocket, mut follower: Follower, mut credit: Option<u64>) {
+async fn follow(mut socket: WebSocket, mut follower: Follower, mut credit: Option<u64>, values: Values) {
     loop {
         let is_spent = credit == Some(0);
         let next = tokio::select! {
@@ -91,7 +92,6 @@ async fn follow(mut socket: WebSocket, mut follower: Follower, mut credit: Optio
             }
             Next::Refused(refusal) => return fail(socket, &refusal).await,
             Next::Records(page) => {
-                let values = follower.values;
                 let (mut bytes, mut count) = (b"{\"records\":[".to_vec(), 0_u64);
                 let taken =
                     follower.take(&page, credit.unwrap_or(u64::MAX), |topic, partition, record, _| {

@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 
+use aquifer_gateway::{Follower, Next};
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::{HeaderMap, header};
@@ -9,12 +10,12 @@ use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use futures_util::stream::unfold;
 
-use super::follow::{FollowQuery, Follower, Next};
+use super::FollowQuery;
 use crate::caller::Caller;
 use crate::door::Door;
 use crate::extract::{Asked, Named};
 use crate::problem::{Problem, Refused};
-use crate::record::Shown;
+use crate::record::{Shown, Values};
 
 pub(super) async fn topic(
     State(door): State<Door>,
@@ -44,15 +45,17 @@ async fn respond(
     headers: &HeaderMap,
 ) -> Result<Response, Refused> {
     let last = headers.get("last-event-id").and_then(|value| value.to_str().ok()).filter(|id| !id.is_empty());
-    let follower = Follower::new(door, topic, partition, query, last).await?;
+    let from = last.unwrap_or(query.from());
+    let follower = Follower::new(&door.gateway, topic, partition, from).await?;
+    let values = query.values();
     // Its own place at once: a browser that loses the connection before the first record comes back to here.
     let hello = format!("retry: 1000\nid: {}\nevent: control\ndata: {{}}\n\n", follower.cursor());
-    let events = unfold((Some(follower), Some(hello)), |(follower, hello)| async move {
+    let events = unfold((Some(follower), Some(hello)), move |(follower, hello)| async move {
         let mut follower = follower?;
         if let Some(hello) = hello {
             return Some((Ok::<Bytes, Infallible>(hello.into()), (Some(follower), None)));
         }
-        let (bytes, goes_on) = events(&mut follower).await;
+        let (bytes, goes_on) = events(&mut follower, values).await;
         Some((Ok(bytes.into()), (goes_on.then_some(follower), None)))
     });
     let headers = [
@@ -65,7 +68,7 @@ async fn respond(
 }
 
 /// The next events, and whether more may come.
-async fn events(follower: &mut Follower) -> (Vec<u8>, bool) {
+async fn events(follower: &mut Follower, values: Values) -> (Vec<u8>, bool) {
     match follower.next().await {
         Next::Quiet => (b": still here\n\n".to_vec(), true),
         Next::Draining => {
@@ -74,7 +77,7 @@ async fn events(follower: &mut Follower) -> (Vec<u8>, bool) {
         }
         Next::Refused(refusal) => (failed(&refusal), false),
         Next::Records(page) => {
-            let (mut bytes, values) = (Vec::new(), follower.values);
+            let mut bytes = Vec::new();
             let taken = follower.take(&page, u64::MAX, |topic, partition, record, cursor| {
                 if let Some(cursor) = cursor {
                     bytes.extend_from_slice(format!("id: {cursor}\n").as_bytes());

@@ -17,7 +17,6 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 pub(crate) use produce::{ProduceResult, trace};
-pub(crate) use read::{positions_in, start};
 
 use crate::door::Door;
 

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use aquifer_gateway::{Code, From, Gateway, ReadLimits};
-use aquifer_session::{Cursor, CursorError, Positions};
-use aquifer_types::{Offset, PartitionIndex, TopicId, TopicPartition};
+use aquifer_gateway::{Code, From, ReadLimits};
+use aquifer_session::Cursor;
+use aquifer_types::{PartitionIndex, TopicPartition};
 use aquifer_wire::Text;
 use axum::extract::State;
 use axum::http::header;
@@ -74,40 +74,8 @@ impl ReadQuery {
     }
 
     pub(crate) fn from(&self) -> Result<From, Refused> {
-        let from = self.from.as_deref().unwrap_or("earliest");
-        from.parse().map_err(|error: aquifer_gateway::InvalidFrom| {
-            Refused::new(Code::InvalidPosition, error.to_string())
-        })
+        Ok(From::read(self.from.as_deref().unwrap_or("earliest"))?)
     }
-}
-
-/// The offset that `from` names in a partition.
-pub(crate) async fn start(
-    gateway: &Gateway,
-    topic: &str,
-    place: TopicPartition,
-    from: &From,
-) -> Result<Offset, Refused> {
-    let From::Cursor(text) = from else {
-        return Ok(gateway.resolve(topic, place.partition, from).await?);
-    };
-    let positions = positions_in(text, place.topic)?;
-    positions
-        .get(&place)
-        .copied()
-        .ok_or_else(|| Refused::new(Code::ForeignCursor, "the cursor is of other partitions of the topic"))
-}
-
-/// What a cursor of this topic says.
-pub(crate) fn positions_in(text: &str, topic: TopicId) -> Result<Positions, Refused> {
-    let invalid = |error: CursorError| {
-        let code = match error {
-            CursorError::Malformed | CursorError::TooLong => Code::InvalidCursor,
-            _ => Code::ForeignCursor,
-        };
-        Refused::new(code, error.to_string())
-    };
-    Cursor::parse(text).map_err(invalid)?.in_topic(topic).map_err(invalid)
 }
 
 /// Read records of a partition
@@ -136,7 +104,7 @@ pub(crate) async fn read_records(
     let gateway = &door.gateway;
     let id = gateway.topic_of(&topic, partition).await?;
     let place = TopicPartition { topic: id, partition: PartitionIndex(partition) };
-    let offset = start(gateway, &topic, place, &from).await?;
+    let offset = gateway.start(&topic, place, &from).await?;
     let wanted = [((Text::from(topic.as_str()), PartitionIndex(partition)), offset)];
     let mut page = gateway.read(&wanted, &limits).await;
     if let Some((_, refusal)) = page.refused.pop() {

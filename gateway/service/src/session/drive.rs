@@ -150,7 +150,7 @@ pub(super) fn progress(group: &str, cursor: Option<&str>) -> Result<Option<Progr
     cursor.map(read).transpose().map_err(refused_cursor)
 }
 
-pub(super) fn refused_cursor(error: CursorError) -> Refusal {
+pub(crate) fn refused_cursor(error: CursorError) -> Refusal {
     let code = match error {
         CursorError::Malformed | CursorError::TooLong => Code::InvalidCursor,
         CursorError::OtherTopic | CursorError::OtherGroup | CursorError::OfGroup | CursorError::OfTopic => {

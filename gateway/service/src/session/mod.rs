@@ -13,7 +13,7 @@ mod requests;
 
 pub(crate) use drive::Drive;
 pub use drive::Held;
-pub(crate) use drive::refused_token;
+pub(crate) use drive::{refused_cursor, refused_token};
 pub(crate) use open::group_name;
 pub use open::{NewSession, Opened};
 pub use poll::{Moved, PollRequest, Polled};

@@ -212,6 +212,18 @@ pub(super) static KEYS: &[Key] = {
             "How long objects stay that retention, deletion of records or of their topic gave up.",
         ),
         key(
+            "tier.state_interval",
+            Time(SECOND..=DAY),
+            Is("\"10s\""),
+            "How soon topics, settings and groups' offsets follow into the bucket, for a restore.",
+        ),
+        key(
+            "tier.orphan_check",
+            Time(SECOND..=DAY),
+            Is("\"6h\""),
+            "How often the bucket is searched for objects that nobody names, left by uploads that were broken off.",
+        ),
+        key(
             "tier.memory",
             Size(16 * MIB..=64 * GIB),
             Is("\"256 MiB\""),
@@ -227,7 +239,7 @@ pub(super) static KEYS: &[Key] = {
         key(
             "limits.connections_per_address",
             Whole(1..=1_000_000),
-            Is("5000"),
+            Is("8000"),
             "Open connections from one address.",
         ),
         key(

@@ -244,6 +244,8 @@ impl Config {
         let mut settings = aquifer_broker::TierSettings::new(self.text("tier.url")?);
         settings.max_age = self.time("tier.max_age").expect(SET);
         settings.grace = self.time("tier.grace").expect(SET);
+        settings.state_interval = self.time("tier.state_interval").expect(SET);
+        settings.orphan_interval = self.time("tier.orphan_check").expect(SET);
         settings.cold.pool_bytes_max = self.size("tier.memory").expect(SET);
         Some(settings)
     }

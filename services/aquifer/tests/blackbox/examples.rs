@@ -22,8 +22,10 @@ fn run(name: &str, environment: &[(&str, &Path)]) -> String {
     let (data, folder) = (data_dir(), data_dir());
     let node = Node::start(data.path());
     let (language, block) = example(name);
-    let block = block.replace("127.0.0.1:9092", &node.kafka);
-    assert!(block.contains(&node.kafka), "{name} talks to another node");
+    let block = block.replace("127.0.0.1:9092", &node.kafka).replace("127.0.0.1:8080", &node.http);
+    let speaks_to_it =
+        block.contains(&node.kafka) || block.contains(&node.http) || block.starts_with("aquifer ");
+    assert!(speaks_to_it, "{name} talks to another node");
     let mut command = Command::new("timeout");
     command.arg("120");
     match language.as_str() {
@@ -32,11 +34,28 @@ fn run(name: &str, environment: &[(&str, &Path)]) -> String {
         other => panic!("examples in {other} are not run"),
     };
     command.current_dir(folder.path()).envs(environment.iter().copied());
+    // As the alias and the default address would have it.
+    let program = Path::new(env!("CARGO_BIN_EXE_aquifer")).parent().expect("a folder");
+    let path = std::env::var("PATH").unwrap_or_default();
+    command.env("PATH", format!("{}:{path}", program.display())).env("AQUIFER_BROKERS", &node.kafka);
     let output = command.output().expect("timeout runs");
     let printed = String::from_utf8_lossy(&output.stdout).into_owned();
     let complaints = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{name}: {}\n{printed}{complaints}", output.status);
     printed
+}
+
+#[test]
+fn the_command_line_does_what_it_shows() {
+    let printed = run("command line", &[]);
+
+    let tail: Vec<&str> = printed.lines().filter(|line| line.split(' ').count() == 3).collect();
+    assert!(
+        tail.iter().any(|line| line.ends_with(" 1000")),
+        "the last value is among the last ten: {printed}"
+    );
+    let records = printed.lines().filter(|line| line.starts_with("{\"topic\":\"orders\"")).count();
+    assert_eq!(records, 100, "{printed}");
 }
 
 #[test]
@@ -76,4 +95,50 @@ fn state_is_what_a_compacted_topic_says_last() {
     let Some(home) = installed("kafka-python", &["python3"]) else { return };
     let printed = run("event sourcing", &[("PYTHONPATH", &home.join("packages"))]);
     assert_eq!(printed, "{'ann': '7'}\n");
+}
+
+#[test]
+fn records_go_in_and_come_out_over_http() {
+    if skip_without("curl") || skip_without("jq") {
+        return;
+    }
+    let printed = run("http records", &[]);
+    assert!(
+        printed.contains(
+            r#"{"results":[{"partition":0,"offset":"0"},{"partition":0,"offset":"1"}],"failed":0}"#
+        ),
+        "{printed}"
+    );
+    assert!(printed.contains(r#""value_json":{"item":7}"#) && printed.contains("hello\n2\nc."), "{printed}");
+}
+
+#[test]
+fn requests_are_sent_again_over_http() {
+    if skip_without("curl") || skip_without("jq") {
+        return;
+    }
+    let printed = run("http once", &[]);
+    assert_eq!(printed.matches(r#""offset":"0""#).count(), 2, "{printed}");
+    assert_eq!(printed.matches(r#""offset":"2""#).count(), 2, "{printed}");
+    assert_eq!(printed.matches(r#""duplicate":true"#).count(), 3, "{printed}");
+}
+
+#[test]
+fn a_group_is_joined_polled_and_left_over_http() {
+    if skip_without("curl") || skip_without("jq") {
+        return;
+    }
+    let printed = run("http group", &[]);
+    assert!(printed.contains("one\n") && printed.contains("two\n"), "{printed}");
+    assert!(printed.contains(r#"["jobs","#), "{printed}");
+}
+
+#[test]
+fn a_topic_is_followed_over_http() {
+    if skip_without("curl") || skip_without("jq") {
+        return;
+    }
+    let printed = run("http follow", &[]);
+    assert!(printed.contains(r#"{"partition":0,"offset":"4"}"#), "{printed}");
+    assert!(printed.ends_with("{\"n\":1}\n{\"n\":2}\n{\"n\":3}\n{\"n\":4}\n{\"n\":5}\n"), "{printed}");
 }

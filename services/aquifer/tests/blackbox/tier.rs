@@ -13,11 +13,11 @@ use aquifer_wire::{ErrorCode, Text};
 
 use crate::harness::{Node, Ports, data_dir, pause, run, run_ok, skip_without};
 
-const TOPIC: &str = "cold";
-const FLUSH: i8 = 1;
+pub(crate) const TOPIC: &str = "cold";
+pub(crate) const FLUSH: i8 = 1;
 const PATIENCE: Duration = Duration::from_secs(90);
 
-fn with_client<T>(node: &Node, work: impl AsyncFnOnce(&Client) -> T) -> T {
+pub(crate) fn with_client<T>(node: &Node, work: impl AsyncFnOnce(&Client) -> T) -> T {
     let settings = ClientSettings {
         bootstrap: vec![node.kafka.parse().expect("an address")],
         connection: ConnectionSettings { request_timeout: PATIENCE, ..ConnectionSettings::default() },
@@ -29,7 +29,7 @@ fn with_client<T>(node: &Node, work: impl AsyncFnOnce(&Client) -> T) -> T {
     })
 }
 
-fn create(node: &Node, more: &[(&str, &str)]) {
+pub(crate) fn create(node: &Node, more: &[(&str, &str)]) {
     let own = [("remote.storage.enable", "true"), ("segment.bytes", "65536"), ("local.retention.bytes", "0")];
     let configs: BTreeMap<String, String> =
         own.iter().chain(more).map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
@@ -38,7 +38,7 @@ fn create(node: &Node, more: &[(&str, &str)]) {
 }
 
 /// Sets configs of the topic, by this program's own command.
-fn set(node: &Node, configs: &[(&str, &str)]) {
+pub(crate) fn set(node: &Node, configs: &[(&str, &str)]) {
     let configs: Vec<String> = configs.iter().map(|(name, value)| format!("{name}={value}")).collect();
     let mut arguments = vec!["topic", "config", "set", TOPIC];
     arguments.extend(configs.iter().map(String::as_str));
@@ -52,21 +52,21 @@ fn ask(node: &Node, action: i8) -> AquiferTierResponse {
     with_client(node, async |client| client.call_any(&request).await.expect("answered"))
 }
 
-fn partition(node: &Node, action: i8) -> TieredPartition {
+pub(crate) fn partition(node: &Node, action: i8) -> TieredPartition {
     let answer = ask(node, action);
     assert_eq!(answer.error_code, ErrorCode::NONE, "{answer:?}");
     answer.topics[0].partitions[0].clone()
 }
 
-fn produce(node: &Node, lines: &str, codec: &str) {
+pub(crate) fn produce(node: &Node, lines: &str, codec: &str) {
     run_ok("kcat", &["-b", &node.kafka, "-P", "-t", TOPIC, "-z", codec], lines);
 }
 
-fn read(node: &Node, from: &str) -> String {
+pub(crate) fn read(node: &Node, from: &str) -> String {
     run_ok("kcat", &["-b", &node.kafka, "-C", "-t", TOPIC, "-o", from, "-e", "-q"], "")
 }
 
-fn lines(round: usize) -> String {
+pub(crate) fn lines(round: usize) -> String {
     (0..4_000).map(|line| format!("round {round} line {line} {}\n", "x".repeat(line % 50))).collect()
 }
 
@@ -162,7 +162,7 @@ fn a_bucket_that_is_away_holds_up_nobody_who_produces_and_everything_heals() {
     assert_eq!(read(&node, "beginning"), [lines(0), lines(1)].concat());
 }
 
-fn delete_before(node: &Node, offset: i64) {
+pub(crate) fn delete_before(node: &Node, offset: i64) {
     let place = (Text::from_static(TOPIC), PartitionIndex(0));
     let starts = with_client(node, async |client| client.delete_records(&[(place, Offset(offset))]).await);
     assert_eq!(*starts[0].as_ref().expect("deleted"), Offset(offset));
@@ -243,7 +243,7 @@ fn a_page_cache_topic_is_flushed_before_it_is_uploaded() {
     assert_eq!(read(&node, "beginning"), lines(0));
 }
 
-fn objects(folder: &Path) -> usize {
+pub(crate) fn objects(folder: &Path) -> usize {
     let Ok(entries) = std::fs::read_dir(folder) else { return 0 };
     let count = |entry: std::fs::DirEntry| match entry.path() {
         path if path.is_dir() => objects(&path),
@@ -282,7 +282,7 @@ fn retention_deleted_records_and_deleted_topics_leave_the_bucket_empty_in_the_en
     wait("all objects go", || objects(&bucket) == 0);
 }
 
-fn wait(what: &str, mut reached: impl FnMut() -> bool) {
+pub(crate) fn wait(what: &str, mut reached: impl FnMut() -> bool) {
     for _ in 0..6_000 {
         if reached() {
             return;

@@ -39,6 +39,7 @@ impl Verified {
             producers: 4,
             records_per_batch: 4,
             record_bytes: 150,
+            batches_per_second: None,
             run_for: None,
             give_up_after: GIVE_UP_AFTER,
         };

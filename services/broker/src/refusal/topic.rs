@@ -2,7 +2,7 @@
 
 use aquifer_metadata::{
     AlterConfigRefusal, CreatePartitionsRefusal, CreateTopicRefusal, PartitionCountRefusal, PlacementRefusal,
-    UnknownTopic,
+    UndeleteRefusal, UnknownTopic,
 };
 use aquifer_types::InvalidTopicName;
 use aquifer_wire::ErrorCode;
@@ -47,6 +47,16 @@ impl From<CreateTopicRefusal> for Refused {
                 Refused::new(ErrorCode::INVALID_CONFIG, refusal)
             }
             CreateTopicRefusal::Config(refusal) => refusal.into(),
+        }
+    }
+}
+
+impl From<UndeleteRefusal> for Refused {
+    fn from(refusal: UndeleteRefusal) -> Refused {
+        match refusal {
+            UndeleteRefusal::Unknown => Refused::new(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION, refusal),
+            UndeleteRefusal::TooLate => Refused::new(ErrorCode::INVALID_REQUEST, refusal),
+            UndeleteRefusal::Create(refusal) => refusal.into(),
         }
     }
 }

@@ -14,7 +14,7 @@ use crate::broker::Broker;
 
 const INTERVAL: Duration = Duration::from_secs(10);
 /// Deletions at a time, and partitions of one decision.
-const DELETES_MAX: usize = 16;
+pub(super) const DELETES_MAX: usize = 16;
 const PARTITIONS_MAX: usize = 1_000;
 
 impl Broker {
@@ -25,6 +25,10 @@ impl Broker {
                 biased;
                 () = self.stop.wait() => return,
                 () = self.runtime.sleep(INTERVAL.min(tier.settings.grace)) => {}
+            }
+            // What a restored cluster reads is its own to delete.
+            if !self.look_for_successor(&tier).await || self.successor().is_some() {
+                continue;
             }
             self.decide_deletions(&tier).await;
             self.delete_objects(&tier).await;
@@ -37,7 +41,11 @@ impl Broker {
         // The quorum counts by its own clock, which only moves with commands.
         let now = self.runtime.now().wall.max(image.time());
         let by = TimestampMs(now.0.saturating_sub(grace_ms));
-        let due = |(at, ranges): (TopicPartition, &Arc<Ranges>)| Some((at, ranges.deletable(by)?));
+        let Some(told) = self.told_starts(tier).await else { return };
+        let due = |(at, ranges): (TopicPartition, &Arc<Ranges>)| {
+            let upto = ranges.deletable(by)?;
+            told(at).is_none_or(|start| upto <= start).then_some((at, upto))
+        };
         let upto: Vec<_> = image
             .tiers()
             .filter(|(at, _)| self.collects(&image, *at))

@@ -1,19 +1,27 @@
-//! The tier at work: uploads, reads, retention over both tiers, and the deletion of what nobody may read any more.
+//! The tier at work: uploads, reads, retention over both tiers, the deletion of what nobody may read any
+//! more, and the cluster's state for a restore.
 
 mod garbage;
 mod offload;
+mod orphans;
 mod read;
 mod retention;
+mod state;
+mod undelete;
 
+use std::collections::BTreeSet;
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use aquifer_cold::Cold;
 use aquifer_objects::{OpenError, ProbeError, Problem, Store};
 use aquifer_runtime::Runtime;
-use tokio::sync::Notify;
+use tokio::sync::{Mutex, Notify};
 
 pub(crate) use read::{ColdRead, cold_parts, cold_time};
 pub(crate) use retention::tiered_start;
+use state::Written;
+pub(crate) use undelete::Revived;
 
 /// Where the tier is, and how it is used.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,6 +33,10 @@ pub struct TierSettings {
     pub interval: Duration,
     /// How long objects stay that no reader should need any more.
     pub grace: Duration,
+    /// How soon topics, settings and groups' offsets follow into the bucket.
+    pub state_interval: Duration,
+    /// How often the bucket is searched for objects that nobody names.
+    pub orphan_interval: Duration,
     pub cold: aquifer_cold::Limits,
 }
 
@@ -37,6 +49,14 @@ pub(crate) struct Tier {
     /// Somebody waits for an upload.
     pub(crate) hurry: Notify,
     pub(crate) totals: offload::Totals,
+    /// Random numbers of uploads that may yet be committed.
+    pub(crate) in_flight: std::sync::Mutex<BTreeSet<u64>>,
+    /// Held by who copies objects for a topic that comes back, and by who looks for orphans.
+    pub(crate) copying: Mutex<()>,
+    /// What of the cluster's state stands in the bucket; held by who writes it.
+    pub(crate) state: Mutex<Written>,
+    /// The incarnation that the cluster goes on as elsewhere.
+    pub(crate) successor: OnceLock<u16>,
 }
 
 /// The tier cannot be used.
@@ -55,6 +75,8 @@ impl TierSettings {
             max_age: Duration::from_secs(300),
             interval: Duration::from_millis(500),
             grace: Duration::from_secs(15 * 60),
+            state_interval: Duration::from_secs(10),
+            orphan_interval: Duration::from_secs(6 * 60 * 60),
             cold: aquifer_cold::Limits::default(),
         }
     }
@@ -74,6 +96,16 @@ impl Tier {
             Err(source) => return Err(TierError::Probe { url: settings.url, source }),
         }
         let cold = Cold::new(store.clone(), settings.cold, runtime);
-        Ok(Tier { store, cold, settings, hurry: Notify::new(), totals: offload::Totals::default() })
+        Ok(Tier {
+            store,
+            cold,
+            settings,
+            hurry: Notify::new(),
+            totals: offload::Totals::default(),
+            in_flight: std::sync::Mutex::default(),
+            copying: Mutex::default(),
+            state: Mutex::default(),
+            successor: OnceLock::new(),
+        })
     }
 }

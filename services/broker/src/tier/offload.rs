@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use aquifer_manifest::Place;
+use aquifer_manifest::{Place, generation};
 use aquifer_metadata::{Answer, Change, TierAdd, TierCommit, TierMove};
 use aquifer_replica::{Replica, Sealed};
 use aquifer_tiering::{PackError, Packed, Source, Surroundings, UploadError, pack, upload};
@@ -32,6 +32,9 @@ pub(crate) struct Totals {
     pub(crate) bytes: AtomicU64,
     /// Bytes of tiered partitions that are closed or not, and not in the tier.
     pub(crate) behind_bytes: AtomicU64,
+    /// Objects that nobody named, and were deleted.
+    pub(crate) orphans: AtomicU64,
+    pub(crate) orphan_bytes: AtomicU64,
 }
 
 /// A range that could not be uploaded.
@@ -54,6 +57,21 @@ struct Candidate {
     tier_end: Offset,
 }
 
+impl Tier {
+    /// An upload begins that may be committed.
+    fn takes_off(&self, nonce: u64) {
+        self.in_flight.lock().expect("noting does not panic").insert(nonce);
+    }
+
+    /// Uploads are committed, or never will be. Of those of which nobody can say they stay noted for as long as the run lasts.
+    fn landed(&self, nonces: impl IntoIterator<Item = u64>) {
+        let mut in_flight = self.in_flight.lock().expect("noting does not panic");
+        for nonce in nonces {
+            in_flight.remove(&nonce);
+        }
+    }
+}
+
 impl Broker {
     /// Uploads for as long as the broker runs.
     pub(crate) async fn offload(self: Arc<Broker>, tier: Arc<Tier>) {
@@ -67,10 +85,13 @@ impl Broker {
                 () = self.runtime.sleep(pause) => {}
             }
             pause = tier.settings.interval;
+            if self.successor().is_some() {
+                continue;
+            }
             self.close_gaps().await;
             loop {
                 let candidates = self.candidates(&tier);
-                if candidates.is_empty() || self.stop.is_given() {
+                if candidates.is_empty() || self.stop.is_given() || self.successor().is_some() {
                     break;
                 }
                 if self.offload_round(&tier, candidates).await {
@@ -123,6 +144,7 @@ impl Broker {
         let commit = TierCommit { run: self.run, ranges: ranges.clone() };
         match self.decide(Change::TierCommit(commit)).await {
             Ok(Answer::TierCommitted(outcomes)) => {
+                tier.landed(ranges.iter().map(|add| add.range.nonce));
                 for (outcome, add) in outcomes.iter().zip(&ranges) {
                     if let Err(refusal) = outcome {
                         // The object is nobody's and stays: its name is never used again.
@@ -149,7 +171,9 @@ impl Broker {
     async fn upload(&self, tier: &Arc<Tier>, candidate: Candidate) -> Option<(TierAdd, Arc<Replica>)> {
         let Candidate { replica, sealed, tier_end } = candidate;
         let at = TierMove { partition: replica.id(), leader_epoch: sealed.leader_epoch, offset: tier_end };
-        match self.upload_range(tier, &replica, sealed).await {
+        let nonce = self.runtime.random_u64();
+        tier.takes_off(nonce);
+        match self.upload_range(tier, &replica, sealed, nonce).await {
             Ok(packed) => {
                 tier.totals.uploads.fetch_add(1, Ordering::Relaxed);
                 tier.totals.bytes.fetch_add(packed.range.object_bytes(), Ordering::Relaxed);
@@ -157,6 +181,8 @@ impl Broker {
                 Some((TierAdd { at, range: packed.range }, replica))
             }
             Err(error) => {
+                // It may yet arrive, and is then nobody's.
+                tier.landed([nonce]);
                 tier.totals.failures.fetch_add(1, Ordering::Relaxed);
                 tracing::warn!(partition = %replica.id(), %error, "upload failed");
                 None
@@ -169,14 +195,15 @@ impl Broker {
         tier: &Arc<Tier>,
         replica: &Replica,
         sealed: Sealed,
+        nonce: u64,
     ) -> Result<Packed, OffloadError> {
         let files = self.directory.files().clone();
         let surroundings = Surroundings {
             place: Place { cluster: self.cluster, partition: replica.id() },
-            incarnation: 1,
+            incarnation: u64::from(self.incarnation),
             leader_epoch: sealed.leader_epoch,
-            generation: u64::try_from(self.run.epoch.0).unwrap_or(0),
-            nonce: self.runtime.random_u64(),
+            generation: generation(self.incarnation, u64::try_from(self.run.epoch.0).unwrap_or(0)),
+            nonce,
             previous: None,
             epochs: sealed.epochs,
             producers: Vec::new(),

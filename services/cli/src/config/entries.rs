@@ -41,6 +41,12 @@ pub struct Unsettings {
     names: Vec<String>,
 }
 
+impl Unsettings {
+    pub(crate) fn names(&self) -> &[String] {
+        &self.names
+    }
+}
+
 #[derive(Debug, Serialize)]
 struct Shown {
     name: String,

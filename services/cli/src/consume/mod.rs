@@ -1,6 +1,7 @@
 //! `aquifer consume`: records to standard output, as they come or up to the end.
 
 mod arguments;
+mod curl;
 mod reader;
 mod sink;
 mod style;

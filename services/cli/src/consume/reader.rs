@@ -41,10 +41,15 @@ struct Reading<'a> {
     read: BTreeSet<Place>,
     ended: BTreeSet<Place>,
     progress: ProgressBar,
+    /// Where the chunk begins that is not known to be written.
+    under_way: Option<Offset>,
 }
 
 pub(crate) async fn run(arguments: &ConsumeArguments) -> Result<(), Failure> {
     let runtime = Runtime::real();
+    if let Some(base) = &arguments.reach.curl {
+        return crate::curl::print(base, arguments.requests(runtime.now().wall));
+    }
     let client = arguments.reach.client(&runtime)?;
     let start = arguments.from.start(runtime.now().wall);
     let mut places = Vec::new();
@@ -62,7 +67,8 @@ pub(crate) async fn run(arguments: &ConsumeArguments) -> Result<(), Failure> {
         Some(_) => BTreeSet::new(),
         None => places.into_iter().collect(),
     };
-    let mut reading = Reading { arguments, source, writer, read, ended: BTreeSet::new(), progress };
+    let mut reading =
+        Reading { arguments, source, writer, read, ended: BTreeSet::new(), progress, under_way: None };
     let outcome = tokio::select! {
         biased;
         outcome = reading.read_all(&runtime) => outcome,
@@ -123,6 +129,11 @@ impl Source {
 impl Reading<'_> {
     async fn read_all(&mut self, runtime: &Runtime) -> Result<(), Failure> {
         while !self.writer.has_enough() && !self.is_over() {
+            // To ask a group for more is to say that what came before is dealt with: it has to be written.
+            if matches!(self.source, Source::Group(_)) && self.writer.settle().await.is_err() {
+                return Ok(());
+            }
+            self.under_way = None;
             // What is written is seen as soon as nothing follows at once.
             let event = match runtime.timeout(Duration::ZERO, self.source.next()).await {
                 Some(event) => event,
@@ -136,15 +147,10 @@ impl Reading<'_> {
             match event.map_err(|error| failed(&error))? {
                 Event::Records(chunk) => {
                     let (from, end) = (chunk.from, chunk.end);
+                    self.under_way = Some(from);
                     match self.writer.write(chunk).await {
                         Wrote::All => self.progress.inc(span(from, end)),
-                        Wrote::Enough { end } => {
-                            if let Source::Group(member) = &mut self.source {
-                                member.dealt_with_upto(end);
-                            }
-                            return Ok(());
-                        }
-                        Wrote::Closed => return Ok(()),
+                        Wrote::Enough | Wrote::Closed => return Ok(()),
                         Wrote::Unreadable(error) => {
                             let message = format!("read records: {}", with_sources(&error));
                             return Err(Failure::new(Exit::Failed, message).hint(format!(
@@ -171,21 +177,25 @@ impl Reading<'_> {
     /// Writes the rest, leaves the group, and says how it ended.
     async fn finish(self, outcome: Result<(), Failure>) -> Result<(), Failure> {
         self.progress.finish_and_clear();
+        let upto = self.writer.upto();
         let written = tokio::select! {
             biased;
-            written = self.writer.finish(outcome.is_err()) => written,
+            written = self.writer.finish(outcome.is_err()) => Some(written),
             // Whoever reads us does not, and the user wants to be gone.
-            _ = tokio::signal::ctrl_c() => Ok(()),
+            _ = tokio::signal::ctrl_c() => None,
         };
-        if let Source::Group(member) = self.source {
+        if let Source::Group(mut member) = self.source {
+            if let Some(from) = self.under_way {
+                member.dealt_with_upto(if matches!(written, Some(Ok(()))) { upto } else { from });
+            }
             member.close().await;
         }
         outcome?;
         match written {
             // Whoever read us has seen enough.
-            Err(error) if is_broken_pipe(&error) => Ok(()),
-            Err(error) => Err(Failure::new(Exit::Failed, format!("write to standard output: {error}"))),
-            Ok(()) => Ok(()),
+            Some(Err(error)) if is_broken_pipe(&error) => Ok(()),
+            Some(Err(error)) => Err(Failure::new(Exit::Failed, format!("write to standard output: {error}"))),
+            Some(Ok(())) | None => Ok(()),
         }
     }
 }

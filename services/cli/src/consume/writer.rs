@@ -19,29 +19,29 @@ pub(super) struct Writer {
     reader: RecordReader,
     left: Option<u64>,
     has_begun: bool,
+    /// Of the chunk under way, everything before has been handed on or stands in the buffer.
+    upto: Offset,
 }
 
 /// What became of a chunk.
 pub(super) enum Wrote {
     All,
-    /// There have been enough records; the last one was before this offset.
-    Enough {
-        end: Offset,
-    },
+    /// There have been enough records.
+    Enough,
     Closed,
     Unreadable(ReadError),
 }
 
 /// Why a walk over records is broken off.
 enum Broken {
-    Enough(Offset),
+    Enough,
     Full(Offset),
 }
 
 impl Writer {
     pub(super) fn new(style: Style, sink: Sink, count: Option<u64>) -> Writer {
         let (buffer, reader) = (Vec::with_capacity(BUFFER_BYTES * 2), RecordReader::default());
-        Writer { style, sink, buffer, reader, left: count, has_begun: false }
+        Writer { style, sink, buffer, reader, left: count, has_begun: false, upto: Offset::ZERO }
     }
 
     /// Whether there have been enough records before the first.
@@ -51,15 +51,19 @@ impl Writer {
 
     /// Writes a chunk's records.
     pub(super) async fn write(&mut self, mut chunk: Chunk) -> Wrote {
+        self.upto = chunk.from;
         loop {
             let read = self.read(&chunk);
+            if matches!(read, Ok(ControlFlow::Continue(()))) {
+                self.upto = chunk.end;
+            }
             if self.buffer.len() >= BUFFER_BYTES && self.flush().await.is_err() {
                 return Wrote::Closed;
             }
             match read {
                 Err(error) => return Wrote::Unreadable(error),
                 Ok(ControlFlow::Continue(())) => return Wrote::All,
-                Ok(ControlFlow::Break(Broken::Enough(end))) => return Wrote::Enough { end },
+                Ok(ControlFlow::Break(Broken::Enough)) => return Wrote::Enough,
                 // The walk begins anew behind the last record; batches before it are passed over by their headers.
                 Ok(ControlFlow::Break(Broken::Full(next))) => chunk.from = next,
             }
@@ -67,7 +71,7 @@ impl Writer {
     }
 
     fn read(&mut self, chunk: &Chunk) -> Result<ControlFlow<Broken>, ReadError> {
-        let Writer { style, buffer, reader, left, has_begun, .. } = self;
+        let Writer { style, buffer, reader, left, has_begun, upto, .. } = self;
         let (topic, partition) = (chunk.topic.as_str(), chunk.partition.0);
         reader.read(chunk, |record| {
             if !std::mem::replace(has_begun, true) {
@@ -75,10 +79,11 @@ impl Writer {
             }
             style.write(topic, partition, record, buffer);
             let next = record.offset.plus(1);
+            *upto = next;
             if let Some(left) = left {
                 *left -= 1;
                 if *left == 0 {
-                    return ControlFlow::Break(Broken::Enough(next));
+                    return ControlFlow::Break(Broken::Enough);
                 }
             }
             if buffer.len() >= BUFFER_BYTES * 8 {
@@ -94,6 +99,17 @@ impl Writer {
             return Ok(());
         }
         self.sink.write(&mut self.buffer).await
+    }
+
+    /// Hands on what there is, and waits until all of it is written.
+    pub(super) async fn settle(&mut self) -> Result<(), SinkClosed> {
+        self.flush().await?;
+        self.sink.settle().await
+    }
+
+    /// How far the chunk under way has come; it counts once everything is written.
+    pub(super) fn upto(&self) -> Offset {
+        self.upto
     }
 
     /// Writes what stands behind the last record, and waits until all is written. Where nothing was read because reading

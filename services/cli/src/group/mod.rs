@@ -2,6 +2,7 @@
 
 mod arguments;
 mod change;
+mod curl;
 mod view;
 
 pub(crate) use arguments::GroupCommand;
@@ -12,6 +13,9 @@ use crate::failure::Failure;
 
 pub(crate) async fn run(command: &GroupCommand) -> Result<(), Failure> {
     let runtime = Runtime::real();
+    if let Some(base) = &command.reach().curl {
+        return crate::curl::print(base, command.requests(runtime.now().wall));
+    }
     match command {
         GroupCommand::List(arguments) => view::list(&runtime, arguments).await,
         GroupCommand::Describe(arguments) => view::describe(&runtime, arguments).await,

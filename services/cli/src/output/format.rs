@@ -23,7 +23,8 @@ pub struct OutputArguments {
 }
 
 impl OutputArguments {
-    pub(crate) fn format(self) -> Format {
+    #[must_use]
+    pub fn format(self) -> Format {
         self.output.unwrap_or_default()
     }
 }

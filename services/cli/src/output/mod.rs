@@ -4,8 +4,9 @@ mod format;
 mod printer;
 mod show;
 
-pub use format::Format;
+pub use format::{Format, OutputArguments};
+pub use printer::Printer;
+pub use show::Show;
 
-pub(crate) use format::OutputArguments;
-pub(crate) use printer::{Printer, is_broken_pipe};
-pub(crate) use show::{Change, Show};
+pub(crate) use printer::is_broken_pipe;
+pub(crate) use show::Change;

@@ -14,23 +14,25 @@ const BETWEEN_COLUMNS: &str = "  ";
 
 /// Where results go, and how.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Printer {
+pub struct Printer {
     format: Format,
     has_colors: bool,
 }
 
 impl Printer {
-    pub(crate) fn new(format: Format) -> Printer {
+    #[must_use]
+    pub fn new(format: Format) -> Printer {
         let unwanted = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
         Printer { format, has_colors: !unwanted && io::stdout().is_terminal() }
     }
 
-    pub(crate) fn format(&self) -> Format {
+    #[must_use]
+    pub fn format(&self) -> Format {
         self.format
     }
 
     /// Writes several results: an array, a line each, or a table with a head.
-    pub(crate) fn list<T: Show>(&self, items: &[T]) -> Result<(), Failure> {
+    pub fn list<T: Show>(&self, items: &[T]) -> Result<(), Failure> {
         self.write(|out| match self.format {
             Format::Table => {
                 let rows: Vec<Vec<String>> = items.iter().map(Show::cells).collect();
@@ -42,7 +44,7 @@ impl Printer {
     }
 
     /// Writes one result: an object, or its fields below each other.
-    pub(crate) fn one<T: Show>(&self, item: &T) -> Result<(), Failure> {
+    pub fn one<T: Show>(&self, item: &T) -> Result<(), Failure> {
         self.write(|out| match self.format {
             Format::Table => {
                 let rows = T::columns().iter().zip(item.cells());

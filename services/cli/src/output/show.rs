@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 /// A result. Programs get all its fields, people its cells.
-pub(crate) trait Show: Serialize {
+pub trait Show: Serialize {
     fn columns() -> &'static [&'static str];
     /// As many as there are columns.
     fn cells(&self) -> Vec<String>;

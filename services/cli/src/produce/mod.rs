@@ -1,6 +1,7 @@
 //! `aquifer produce`: records from arguments, lines or NDJSON.
 
 mod arguments;
+mod curl;
 mod input;
 mod line;
 mod ndjson;

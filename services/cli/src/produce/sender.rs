@@ -52,6 +52,9 @@ impl Show for Summary {
 }
 
 pub(crate) async fn run(arguments: &ProduceArguments) -> Result<(), Failure> {
+    if let Some(base) = &arguments.reach.curl {
+        return crate::curl::print(base, arguments.requests());
+    }
     let runtime = Runtime::real();
     let client = arguments.reach.client(&runtime)?;
     let described = client.topic_when_known(&arguments.topic).await;

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use clap::{Args, Subcommand};
 
+use super::estimate::EstimateArguments;
 use crate::reach::Reach;
 
 #[derive(Debug, Subcommand)]
@@ -14,6 +15,12 @@ pub enum TierCommand {
     /// Upload everything that is committed now; returns once it is in the tier
     #[command(after_help = "Examples:\n  aquifer tier flush orders --dry-run\n  aquifer tier flush")]
     Flush(FlushArguments),
+    /// Estimate objects, requests and costs of a month; asks no cluster
+    #[command(
+        after_help = "Examples:\n  aquifer tier estimate --ingest 50MB --partitions 200 --retention 90days\n  \
+                      aquifer tier estimate --ingest 1MB --max-age 30s --replays 2 -o json"
+    )]
+    Estimate(EstimateArguments),
 }
 
 #[derive(Debug, Args)]

@@ -86,6 +86,7 @@ pub(crate) async fn run(command: &TierCommand) -> Result<(), Failure> {
     match command {
         TierCommand::Show(arguments) => show(&runtime, arguments).await,
         TierCommand::Flush(arguments) => flush(&runtime, arguments).await,
+        TierCommand::Estimate(arguments) => super::estimate::run(arguments),
     }
 }
 

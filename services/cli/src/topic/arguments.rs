@@ -25,6 +25,11 @@ pub enum TopicCommand {
         after_help = "Examples:\n  aquifer topic delete orders --dry-run\n  aquifer topic delete orders users"
     )]
     Delete(DeleteArguments),
+    /// Bring a deleted topic back, as far as it was in object storage, while its objects are still there
+    #[command(
+        after_help = "Examples:\n  aquifer topic undelete orders --dry-run\n  aquifer topic undelete orders"
+    )]
+    Undelete(UndeleteArguments),
     /// Give a topic more partitions; keys then map to other partitions than before
     #[command(after_help = "Examples:\n  aquifer topic add-partitions orders 24\n  \
                             aquifer topic add-partitions orders 24 --dry-run")]
@@ -92,6 +97,17 @@ pub struct CreateArguments {
     #[arg(long)]
     pub(super) if_not_exists: bool,
     /// Only say whether it would do
+    #[arg(long)]
+    pub(super) dry_run: bool,
+    #[command(flatten)]
+    pub(super) reach: Reach,
+}
+
+#[derive(Debug, Args)]
+pub struct UndeleteArguments {
+    #[arg(value_name = "TOPIC")]
+    pub(super) topic: String,
+    /// Only say what would come back
     #[arg(long)]
     pub(super) dry_run: bool,
     #[command(flatten)]

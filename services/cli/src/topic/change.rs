@@ -1,12 +1,17 @@
 //! Topics made, given partitions, deleted.
 
-use aquifer_client::NewTopic;
+use aquifer_client::{ClientError, NewTopic};
 use aquifer_runtime::Runtime;
-use aquifer_wire::ErrorCode;
+use aquifer_wire::messages::AquiferTierRequest;
+use aquifer_wire::{ErrorCode, Text};
 
-use super::arguments::{AddPartitionsArguments, CreateArguments, DeleteArguments};
+use super::arguments::{AddPartitionsArguments, CreateArguments, DeleteArguments, UndeleteArguments};
 use crate::failure::Failure;
 use crate::output::Change;
+
+/// What a broker is asked to do about a deleted topic: bring it back, or say what would come back.
+const UNDELETE: i8 = 2;
+const UNDELETE_TRY: i8 = 3;
 
 pub(super) async fn create(runtime: &Runtime, arguments: &CreateArguments) -> Result<(), Failure> {
     let client = arguments.reach.client(runtime)?;
@@ -58,6 +63,26 @@ pub(super) async fn delete(runtime: &Runtime, arguments: &DeleteArguments) -> Re
         changes.push(change.detail(format!("{} partitions", topic.partitions.len())));
     }
     arguments.reach.printer().list(&changes)
+}
+
+pub(super) async fn undelete(runtime: &Runtime, arguments: &UndeleteArguments) -> Result<(), Failure> {
+    let client = arguments.reach.client(runtime)?;
+    let UndeleteArguments { topic, dry_run, .. } = arguments;
+    let request = AquiferTierRequest {
+        action: if *dry_run { UNDELETE_TRY } else { UNDELETE },
+        topics: Some(vec![Text::from(topic.as_str())]),
+        ..AquiferTierRequest::default()
+    };
+    let failed = |error: &ClientError| Failure::of_client(&format!("undelete topic {topic}"), error);
+    let answer = client.call_any(&request).await.map_err(|error| failed(&error))?;
+    if !answer.error_code.is_none() {
+        return Err(failed(&ClientError::Refused { code: answer.error_code, message: answer.error_message }));
+    }
+    let partitions = answer.topics.iter().flat_map(|topic| &topic.partitions);
+    let records: i64 = partitions.clone().map(|partition| partition.tier_end - partition.log_start).sum();
+    let detail = format!("{} partitions, {records} records, without groups' offsets", partitions.count());
+    let change = Change::new("undelete", "topic", topic, *dry_run).detail(detail);
+    arguments.reach.printer().one(&change)
 }
 
 pub(super) async fn add_partitions(

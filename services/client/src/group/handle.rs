@@ -1,6 +1,6 @@
 //! `GroupConsumer`: the door through which a member consumes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -29,8 +29,6 @@ const LEAVE_LIMIT: Duration = Duration::from_secs(10);
 pub struct GroupConsumer {
     consumer: Consumer,
     shared: Arc<Shared>,
-    /// Given out and, until the next call, not known to be dealt with.
-    given: Option<Given>,
 }
 
 struct Given {
@@ -48,6 +46,10 @@ pub(crate) struct Shared {
     /// Gets a permit when the member task has ended.
     pub(crate) left: Semaphore,
     membership: Mutex<Membership>,
+    /// Given out and, until whoever consumes comes back, not known to be dealt with.
+    given: Mutex<Option<Given>>,
+    /// Being given up: nothing more comes from them, but what was given out of them still counts.
+    letting_go: Mutex<BTreeSet<Place>>,
     /// Dealt with and not committed.
     done: Mutex<BTreeMap<Place, (Offset, Option<LeaderEpoch>)>>,
     leaving: AtomicBool,
@@ -71,41 +73,49 @@ impl GroupConsumer {
             settings,
             woken: Notify::new(),
             left: Semaphore::new(0),
+            given: Mutex::default(),
+            letting_go: Mutex::default(),
             done: Mutex::default(),
             leaving: AtomicBool::new(false),
         });
         runtime.spawn("group member", Member::new(Arc::clone(&shared)).run());
-        GroupConsumer { consumer, shared, given: None }
+        GroupConsumer { consumer, shared }
     }
 
-    /// What comes next. Asking for it says that everything before has been dealt with and may be committed.
+    /// What comes next. Asking for it says that everything before has been dealt with and may be committed: a partition that
+    /// is to be given up waits for that.
     pub async fn next(&mut self) -> Result<Event, ConsumerError> {
-        self.finish();
-        let event = self.consumer.next().await?;
-        if let Event::Records(chunk) = &event {
+        self.shared.finish();
+        loop {
+            let event = self.consumer.next().await?;
+            let Event::Records(chunk) = &event else { return Ok(event) };
             let place = (chunk.topic.clone(), chunk.partition);
-            self.given =
-                Some(Given { place, version: chunk.version, end: chunk.end, epoch: chunk.last_epoch });
+            let (version, end, epoch) = (chunk.version, chunk.end, chunk.last_epoch);
+            *self.shared.given() = Some(Given { place: place.clone(), version, end, epoch });
+            // Whoever gives the partition up looks at what was given after it has stopped it; one of the two sees the other.
+            if self.shared.consumer.state().is_current(&place, version) {
+                return Ok(event);
+            }
+            self.shared.take_back();
         }
-        Ok(event)
     }
 
     /// Of the chunk given out last, only what lies before `end` has been dealt with.
     pub fn dealt_with_upto(&mut self, end: Offset) {
-        if let Some(given) = &mut self.given {
+        if let Some(given) = &mut *self.shared.given() {
             given.end = given.end.min(end);
         }
     }
 
     /// Commits everything that was given out.
     pub async fn commit(&mut self) -> Result<(), CommitError> {
-        self.finish();
+        self.shared.finish();
         Ok(self.shared.commit_done().await?)
     }
 
     /// Commits, unless that is done by hand, and leaves the group.
-    pub async fn close(mut self) {
-        self.finish();
+    pub async fn close(self) {
+        self.shared.finish();
         self.shared.leave();
         let runtime = self.shared.client().runtime();
         // Whatever the coordinator does, the session ends by itself.
@@ -127,13 +137,6 @@ impl GroupConsumer {
     #[must_use]
     pub fn session_timeout(&self) -> Option<Duration> {
         self.shared.membership().session_timeout()
-    }
-
-    fn finish(&mut self) {
-        let Some(given) = self.given.take() else { return };
-        if self.shared.consumer.state().is_current(&given.place, given.version) {
-            self.shared.done().insert(given.place, (given.end, given.epoch));
-        }
     }
 }
 
@@ -161,17 +164,56 @@ impl Shared {
         self.woken.notify_one();
     }
 
-    /// Nothing more comes from these.
-    pub(crate) fn stop(&self, places: &[Place]) {
-        let mut state = self.consumer.state();
-        places.iter().for_each(|place| state.remove(place));
+    /// Whoever consumes has dealt with what it was given.
+    fn finish(&self) {
+        let Some(given) = self.given().take() else { return };
+        // Held until it is noted, so that a partition is not given up in between.
+        let letting_go = self.letting_go();
+        let is_current = self.consumer.state().is_current(&given.place, given.version);
+        let is_let_go = letting_go.contains(&given.place);
+        if is_current || is_let_go {
+            self.done().insert(given.place, (given.end, given.epoch));
+        }
+        if is_let_go {
+            self.woken.notify_one();
+        }
     }
 
-    pub(crate) fn drop_done(&self, places: &[Place]) {
-        let mut done = self.done();
+    /// Nothing was given after all.
+    fn take_back(&self) {
+        *self.given() = None;
+        self.woken.notify_one();
+    }
+
+    /// Nothing more comes from these, and nothing that was given out of them counts.
+    pub(crate) fn lose(&self, places: &[Place]) {
+        self.stop(places);
+        self.let_gone(places);
+    }
+
+    /// Nothing more comes from these; what was given out of them counts until they are gone.
+    pub(crate) fn let_go(&self, places: &[Place]) {
+        self.letting_go().extend(places.iter().cloned());
+        self.stop(places);
+    }
+
+    /// Whether something of these was given out and is not dealt with.
+    pub(crate) fn is_awaited(&self, places: &[Place]) -> bool {
+        self.given().as_ref().is_some_and(|given| places.contains(&given.place))
+    }
+
+    /// These are others' from here on.
+    pub(crate) fn let_gone(&self, places: &[Place]) {
+        let (mut letting_go, mut done) = (self.letting_go(), self.done());
         for place in places {
+            letting_go.remove(place);
             done.remove(place);
         }
+    }
+
+    fn stop(&self, places: &[Place]) {
+        let mut state = self.consumer.state();
+        places.iter().for_each(|place| state.remove(place));
     }
 
     /// Commits what was dealt with; what the coordinator does not take stays.
@@ -213,6 +255,14 @@ impl Shared {
                 done.remove(&committed.place);
             }
         }
+    }
+
+    fn given(&self) -> MutexGuard<'_, Option<Given>> {
+        self.given.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn letting_go(&self) -> MutexGuard<'_, BTreeSet<Place>> {
+        self.letting_go.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn done(&self) -> MutexGuard<'_, BTreeMap<Place, (Offset, Option<LeaderEpoch>)>> {

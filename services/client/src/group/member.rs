@@ -29,13 +29,15 @@ pub(crate) struct Member {
     names: BTreeMap<TopicId, Text>,
     backoff: Backoff,
     committed_at: Monotonic,
+    /// To be given up, whatever the target is meanwhile; and when that is done however much is still being dealt with.
+    letting_go: Option<(Partitions, Monotonic)>,
 }
 
 impl Member {
     pub(crate) fn new(shared: Arc<Shared>) -> Member {
         let committed_at = shared.client().runtime().now().monotonic;
         let backoff = Backoff::new(BACKOFF_FIRST, BACKOFF_LIMIT);
-        Member { shared, connection: None, names: BTreeMap::new(), backoff, committed_at }
+        Member { shared, connection: None, names: BTreeMap::new(), backoff, committed_at, letting_go: None }
     }
 
     /// Works until the group is left, or does not take us.
@@ -83,8 +85,11 @@ impl Member {
             let membership = self.shared.membership();
             (membership.to_release(), membership.to_take())
         };
-        if !release.is_empty() {
-            self.release(&release).await;
+        if self.letting_go.is_some() || !release.is_empty() {
+            if !self.let_go(release).await {
+                // The group hears from us until whoever consumes comes back.
+                return self.rest(Some(self.patience())).await;
+            }
         } else if !take.is_empty() && self.take(&take).await.is_err() {
             // The coordinator waits for us, and hears from us meanwhile.
             return self.rest(None).await;
@@ -106,7 +111,9 @@ impl Member {
         let until = runtime.now().monotonic.plus(wait);
         loop {
             let left = until.since(runtime.now().monotonic);
-            if left.is_zero() || self.shared.leaves() {
+            // What went wrong is not tried again sooner for that.
+            let can_go_on = interval.is_some() && self.can_let_go();
+            if left.is_zero() || self.shared.leaves() || can_go_on {
                 return;
             }
             let commit_in = self.commit_due().map_or(left, |due| due.since(runtime.now().monotonic));
@@ -136,17 +143,44 @@ impl Member {
         }
     }
 
+    /// Gives partitions up once whoever consumes has dealt with what it was given of them, so that nobody reads it again;
+    /// `false` while that is waited for. Who commits by hand commits in time or not at all.
+    async fn let_go(&mut self, partitions: Partitions) -> bool {
+        let now = self.shared.client().runtime().now().monotonic;
+        let (partitions, until) = self
+            .letting_go
+            .take()
+            .unwrap_or_else(|| (partitions, now.plus(self.shared.settings.rebalance_timeout / 2)));
+        let places = self.places(&partitions);
+        self.shared.let_go(&places);
+        let waits = self.shared.settings.commit != Commit::ByHand && now < until;
+        if waits && self.shared.is_awaited(&places) {
+            self.letting_go = Some((partitions, until));
+            return false;
+        }
+        self.release(&partitions).await;
+        true
+    }
+
+    /// Whether what was waited for has been dealt with, or has taken too long.
+    fn can_let_go(&self) -> bool {
+        self.letting_go.as_ref().is_some_and(|(partitions, until)| {
+            *until <= self.shared.client().runtime().now().monotonic
+                || !self.shared.is_awaited(&self.places(partitions))
+        })
+    }
+
     /// Gives partitions up: nothing more comes from them, and what was consumed of them is committed.
     async fn release(&mut self, partitions: &Partitions) {
         let places = self.places(partitions);
-        self.shared.stop(&places);
+        self.shared.let_go(&places);
         if self.shared.settings.commit != Commit::ByHand {
             let limit = self.shared.settings.rebalance_timeout / 2;
             let committing = self.shared.commit_done();
             // A group that takes no commits must not keep the others waiting; they read again what was not committed.
             let _ = self.shared.client().runtime().timeout(limit, committing).await;
         }
-        self.shared.drop_done(&places);
+        self.shared.let_gone(&places);
         self.shared.membership().release(partitions);
         self.shared.consumer.send(Message::Revoked(places));
     }
@@ -190,10 +224,12 @@ impl Member {
     }
 
     /// Others may own what was ours, so nothing is committed.
-    fn lose_everything(&self) {
-        let places: Vec<Place> = self.shared.consumer.state().places().cloned().collect();
-        self.shared.stop(&places);
-        self.shared.drop_done(&places);
+    fn lose_everything(&mut self) {
+        let mut places: Vec<Place> = self.shared.consumer.state().places().cloned().collect();
+        // What was being given up is stopped already.
+        let letting_go = self.letting_go.take().map(|(partitions, _)| self.places(&partitions));
+        places.extend(letting_go.into_iter().flatten());
+        self.shared.lose(&places);
         if !places.is_empty() {
             self.shared.consumer.send(Message::Revoked(places));
         }
@@ -201,6 +237,7 @@ impl Member {
 
     async fn leave(&mut self) {
         let owned = self.shared.membership().owned().clone();
+        self.letting_go = None;
         self.release(&owned).await;
         let farewell = self.shared.membership().farewell();
         // Whoever is not heard leaves when its session is over.

@@ -19,7 +19,14 @@ impl ConsumerGroup {
             return self.leave(turn, beat);
         }
         self.admit(turn, beat)?;
-        self.hear_subscription(turn, beat);
+        if self.says_nothing_new(beat) {
+            self.follow_topics(turn, false);
+        } else {
+            self.hear_subscription(turn, beat);
+        }
+        if let Some(answer) = self.unmoved(turn, beat) {
+            return Ok(answer);
+        }
         let before = self.members[&beat.member].current.clone();
         // A word from before the last step may have been on its way since then: it shows nothing of what is owned now.
         let is_late = beat.epoch != 0 && beat.epoch != before.epoch;
@@ -39,6 +46,47 @@ impl ConsumerGroup {
             heartbeat_interval_ms: turn.consumer(&self.id).heartbeat_interval_ms,
             session_timeout_ms: self.members[&beat.member].said.session_timeout_ms,
             assignment: tells.then(|| plain(&after)),
+        })
+    }
+
+    /// Whether a heartbeat is that and no more: what the member said before holds.
+    fn says_nothing_new(&self, beat: &ConsumerHeartbeat) -> bool {
+        let says_something = beat.epoch == 0
+            || beat.rebalance_timeout_ms > 0
+            || beat.topics.is_some()
+            || beat.pattern.is_some()
+            || beat.assignor.is_some()
+            || beat.rack.is_some()
+            || beat.session_timeout_ms.is_some();
+        let Some(member) = self.members.get(&beat.member) else { return false };
+        let said = &member.said;
+        !says_something
+            && !member.is_guest()
+            && (beat.instance.is_none() || beat.instance == said.instance)
+            && beat.client_id == said.client_id
+            && beat.client_host == said.client_host
+    }
+
+    /// The answer to a member that is where it is to be, and does not say what it owns: most heartbeats are like that, and
+    /// cost no copy of what the member has.
+    fn unmoved(&mut self, turn: &mut Turn<'_>, beat: &ConsumerHeartbeat) -> Option<HeartbeatAnswer> {
+        let member = &self.members[&beat.member];
+        let (current, epoch) = (&member.current, member.current.epoch);
+        let is_there = current.state == MemberState::Stable
+            && epoch == beat.epoch
+            && epoch == self.target_epoch
+            && epoch == self.epoch;
+        if !is_there || beat.owned.is_some() {
+            return None;
+        }
+        let session_timeout_ms = member.said.session_timeout_ms;
+        self.rearm_member(turn, &beat.member);
+        Some(HeartbeatAnswer {
+            member: beat.member.clone(),
+            epoch,
+            heartbeat_interval_ms: turn.consumer(&self.id).heartbeat_interval_ms,
+            session_timeout_ms,
+            assignment: None,
         })
     }
 

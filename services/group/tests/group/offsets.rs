@@ -153,6 +153,27 @@ fn empty_groups_are_listed_and_deleted() {
 }
 
 #[test]
+fn what_was_exported_makes_another_shard_know_every_offset_and_waits_for_what_it_rests_on() {
+    let mut driver = driver();
+    assert_eq!(commit(&mut driver, "t", 0, "kept"), Ok(()));
+    assert_eq!(commit(&mut driver, "t", 3, ""), Ok(()));
+    driver.commits_at_once = false;
+    let delete = vec![(name("t"), vec![3])];
+    driver.send(GROUP, Request::DeleteOffsets(delete));
+    let ticket = driver.ticket();
+    driver.handle(Input::Export { ticket });
+    assert_eq!(driver.take(ticket), None, "the removal may still be lost");
+    driver.commit_all();
+
+    let Some(Answer::Export(records)) = driver.take(ticket) else { panic!("no answer") };
+    driver.log = records.iter().map(|record| (record.key(), record.value())).collect();
+    driver.restart();
+
+    let kept = FetchedOffset { partition: 0, offset: Offset(7), leader_epoch: 3, metadata: "kept".into() };
+    assert_eq!((fetch(&mut driver, "t", 0), fetch(&mut driver, "t", 3)), (kept, none(3)));
+}
+
+#[test]
 fn a_damaged_checkpoint_is_refused() {
     let mut driver = driver();
     assert_eq!(commit(&mut driver, "t", 0, "kept"), Ok(()));

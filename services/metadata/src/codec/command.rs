@@ -6,7 +6,7 @@ use crate::command::{
     AllocateProducerIds, AlterConfig, AlterPartition, AlterPartitions, BrokerRun, Change, Command,
     ConfigChange, ConfigOperation, ConfigSetting, FeatureUpdate, InitCluster, NewPartitions, NewTopic,
     PlacedReplica, Placement, RecoveryVerdict, RegisterBroker, TierAdd, TierCommit, TierDelete, TierMove,
-    TierTrim, TopicKey, Verdict,
+    TierTrim, TopicKey, UndeleteTopic, Verdict,
 };
 use crate::partition::RecoveryState;
 
@@ -30,6 +30,7 @@ mod kind {
     pub(super) const TIER_TRIM: u64 = 14;
     pub(super) const TIER_DELETE: u64 = 15;
     pub(super) const TIER_FORGET: u64 = 16;
+    pub(super) const UNDELETE_TOPIC: u64 = 17;
 }
 
 fields!(InitCluster { cluster, producer_prefix, level });
@@ -56,6 +57,7 @@ fields!(TierAdd { at, range });
 fields!(TierTrim { run, starts });
 fields!(TierMove { partition, leader_epoch, offset });
 fields!(TierDelete { grace_ms, upto });
+fields!(UndeleteTopic { deleted, topic });
 
 impl Wire for Placement {
     fn put(&self, out: &mut Vec<u8>) {
@@ -111,6 +113,7 @@ pub fn encode_command(command: &Command, out: &mut Vec<u8>) {
         Change::TierTrim(trim) => trim.put(out),
         Change::TierDelete(delete) => delete.put(out),
         Change::TierForget(gone) => gone.put(out),
+        Change::UndeleteTopic(undelete) => undelete.put(out),
     }
     put_no_tagged(out);
 }
@@ -120,7 +123,7 @@ pub fn decode_command(bytes: &[u8]) -> Result<Command, DecodeError> {
     let mut input = Input(bytes);
     let kind = u64::take(&mut input)?;
     let version = input.byte()?;
-    let known_kind = (kind::TICK..=kind::TIER_FORGET).contains(&kind);
+    let known_kind = (kind::TICK..=kind::UNDELETE_TOPIC).contains(&kind);
     if !known_kind {
         return Err(DecodeError::UnknownKind(kind));
     }
@@ -152,6 +155,7 @@ fn kind_of(change: &Change) -> u64 {
         Change::TierTrim(_) => kind::TIER_TRIM,
         Change::TierDelete(_) => kind::TIER_DELETE,
         Change::TierForget(_) => kind::TIER_FORGET,
+        Change::UndeleteTopic(_) => kind::UNDELETE_TOPIC,
     }
 }
 
@@ -173,6 +177,7 @@ fn take_change(kind: u64, input: &mut Input<'_>) -> Result<Change, DecodeError> 
         kind::TIER_TRIM => Wire::take(input).map(Change::TierTrim),
         kind::TIER_DELETE => Wire::take(input).map(Change::TierDelete),
         kind::TIER_FORGET => Wire::take(input).map(Change::TierForget),
+        kind::UNDELETE_TOPIC => Wire::take(input).map(Change::UndeleteTopic),
         _ => Err(DecodeError::UnknownKind(kind)),
     }
 }

@@ -14,7 +14,7 @@ use crate::codec::{DecodeError, decode_command, decode_snapshot, encode_command,
 use crate::command::{
     AllocateProducerIds, AlterConfig, AlterPartition, AlterPartitions, BrokerRun, Change, Command,
     ConfigChange, ConfigOperation, ConfigSetting, FeatureUpdate, NewPartitions, RecoveryVerdict, TierAdd,
-    TierCommit, TierDelete, TierMove, TierTrim, TopicKey, Verdict,
+    TierCommit, TierDelete, TierMove, TierTrim, TopicKey, UndeleteTopic, Verdict,
 };
 use crate::config::ConfigResource;
 use crate::features::METADATA_FEATURE;
@@ -127,6 +127,13 @@ fn samples() -> Vec<(&'static str, Command)> {
         ("tier-delete", Change::TierDelete(TierDelete { grace_ms: 0, upto: vec![(at, Offset(10))] })),
         ("tier-forget", Change::TierForget(vec![(at, Offset(10))])),
         ("fence-broker", Change::FenceBroker(run)),
+        (
+            "undelete-topic",
+            Change::UndeleteTopic(UndeleteTopic {
+                deleted: topic_id(2),
+                topic: new_topic("gone", 3, &[&[0]]),
+            }),
+        ),
     ];
     (0..).zip(changes).map(|(at, (name, change))| (name, command(at, change))).collect()
 }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use aquifer_manifest::Tier;
+use aquifer_manifest::{FIRST_INCARNATION, Tier};
 use aquifer_types::{BrokerEpoch, DirectoryId, Incarnation, NodeId, TopicPartition};
 
 use crate::broker::{Broker, Endpoint};
@@ -11,7 +11,7 @@ use crate::codec::config::{Names, put_map, take_map};
 use crate::codec::wire::{DecodeError, Input, Wire, fields, put_no_tagged};
 use crate::image::Image;
 use crate::partition::{DirectorySlot, Members, Partition, REPLICAS_MAX, Replica};
-use crate::state::State;
+use crate::state::{Deleted, State};
 use crate::topic::{Partitions, Topic};
 
 const VERSION: u8 = 1;
@@ -26,6 +26,9 @@ mod kind {
     /// Nothing follows; a snapshot without it was cut.
     pub(super) const END: u64 = 7;
     pub(super) const TIER: u64 = 8;
+    /// Only of clusters that were restored.
+    pub(super) const INCARNATION: u64 = 9;
+    pub(super) const DELETED_TOPIC: u64 = 10;
 }
 
 /// The bytes of everything in an image; equal images give equal bytes.
@@ -50,6 +53,18 @@ pub fn encode_snapshot(image: &Image) -> Vec<u8> {
     for (at, tier) in image.tiers() {
         put_record(kind::TIER, &mut out, |body| put_tier(at, tier, body));
     }
+    if image.incarnation != FIRST_INCARNATION {
+        put_record(kind::INCARNATION, &mut out, |body| image.incarnation.put(body));
+    }
+    for deleted in image.deleted.values() {
+        put_record(kind::DELETED_TOPIC, &mut out, |body| {
+            deleted.id.put(body);
+            deleted.name.put(body);
+            deleted.at.put(body);
+            deleted.starts.put(body);
+            put_map(&deleted.overrides, body);
+        });
+    }
     put_record(kind::END, &mut out, |_| {});
     out
 }
@@ -63,7 +78,7 @@ pub fn decode_snapshot(bytes: &[u8]) -> Result<State, DecodeError> {
         let version = input.byte()?;
         let length = input.count()?;
         let mut body = Input(input.bytes(length)?);
-        if !(kind::CLUSTER..=kind::TIER).contains(&kind) {
+        if !(kind::CLUSTER..=kind::DELETED_TOPIC).contains(&kind) {
             return Err(DecodeError::UnknownKind(kind));
         }
         if version == 0 || version > VERSION {
@@ -111,6 +126,13 @@ fn take_record(kind: u64, body: &mut Input<'_>, state: &mut State) -> Result<(),
             let (at, tier) = take_tier(body)?;
             state.image.tiers.insert(at, Arc::new(tier));
         }
+        kind::DELETED_TOPIC => {
+            let (id, name) = (Wire::take(body)?, Wire::take(body)?);
+            let (at, starts) = (Wire::take(body)?, Wire::take(body)?);
+            let overrides = take_map(Names::Topic, body)?;
+            state.image.deleted.insert(id, Arc::new(Deleted { id, name, overrides, at, starts }));
+        }
+        kind::INCARNATION => state.image.incarnation = Wire::take(body)?,
         _ => {}
     }
     Ok(())

@@ -96,6 +96,7 @@ impl State {
                 Answer::TierTrimmed(starts.map(|start| self.trim_tier(trim.run, start, deltas)).collect())
             }
             Change::TierDelete(delete) => Answer::TierDeleted(self.delete_ranges(delete, deltas)),
+            Change::UndeleteTopic(undelete) => Answer::TopicUndeleted(self.undelete_topic(undelete, deltas)),
             Change::TierForget(gone) => Answer::TierForgotten(
                 gone.iter().map(|(at, upto)| self.forget_ranges(*at, *upto, deltas)).collect(),
             ),
@@ -189,6 +190,7 @@ impl Image {
             applied: 0,
             time: TimestampMs(0),
             cluster: None,
+            incarnation: aquifer_manifest::FIRST_INCARNATION,
             producer_ids: Default::default(),
             features: Arc::default(),
             features_epoch: 0,
@@ -196,6 +198,7 @@ impl Image {
             brokers: Arc::default(),
             topics: Default::default(),
             tiers: Default::default(),
+            deleted: Default::default(),
             names: Default::default(),
             collisions: Default::default(),
             partition_count: 0,

@@ -60,6 +60,7 @@ impl State {
         let orphaned = self.image.topics.get(&partition.topic).is_none();
         if orphaned && self.image.tiers.get(&partition).is_some_and(|tier| tier.is_empty()) {
             self.image.tiers.remove(&partition);
+            self.forget_deleted(partition.topic);
         }
         Ok(())
     }

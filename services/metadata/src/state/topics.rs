@@ -58,6 +58,7 @@ impl State {
         let id = self.image.find(key).ok_or(UnknownTopic)?;
         let topic = self.image.topics.remove(&id).ok_or(UnknownTopic)?;
         let name = topic.name.clone();
+        self.remember_deleted(&topic);
         self.image.names.remove(&name);
         if collides(&name) {
             self.image.collisions.remove(&name.collision_key());

@@ -253,6 +253,15 @@ impl Log {
         dropped
     }
 
+    /// Gives everything up and goes on at `start`, which lies beyond. The caller deletes the files once that is durable.
+    pub fn begin_at(&mut self, start: Offset) -> Vec<Segment> {
+        assert!(start >= self.end(), "I3: offsets would be given twice");
+        let attempt = self.attempt;
+        let before = std::mem::replace(self, Log::empty(self.id, start));
+        self.attempt = attempt;
+        before.segments.into_iter().filter(|segment| !segment.is_empty()).collect()
+    }
+
     /// The closed segments below `upto` whose indexes are in their files, oldest first.
     pub fn sealed_below(&self, upto: Offset) -> impl Iterator<Item = &Segment> {
         let closed = self.segments.iter().take(self.segments.len() - 1);

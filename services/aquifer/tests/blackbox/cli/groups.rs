@@ -1,5 +1,6 @@
 //! Groups: reading as one, lag, moving offsets, refusing while members read.
 
+use std::io::{BufRead as _, BufReader};
 use std::process::{Command, Stdio};
 
 use serde_json::json;
@@ -34,6 +35,32 @@ fn a_group_goes_on_where_it_stopped_and_where_it_is_put() {
     assert_eq!(same, lag);
     assert_eq!((&listed[0]["group"], &listed[0]["kind"]), (&json!("billing"), &json!("consumer")));
     assert_eq!((gone.0, &gone.1["code"]), (3, &json!("not_found")));
+}
+
+#[test]
+fn what_nobody_took_is_not_committed() {
+    // Far more than a pipe and what stands before it hold.
+    const RECORDS: usize = 200_000;
+    let data = data_dir();
+    let node = Node::server(data.path());
+    ok(&node, &["topic", "create", "orders", "-p", "1"], "");
+    let lines: String = (0..RECORDS).map(|number| format!("{number:0100}\n")).collect();
+    ok(&node, &["produce", "orders"], &lines);
+    let mut member = Command::new(AQUIFER)
+        .args(arguments(&node, &["consume", "orders", "-g", "billing"]))
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("it starts");
+
+    let mut first = String::new();
+    BufReader::new(member.stdout.take().expect("piped")).read_line(&mut first).expect("a line");
+    let status = member.wait().expect("it ran");
+    let lag = said(&node, &["group", "lag", "billing"]);
+    let again = ok(&node, &["consume", "orders", "-g", "billing", "--exit"], "");
+
+    assert!(status.success(), "whoever reads no more has seen enough: {status}");
+    assert_eq!((first.as_str(), &lag[0]["offset"]), (&lines[..first.len()], &json!(0)));
+    assert_eq!(again.lines().count(), RECORDS);
 }
 
 #[test]

@@ -107,10 +107,6 @@ impl Http {
         self.send(method, path, &[("content-type", "application/json")], body.to_string().as_bytes())
     }
 
-    pub(super) fn try_post(&self, path: &str, body: &Value) -> Option<Answer> {
-        self.try_send("POST", path, &[("content-type", "application/json")], body.to_string().as_bytes())
-    }
-
     #[track_caller]
     pub(super) fn post(&self, path: &str, body: &Value) -> Answer {
         self.json("POST", path, body)

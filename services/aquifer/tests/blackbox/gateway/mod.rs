@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod confluent;
+mod grpc;
 mod http;
 mod process;
 mod producers;

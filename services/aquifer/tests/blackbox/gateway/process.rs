@@ -50,10 +50,6 @@ impl GatewayProcess {
         let sent = Command::new("kill").args(["-TERM", &pid]).status().expect("kill runs");
         sent.success() && self.child.wait().expect("it was started").success()
     }
-
-    pub(super) fn pid(&self) -> u32 {
-        self.child.id()
-    }
 }
 
 impl Drop for GatewayProcess {

@@ -76,6 +76,40 @@ pub(super) async fn members_share_partitions_and_take_over_where_others_stopped(
     assert_eq!(committed.values().map(|at| at.offset).collect::<Vec<_>>(), expected);
 }
 
+pub(super) async fn what_a_member_is_busy_with_is_not_given_to_another(stage: Stage) {
+    // Which of two partitions the second member gets is the group's affair: in one of the turns it is the one that is held.
+    for held in 0..2 {
+        let topic = stage.topic(2).await;
+        let group = format!("busy-{held}");
+        stage.fill(&topic, held, 0..50).await;
+        let mut first = join(&stage, settings(&group, &topic));
+        consume_until(&mut first, |_, records| count(records) == 50).await;
+        let mut second = join(&stage, settings(&group, &topic));
+
+        let one_each = |member: &GroupConsumer, _: &_| member.assigned().len() == 1;
+        let busy = async {
+            Runtime::real().sleep(Duration::from_secs(2)).await;
+            consume_until(&mut first, one_each).await
+        };
+        let (mine, others) = tokio::join!(busy, consume_until(&mut second, one_each));
+        for partition in 0..2 {
+            stage.fill(&topic, partition, 50..55).await;
+        }
+        let five = |_: &_, records: &BTreeMap<i32, Vec<Read>>| count(records) >= 5;
+        let (more, others_more) =
+            tokio::join!(consume_until(&mut first, five), consume_until(&mut second, five));
+
+        let fresh: Vec<String> = (50..55).map(|number| number.to_string()).collect();
+        assert_eq!((count(&mine), count(&others)), (0, 0), "read again: {mine:?} {others:?}");
+        for partition in 0..2 {
+            let read = [values(&more, partition), values(&others_more, partition)].concat();
+            assert_eq!(read, fresh, "turn {held}, partition {partition}");
+        }
+        first.close().await;
+        second.close().await;
+    }
+}
+
 pub(super) async fn a_named_instance_keeps_its_partitions_over_a_restart(stage: Stage) {
     let topic = stage.topic(2).await;
     let named = GroupSettings {

@@ -49,6 +49,7 @@ fn play_all(kind: Kind) {
         operate::the_cluster_says_who_it_is,
         operate::records_are_deleted_up_to_an_offset,
         group::members_share_partitions_and_take_over_where_others_stopped,
+        group::what_a_member_is_busy_with_is_not_given_to_another,
         group::a_named_instance_keeps_its_partitions_over_a_restart,
         group::a_pattern_follows_topics_that_come,
         group::operators_see_and_move_offsets_of_groups_at_rest,

@@ -7,6 +7,7 @@ mod describe_quorum;
 mod find_coordinator;
 mod list_partition_reassignments;
 mod tier;
+mod undelete;
 mod update_features;
 
 pub(crate) use api_versions::{advertised, api_versions};

@@ -5,15 +5,21 @@ use std::time::Duration;
 
 use aquifer_metadata::{Image, Topic};
 use aquifer_replica::Replica;
+use aquifer_runtime::Monotonic;
 use aquifer_types::{Offset, TimestampMs};
 use aquifer_wire::messages::aquifer_tier_response::{TieredPartition, TieredTopic};
 use aquifer_wire::messages::{AquiferTierRequest, AquiferTierResponse};
 use aquifer_wire::{ErrorCode, Text};
 
+use super::undelete::undelete;
 use crate::broker::Broker;
+use crate::tier::Tier;
 
 /// Close what takes appends, upload everything, and answer then.
 const FLUSH: i8 = 1;
+/// Bring deleted topics back, or only say what would come back.
+const UNDELETE: i8 = 2;
+const UNDELETE_TRY: i8 = 3;
 /// How often uploads are looked at.
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
@@ -30,6 +36,9 @@ pub(crate) async fn aquifer_tier(broker: &Arc<Broker>, request: AquiferTierReque
             ..AquiferTierResponse::default()
         };
     };
+    if matches!(request.action, UNDELETE | UNDELETE_TRY) {
+        return undelete(broker, tier, request.topics.unwrap_or_default(), request.action == UNDELETE).await;
+    }
     let image = broker.image();
     let topics: Vec<(Text, Option<Arc<Topic>>)> = match request.topics {
         Some(names) => names.into_iter().map(|name| (name.detached(), image.topic(&name).cloned())).collect(),
@@ -46,7 +55,13 @@ pub(crate) async fn aquifer_tier(broker: &Arc<Broker>, request: AquiferTierReque
     if request.action == FLUSH {
         let patience = Duration::from_millis(u64::try_from(request.timeout_ms).unwrap_or(0));
         let goals = broker.goals(topics.iter().filter_map(|(_, topic)| topic.as_deref()));
-        if !broker.upload_all(goals, patience).await {
+        if let Some(why) = broker.superseded() {
+            response.error_code = ErrorCode::INVALID_REQUEST;
+            response.error_message = Some(Text::from(why.as_str()));
+            return response;
+        }
+        let deadline = broker.runtime.now().monotonic.plus(patience);
+        if !(broker.upload_all(goals, deadline).await && broker.tell_state(tier, deadline).await) {
             response.error_code = ErrorCode::REQUEST_TIMED_OUT;
             response.error_message = Some(Text::from_static(
                 "not everything is in the tier yet; see aquifer_tier_* in /metrics, and ask again",
@@ -71,9 +86,8 @@ impl Broker {
         goals.collect()
     }
 
-    /// `true` once all goals are reached, `false` if patience ends first.
-    async fn upload_all(&self, mut goals: Vec<Goal>, patience: Duration) -> bool {
-        let deadline = self.runtime.now().monotonic.plus(patience);
+    /// `true` once all goals are reached, `false` if the deadline comes first.
+    async fn upload_all(&self, mut goals: Vec<Goal>, deadline: Monotonic) -> bool {
         loop {
             let image = self.image();
             goals.retain(|(replica, upto)| {
@@ -90,6 +104,18 @@ impl Broker {
             }
             self.runtime.sleep(LOOK_AGAIN).await;
         }
+    }
+
+    /// What is uploaded is of use to a restore only with what says whose it is.
+    async fn tell_state(&self, tier: &Tier, deadline: Monotonic) -> bool {
+        while let Err(error) = self.write_state(tier, true).await {
+            tracing::warn!(%error, "the cluster's state is not in the tier yet");
+            if deadline.since(self.runtime.now().monotonic).is_zero() || self.stop.is_given() {
+                return false;
+            }
+            self.runtime.sleep(LOOK_AGAIN).await;
+        }
+        true
     }
 
     fn tiered_topic(&self, image: &Image, name: Text, topic: Option<Arc<Topic>>) -> TieredTopic {

@@ -135,6 +135,10 @@ pub(super) fn append(
     records: Option<Records>,
     terms: Terms,
 ) -> Result<Appended, Refused> {
+    if let Some(why) = broker.superseded() {
+        // Clients try again, and with another address for the cluster they succeed.
+        return Err(Refused { code: ErrorCode::KAFKA_STORAGE_ERROR, message: Some(why) });
+    }
     let replica = broker.replica_of(topic, partition)?;
     let bytes = match records {
         Some(Records::Bytes(bytes)) => bytes,

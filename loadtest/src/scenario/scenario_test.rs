@@ -1,6 +1,7 @@
 //! Scenarios as they are written.
 
 use super::*;
+use crate::cli::SuiteName;
 use crate::suite;
 
 #[test]
@@ -42,8 +43,9 @@ fn mistakes_are_named() {
 }
 
 #[test]
-fn every_scenario_of_the_suite_can_be_read_and_run_quickly() {
-    let scenarios = suite::issue().expect("all are valid");
+fn every_scenario_of_the_suites_can_be_read_and_run_quickly() {
+    let of = |name| suite::suite(name).expect("all are valid");
+    let scenarios = [of(SuiteName::Issue), of(SuiteName::Groups)].concat();
 
     let mut names: Vec<&str> = scenarios.iter().map(|scenario| scenario.name.as_str()).collect();
     names.sort_unstable();

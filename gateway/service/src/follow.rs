@@ -2,45 +2,34 @@
 
 use std::time::Duration;
 
-use aquifer_gateway::{Code, From, Gateway, Page, Position, ReadLimits, Refusal};
+use aquifer_client::Place;
 use aquifer_record::Record;
-use aquifer_session::Cursor;
+use aquifer_session::{Cursor, Positions};
 use aquifer_types::{Offset, PartitionIndex, TopicId, TopicPartition};
 use aquifer_wire::Text;
-use serde::Deserialize;
 
-use crate::door::Door;
-use crate::problem::Refused;
-use crate::record::Values;
-use crate::v1::start;
+use crate::gateway::Gateway;
+use crate::position::{From, InvalidFrom};
+use crate::read::{Page, Position, ReadLimits};
+use crate::refusal::{Code, Refusal};
+use crate::session::refused_cursor;
 
 /// What fits into one page; a reader that is slow keeps no more than this waiting.
 const PAGE_BYTES: usize = 256 * 1024;
 const PAGE_RECORDS: usize = 1_000;
 /// Something is said at least so often, so that nobody in between takes the connection for dead.
-pub(super) const KEEPALIVE: Duration = Duration::from_secs(15);
-
-/// What a follower wants.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct FollowQuery {
-    pub(super) from: Option<String>,
-    pub(super) values: Option<Values>,
-    /// Of records that a WebSocket may send before its client gives it more; as many as there are if absent.
-    pub(super) credit: Option<u64>,
-}
+const KEEPALIVE: Duration = Duration::from_secs(15);
 
 /// Follows partitions from positions on.
-pub(super) struct Follower {
+pub struct Follower {
     gateway: Gateway,
     topic: String,
     id: TopicId,
     positions: Vec<Position>,
-    pub(super) values: Values,
 }
 
 /// What the next page is.
-pub(super) enum Next {
+pub enum Next {
     Records(Page),
     /// Nothing came for a while.
     Quiet,
@@ -50,27 +39,23 @@ pub(super) enum Next {
 }
 
 impl Follower {
-    /// Of all partitions, or of one. `resumes` is where an earlier stream ended, and counts before `from`.
-    pub(super) async fn new(
-        door: &Door,
+    /// Of all partitions, or of one.
+    pub async fn new(
+        gateway: &Gateway,
         topic: &str,
         partition: Option<i32>,
-        query: &FollowQuery,
-        resumes: Option<&str>,
-    ) -> Result<Follower, Refused> {
-        let gateway = door.gateway.clone();
+        from: &str,
+    ) -> Result<Follower, Refusal> {
+        let gateway = gateway.clone();
         let id = gateway.topic_of(topic, partition.unwrap_or(0)).await?;
-        let from = resumes.or(query.from.as_deref()).unwrap_or("latest");
-        let from: From = from.parse().map_err(|error: aquifer_gateway::InvalidFrom| {
-            Refused::new(Code::InvalidPosition, error.to_string())
-        })?;
+        let from = From::read(from)?;
         let partitions: Vec<i32> = match partition {
             Some(partition) => vec![partition],
             None => gateway.topic(topic).await?.partitions.iter().map(|partition| partition.index).collect(),
         };
         if partitions.len() > 1 && matches!(from, From::Offset(_)) {
             let detail = "an offset names a place in one partition; follow that one, or start from a time";
-            return Err(Refused::new(Code::InvalidPosition, detail));
+            return Err(Refusal::new(Code::InvalidPosition, detail));
         }
         let places = partitions.iter().map(|index| (Text::from(topic), PartitionIndex(*index)));
         let places: Vec<_> = places.collect();
@@ -82,12 +67,11 @@ impl Follower {
                 each.collect::<Result<_, Refusal>>()?
             }
         };
-        let (topic, values) = (topic.to_owned(), query.values.unwrap_or_default());
-        Ok(Follower { gateway, topic, id, positions, values })
+        Ok(Follower { gateway, topic: topic.to_owned(), id, positions })
     }
 
     /// Waits for records, though not for longer than is quiet.
-    pub(super) async fn next(&mut self) -> Next {
+    pub async fn next(&mut self) -> Next {
         let limits = ReadLimits { wait: KEEPALIVE, ..Follower::limits(u64::MAX) };
         let mut page = self.gateway.read(&self.positions, &limits).await;
         if let Some((_, refusal)) = page.refused.pop() {
@@ -109,7 +93,7 @@ impl Follower {
     }
 
     /// Hands `visit` at most `credit` records of a page, and stands behind them. What is left of it comes again.
-    pub(super) fn take(
+    pub fn take(
         &mut self,
         page: &Page,
         credit: u64,
@@ -136,7 +120,7 @@ impl Follower {
     }
 
     /// Where it stands.
-    pub(super) fn cursor(&self) -> String {
+    pub fn cursor(&self) -> String {
         let positions = self.positions.iter();
         let positions = positions.map(|((_, partition), offset)| {
             (TopicPartition { topic: self.id, partition: *partition }, *offset)
@@ -155,15 +139,15 @@ async fn resume(
     gateway: &Gateway,
     topic: &str,
     id: TopicId,
-    places: &[aquifer_gateway::Place],
+    places: &[Place],
     text: &str,
-) -> Result<Vec<Position>, Refused> {
+) -> Result<Vec<Position>, Refusal> {
     if let [place] = places {
         let whole = TopicPartition { topic: id, partition: place.1 };
-        let offset = start(gateway, topic, whole, &From::Cursor(text.to_owned())).await?;
+        let offset = gateway.start(topic, whole, &From::Cursor(text.to_owned())).await?;
         return Ok(vec![(place.clone(), offset)]);
     }
-    let known = crate::v1::positions_in(text, id)?;
+    let known = positions_in(text, id)?;
     let starts = gateway.resolve_all(places, &From::Earliest).await?;
     let mut positions = Vec::with_capacity(places.len());
     for (place, start) in places.iter().zip(starts) {
@@ -175,4 +159,28 @@ async fn resume(
         positions.push((place.clone(), offset));
     }
     Ok(positions)
+}
+
+impl Gateway {
+    /// The offset that `from` names in a partition, a cursor's too.
+    pub async fn start(&self, topic: &str, place: TopicPartition, from: &From) -> Result<Offset, Refusal> {
+        let From::Cursor(text) = from else {
+            return self.resolve(topic, place.partition, from).await;
+        };
+        positions_in(text, place.topic)?.get(&place).copied().ok_or_else(|| {
+            Refusal::new(Code::ForeignCursor, "the cursor is of other partitions of the topic")
+        })
+    }
+}
+
+impl From {
+    /// The place that `text` names.
+    pub fn read(text: &str) -> Result<From, Refusal> {
+        text.parse().map_err(|error: InvalidFrom| Refusal::new(Code::InvalidPosition, error.to_string()))
+    }
+}
+
+/// What a cursor of this topic says.
+fn positions_in(text: &str, topic: TopicId) -> Result<Positions, Refusal> {
+    Cursor::parse(text).and_then(|cursor| cursor.in_topic(topic)).map_err(refused_cursor)
 }

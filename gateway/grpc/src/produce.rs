@@ -1,0 +1,142 @@
+//! Records in: one request, or many with their answers in order against credit.
+
+use std::collections::VecDeque;
+
+use aquifer_contract::v1::{ProduceRequest, ProduceResponse, ProduceStreamRequest, ProduceStreamResponse};
+use aquifer_gateway::{Code, Gateway, Once, Principal, Refusal};
+use futures_util::StreamExt as _;
+use futures_util::future::BoxFuture;
+use futures_util::stream::{FuturesOrdered, unfold};
+use tonic::Streaming;
+
+use crate::message::{result, to_append};
+use crate::records::Outgoing;
+use crate::status::problem;
+
+/// Records that a client may have sent without an answer.
+const CREDIT: i64 = 10_000;
+/// Requests of a stream that are worked on at a time.
+const UNDER_WAY_MAX: usize = 64;
+
+/// Appends what a request brings, once if it says how to tell it from another.
+pub(crate) async fn append(
+    gateway: &Gateway,
+    principal: &Principal,
+    request: &ProduceRequest,
+) -> Result<ProduceResponse, Refusal> {
+    let records: Vec<_> = request.records.iter().map(to_append).collect();
+    let terms =
+        [request.producer.is_some(), request.idempotency_key.is_some(), request.expected_offset.is_some()];
+    if terms.iter().filter(|term| **term).count() > 1 {
+        let detail = "producer, idempotency_key and expected_offset exclude one another";
+        return Err(Refusal::new(Code::InvalidParameter, detail));
+    }
+    let (results, producer_state) = if let Some(expected) = request.expected_offset {
+        (gateway.append_expecting(&request.topic, &records, expected).await?, None)
+    } else if let Some(once) = once(request)? {
+        let settled = gateway.append_once(principal, &request.topic, &records, &once).await?;
+        (settled.results, settled.state)
+    } else {
+        (gateway.append(&request.topic, &records).await, None)
+    };
+    let results: Vec<_> = results.into_iter().map(result).collect();
+    let failed = results.iter().filter(|result| result.problem.is_some()).count();
+    Ok(ProduceResponse { results, failed: i32::try_from(failed).unwrap_or(i32::MAX), producer_state })
+}
+
+fn once(request: &ProduceRequest) -> Result<Option<Once>, Refusal> {
+    let refused = |detail: &str| Refusal::new(Code::InvalidParameter, detail);
+    if let Some(key) = &request.idempotency_key {
+        return Ok(Some(Once::Key(key.clone())));
+    }
+    let Some(position) = &request.producer else { return Ok(None) };
+    let producer = position.producer_id.clone();
+    let epoch = i16::try_from(position.epoch).ok().filter(|epoch| *epoch >= 0);
+    let epoch = epoch.ok_or_else(|| refused("the producer's epoch is not one from 0 to 32767"))?;
+    Ok(Some(match (&position.state, position.first_sequence) {
+        (Some(state), None) => Once::State { producer, epoch, state: state.clone() },
+        (None, Some(first)) if first >= 0 => Once::Sequence { producer, epoch, first },
+        _ => return Err(refused("the producer says either a first_sequence, from 0 on, or its state")),
+    }))
+}
+
+/// A request that is worked on, and how many records it brought.
+type UnderWay = BoxFuture<'static, (i64, Result<ProduceResponse, Refusal>)>;
+
+/// One client's stream.
+struct Produce {
+    gateway: Gateway,
+    principal: Principal,
+    requests: Streaming<ProduceStreamRequest>,
+    under_way: FuturesOrdered<UnderWay>,
+    said: VecDeque<ProduceStreamResponse>,
+    is_at_end: bool,
+    told_to_leave: bool,
+}
+
+/// Answers requests in their order. Those of a client that sends more than it has credit for wait in its connection.
+pub(crate) fn stream(
+    gateway: Gateway,
+    principal: Principal,
+    requests: Streaming<ProduceStreamRequest>,
+) -> Outgoing<ProduceStreamResponse> {
+    let first = ProduceStreamResponse { credit: CREDIT, ..ProduceStreamResponse::default() };
+    let produce = Produce {
+        gateway,
+        principal,
+        requests,
+        under_way: FuturesOrdered::new(),
+        said: VecDeque::from([first]),
+        is_at_end: false,
+        told_to_leave: false,
+    };
+    Box::pin(unfold(produce, |mut produce| async move {
+        let next = produce.next().await?;
+        Some((Ok(next), produce))
+    }))
+}
+
+impl Produce {
+    async fn next(&mut self) -> Option<ProduceStreamResponse> {
+        loop {
+            if let Some(said) = self.said.pop_front() {
+                return Some(said);
+            }
+            if self.is_at_end && self.under_way.is_empty() {
+                return None;
+            }
+            let reads = !self.is_at_end && self.under_way.len() < UNDER_WAY_MAX;
+            let draining = self.gateway.draining().clone();
+            tokio::select! {
+                biased;
+                Some((records, answer)) = self.under_way.next(), if !self.under_way.is_empty() => {
+                    let (response, problem) = match answer {
+                        Ok(response) => (Some(response), None),
+                        Err(refusal) => (None, Some(problem(&refusal))),
+                    };
+                    let told = ProduceStreamResponse { response, problem, credit: records, reconnect_advised: false };
+                    self.said.push_back(told);
+                }
+                () = draining.wait(), if !self.told_to_leave => {
+                    self.told_to_leave = true;
+                    let leave = ProduceStreamResponse { reconnect_advised: true, ..Default::default() };
+                    self.said.push_back(leave);
+                }
+                request = self.requests.next(), if reads => self.begin(request),
+            }
+        }
+    }
+
+    fn begin(&mut self, request: Option<Result<ProduceStreamRequest, tonic::Status>>) {
+        let Some(Ok(ProduceStreamRequest { request: Some(request) })) = request else {
+            // The client has said everything, broke off, or says nothing that can be answered.
+            self.is_at_end = true;
+            return;
+        };
+        let (gateway, principal) = (self.gateway.clone(), self.principal.clone());
+        self.under_way.push_back(Box::pin(async move {
+            let records = i64::try_from(request.records.len()).unwrap_or(i64::MAX);
+            (records, append(&gateway, &principal, &request).await)
+        }));
+    }
+}

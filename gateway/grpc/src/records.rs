@@ -1,0 +1,125 @@
+//! `RecordsService`: requests with one answer; the streams are next door.
+
+use std::pin::Pin;
+use std::time::Duration;
+
+use aquifer_contract::v1::{
+    ConsumeRequest, ConsumeResponse, ConsumeStreamRequest, ConsumeStreamResponse, OpenProducerRequest,
+    OpenProducerResponse, ProduceRequest, ProduceResponse, ProduceStreamRequest, ProduceStreamResponse,
+    ReadRequest, ReadResponse,
+};
+use aquifer_gateway::{Code, From, Gateway, ReadLimits, Refusal};
+use aquifer_session::Cursor;
+use aquifer_types::{PartitionIndex, TopicPartition};
+use aquifer_wire::Text;
+use futures_util::Stream;
+use tonic::{Request, Response, Status, Streaming, async_trait};
+
+use crate::generated::records_service_server::RecordsService;
+use crate::message::shown;
+use crate::status::{caller, status};
+use crate::{consume, produce};
+
+const BYTES: usize = 1024 * 1024;
+const BYTES_MAX: usize = 32 * 1024 * 1024;
+const RECORDS: usize = 10_000;
+const WAIT_MAX: Duration = Duration::from_secs(60);
+
+pub(crate) struct Records(pub(crate) Gateway);
+
+/// What a stream sends, as it comes.
+pub(crate) type Outgoing<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
+
+#[async_trait]
+impl RecordsService for Records {
+    type ProduceStreamStream = Outgoing<ProduceStreamResponse>;
+    type ConsumeStream = Outgoing<ConsumeResponse>;
+    type ConsumeStreamStream = Outgoing<ConsumeStreamResponse>;
+
+    async fn produce(&self, request: Request<ProduceRequest>) -> Result<Response<ProduceResponse>, Status> {
+        let principal = caller(&self.0, request.metadata())?;
+        let produced = produce::append(&self.0, &principal, request.get_ref()).await;
+        produced.map(Response::new).map_err(|refusal| status(&refusal))
+    }
+
+    async fn produce_stream(
+        &self,
+        request: Request<Streaming<ProduceStreamRequest>>,
+    ) -> Result<Response<Self::ProduceStreamStream>, Status> {
+        let principal = caller(&self.0, request.metadata())?;
+        Ok(Response::new(produce::stream(self.0.clone(), principal, request.into_inner())))
+    }
+
+    async fn open_producer(
+        &self,
+        request: Request<OpenProducerRequest>,
+    ) -> Result<Response<OpenProducerResponse>, Status> {
+        let principal = caller(&self.0, request.metadata())?;
+        let opened = self.0.open_producer(&principal, &request.get_ref().topic).await;
+        let opened = opened.map_err(|refusal| status(&refusal))?;
+        Ok(Response::new(OpenProducerResponse {
+            producer_id: opened.id,
+            epoch: i32::from(opened.epoch),
+            partitions: i32::try_from(opened.partitions).unwrap_or(i32::MAX),
+            state: opened.state,
+        }))
+    }
+
+    async fn read(&self, request: Request<ReadRequest>) -> Result<Response<ReadResponse>, Status> {
+        caller(&self.0, request.metadata())?;
+        let read = read(&self.0, request.get_ref()).await;
+        read.map(Response::new).map_err(|refusal| status(&refusal))
+    }
+
+    async fn consume(
+        &self,
+        request: Request<ConsumeRequest>,
+    ) -> Result<Response<Self::ConsumeStream>, Status> {
+        caller(&self.0, request.metadata())?;
+        Ok(Response::new(consume::follow(&self.0, request.get_ref()).await?))
+    }
+
+    async fn consume_stream(
+        &self,
+        request: Request<Streaming<ConsumeStreamRequest>>,
+    ) -> Result<Response<Self::ConsumeStreamStream>, Status> {
+        let principal = caller(&self.0, request.metadata())?;
+        Ok(Response::new(consume::converse(self.0.clone(), principal, request.into_inner()).await?))
+    }
+}
+
+async fn read(gateway: &Gateway, request: &ReadRequest) -> Result<ReadResponse, Refusal> {
+    let topic = &request.topic;
+    let limits = ReadLimits {
+        bytes_max: positive("max_bytes", request.max_bytes, BYTES)?.min(BYTES_MAX),
+        records_max: positive("max_records", request.max_records, RECORDS)?,
+        wait: Duration::from_millis(positive("wait_ms", request.wait_ms, 0)? as u64).min(WAIT_MAX),
+    };
+    let from = From::read(if request.from.is_empty() { "earliest" } else { &request.from })?;
+    let id = gateway.topic_of(topic, request.partition).await?;
+    let place = TopicPartition { topic: id, partition: PartitionIndex(request.partition) };
+    let offset = gateway.start(topic, place, &from).await?;
+    let wanted = [((Text::from(topic.as_str()), place.partition), offset)];
+    let mut page = gateway.read(&wanted, &limits).await;
+    if let Some((_, refusal)) = page.refused.pop() {
+        return Err(refusal);
+    }
+    let mut records = Vec::new();
+    let reached = page.take(&limits, |_, record| records.push(shown(topic, request.partition, record)))?;
+    let next = reached.first().copied().unwrap_or(offset);
+    Ok(ReadResponse {
+        records,
+        next_offset: next.0,
+        high_watermark: page.high_watermark(0).unwrap_or(next).0,
+        cursor: Cursor::of_topic(id, [(place, next)].into()).to_string(),
+    })
+}
+
+/// A number that has a default where it is 0.
+pub(crate) fn positive(name: &str, value: i32, default: usize) -> Result<usize, Refusal> {
+    match usize::try_from(value) {
+        Ok(0) => Ok(default),
+        Ok(value) => Ok(value),
+        Err(_negative) => Err(Refusal::new(Code::InvalidParameter, format!("{name} is {value}"))),
+    }
+}

@@ -1,0 +1,99 @@
+//! `SessionsService`.
+
+use std::time::Duration;
+
+use aquifer_contract::v1::{
+    CloseSessionRequest, CloseSessionResponse, OpenSessionRequest, OpenSessionResponse, PollSessionRequest,
+    PollSessionResponse,
+};
+use aquifer_gateway::{From, Gateway, NewSession, PollRequest, ReadLimits, Refusal};
+use tonic::{Request, Response, Status, async_trait};
+
+use crate::generated::sessions_service_server::SessionsService;
+use crate::message::{place, shown};
+use crate::records::positive;
+use crate::status::{caller, status};
+
+const BYTES: usize = 4 * 1024 * 1024;
+const RECORDS: usize = 500;
+const RECORDS_MAX: usize = 10_000;
+const WAIT_MAX: Duration = Duration::from_secs(60);
+
+pub(crate) struct Sessions(pub(crate) Gateway);
+
+#[async_trait]
+impl SessionsService for Sessions {
+    async fn open_session(
+        &self,
+        request: Request<OpenSessionRequest>,
+    ) -> Result<Response<OpenSessionResponse>, Status> {
+        let refused = |refusal: Refusal| status(&refusal);
+        let principal = caller(&self.0, request.metadata())?;
+        let wanted = request.into_inner();
+        let from = if wanted.from.is_empty() { "latest" } else { &wanted.from };
+        let ttl = positive("ttl_ms", wanted.ttl_ms, 0).map_err(refused)?;
+        let new = NewSession {
+            group: wanted.group,
+            topics: wanted.topics,
+            from: From::read(from).map_err(refused)?,
+            ttl: (ttl > 0).then(|| Duration::from_millis(ttl as u64)),
+            session_id: wanted.session_id,
+            instance_id: None,
+        };
+        let opened = self.0.open_session(&principal, &new).await.map_err(refused)?;
+        Ok(Response::new(OpenSessionResponse {
+            token: opened.token,
+            ttl_ms: opened.ttl_ms,
+            member_id: opened.member,
+        }))
+    }
+
+    async fn poll_session(
+        &self,
+        request: Request<PollSessionRequest>,
+    ) -> Result<Response<PollSessionResponse>, Status> {
+        let principal = caller(&self.0, request.metadata())?;
+        let polled = poll(&self.0, &principal, request.get_ref()).await;
+        polled.map(Response::new).map_err(|refusal| status(&refusal))
+    }
+
+    async fn close_session(
+        &self,
+        request: Request<CloseSessionRequest>,
+    ) -> Result<Response<CloseSessionResponse>, Status> {
+        let principal = caller(&self.0, request.metadata())?;
+        let CloseSessionRequest { token, ack } = request.get_ref();
+        let closed = self.0.close_session(&principal, token, ack.as_deref()).await;
+        closed.map_err(|refusal| status(&refusal))?;
+        Ok(Response::new(CloseSessionResponse {}))
+    }
+}
+
+async fn poll(
+    gateway: &Gateway,
+    principal: &aquifer_gateway::Principal,
+    request: &PollSessionRequest,
+) -> Result<PollSessionResponse, Refusal> {
+    let limits = ReadLimits {
+        bytes_max: BYTES,
+        records_max: positive("max_records", request.max_records, RECORDS)?.min(RECORDS_MAX),
+        wait: Duration::from_millis(positive("wait_ms", request.wait_ms, 0)? as u64).min(WAIT_MAX),
+    };
+    let asked = PollRequest {
+        token: &request.token,
+        ack: request.ack.as_deref(),
+        after: request.after.as_deref(),
+        limits,
+    };
+    let mut polled = gateway.poll_session(principal, &asked).await?;
+    let mut records = Vec::new();
+    polled.take(|(topic, partition), record| records.push(shown(topic, partition.0, record)))?;
+    let held = polled.held();
+    Ok(PollSessionResponse {
+        records,
+        cursor: held.cursor,
+        token: held.token,
+        assigned: held.assigned.iter().map(place).collect(),
+        revoked: held.revoked.iter().map(place).collect(),
+    })
+}

@@ -1,0 +1,82 @@
+//! `TopicsService`.
+
+use std::collections::BTreeMap;
+
+use aquifer_contract::v1::{
+    CreateTopicRequest, CreateTopicResponse, DeleteTopicRequest, DeleteTopicResponse, GetTopicRequest,
+    GetTopicResponse, ListTopicsRequest, ListTopicsResponse,
+};
+use aquifer_gateway::{Code, Gateway, NewTopic, Refusal, TopicCreated};
+use tonic::{Request, Response, Status, async_trait};
+
+use crate::generated::topics_service_server::TopicsService;
+use crate::message::topic;
+use crate::status::{caller, status};
+
+const PAGE: usize = 100;
+const PAGE_MAX: usize = 1_000;
+
+pub(crate) struct Topics(pub(crate) Gateway);
+
+#[async_trait]
+impl TopicsService for Topics {
+    async fn list_topics(
+        &self,
+        request: Request<ListTopicsRequest>,
+    ) -> Result<Response<ListTopicsResponse>, Status> {
+        caller(&self.0, request.metadata())?;
+        let ListTopicsRequest { page_size, page_token } = request.into_inner();
+        let size = match usize::try_from(page_size) {
+            Ok(0) => PAGE,
+            Ok(size) => size.min(PAGE_MAX),
+            Err(_negative) => {
+                return Err(status(&Refusal::new(Code::InvalidParameter, "page_size is negative")));
+            }
+        };
+        let all = self.0.topics().await.map_err(|refusal| status(&refusal))?;
+        let mut left: Vec<_> = all.into_iter().filter(|topic| topic.name > page_token).collect();
+        let more = left.len() > size;
+        left.truncate(size);
+        let next = left.last().filter(|_| more).map(|topic| topic.name.clone());
+        let topics = left.into_iter().map(topic).collect();
+        Ok(Response::new(ListTopicsResponse { topics, next_page_token: next.unwrap_or_default() }))
+    }
+
+    async fn get_topic(
+        &self,
+        request: Request<GetTopicRequest>,
+    ) -> Result<Response<GetTopicResponse>, Status> {
+        caller(&self.0, request.metadata())?;
+        let view = self.0.topic(&request.get_ref().topic).await.map_err(|refusal| status(&refusal))?;
+        Ok(Response::new(GetTopicResponse { topic: Some(topic(view)) }))
+    }
+
+    async fn create_topic(
+        &self,
+        request: Request<CreateTopicRequest>,
+    ) -> Result<Response<CreateTopicResponse>, Status> {
+        caller(&self.0, request.metadata())?;
+        let wanted = request.into_inner();
+        let replication_factor = wanted.replication_factor.map(i16::try_from).transpose();
+        let replication_factor = replication_factor.map_err(|_wide| {
+            status(&Refusal::new(Code::InvalidTopic, "replication_factor is larger than 32767"))
+        })?;
+        let configs: BTreeMap<_, _> = wanted.configs.into_iter().collect();
+        let new = NewTopic { partitions: wanted.partitions, replication_factor, configs };
+        let created = self.0.create_topic(&wanted.topic, &new).await;
+        let (view, created) = match created.map_err(|refusal| status(&refusal))? {
+            TopicCreated::Fresh(view) => (view, true),
+            TopicCreated::Found(view) => (view, false),
+        };
+        Ok(Response::new(CreateTopicResponse { topic: Some(topic(view)), created }))
+    }
+
+    async fn delete_topic(
+        &self,
+        request: Request<DeleteTopicRequest>,
+    ) -> Result<Response<DeleteTopicResponse>, Status> {
+        caller(&self.0, request.metadata())?;
+        self.0.delete_topic(&request.get_ref().topic).await.map_err(|refusal| status(&refusal))?;
+        Ok(Response::new(DeleteTopicResponse {}))
+    }
+}

@@ -1,0 +1,171 @@
+//! What a tier will ask of its store in a month, and cost: the model of what brokers do, without a cluster.
+
+use std::time::Duration;
+
+use bytesize::ByteSize;
+use clap::Args;
+use serde::Serialize;
+
+use crate::failure::Failure;
+use crate::output::{OutputArguments, Printer, Show};
+
+const MONTH: f64 = 30.0 * 24.0 * 3600.0;
+/// No object is larger.
+const OBJECT_BYTES_MAX: f64 = 268_435_456.0;
+/// How much of an object one request reads.
+const READ_BYTES: f64 = 4_194_304.0;
+/// An object's names, index and checksums, and for every 64 KiB of the log.
+const FOOTER_BYTES: f64 = 400.0;
+const INDEXED_BYTES: f64 = 65_536.0;
+const INDEX_ENTRY_BYTES: f64 = 16.0;
+/// What the quorum keeps of an object.
+const RANGE_BYTES: f64 = 56.0;
+/// Whether the cluster was restored elsewhere is looked up before deletions.
+const GARBAGE_SECONDS: f64 = 10.0;
+/// Names in the answer to one list, and lists of which a search for orphans consists at least.
+const NAMES_OF_A_LIST: f64 = 1_000.0;
+const LISTS_OF_A_SEARCH: f64 = 257.0;
+const ORPHAN_SECONDS: f64 = 6.0 * 3600.0;
+
+#[derive(Debug, Args)]
+pub struct EstimateArguments {
+    /// What is produced to all tiered topics in a second, as it is stored: packed, and each record once
+    #[arg(long, value_name = "BYTES", default_value = "10MB")]
+    ingest: ByteSize,
+    /// Partitions that share it evenly
+    #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..))]
+    partitions: u32,
+    /// How long records are kept
+    #[arg(long, value_name = "DURATION", default_value = "30days", value_parser = humantime::parse_duration)]
+    retention: Duration,
+    /// segment.bytes of the topics
+    #[arg(long, value_name = "BYTES", default_value = "1GiB")]
+    segment: ByteSize,
+    /// tier.max_age of the brokers
+    #[arg(long, value_name = "DURATION", default_value = "5m", value_parser = humantime::parse_duration)]
+    max_age: Duration,
+    /// tier.state_interval of the brokers
+    #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = humantime::parse_duration)]
+    state_interval: Duration,
+    /// How often in a month everything that is kept is read from the store
+    #[arg(long, value_name = "TIMES", default_value_t = 0.0)]
+    replays: f64,
+    /// Dollars for a thousand uploads or lists
+    #[arg(long, value_name = "DOLLARS", default_value_t = 0.005)]
+    write_price: f64,
+    /// Dollars for a thousand reads
+    #[arg(long, value_name = "DOLLARS", default_value_t = 0.0004)]
+    read_price: f64,
+    /// Dollars for a gigabyte that is kept for a month
+    #[arg(long, value_name = "DOLLARS", default_value_t = 0.023)]
+    storage_price: f64,
+    #[command(flatten)]
+    output: OutputArguments,
+}
+
+/// What there will be, and what it costs in a month.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+struct Item {
+    what: &'static str,
+    amount: Option<f64>,
+    dollars_per_month: Option<f64>,
+}
+
+impl Show for Item {
+    fn columns() -> &'static [&'static str] {
+        &["WHAT", "AMOUNT", "DOLLARS A MONTH"]
+    }
+
+    fn cells(&self) -> Vec<String> {
+        let dollars =
+            self.dollars_per_month.map_or_else(|| "-".to_owned(), |dollars| format!("{dollars:.2}"));
+        let amount = self.amount.map_or_else(|| "-".to_owned(), |amount| format!("{amount:.0}"));
+        vec![self.what.to_owned(), amount, dollars]
+    }
+}
+
+pub(super) fn run(arguments: &EstimateArguments) -> Result<(), Failure> {
+    if arguments.max_age.is_zero() || arguments.state_interval.is_zero() || arguments.segment.0 == 0 {
+        return Err(Failure::usage("--max-age, --state-interval and --segment are more than nothing"));
+    }
+    Printer::new(arguments.output.format()).list(&estimate(arguments))
+}
+
+fn estimate(arguments: &EstimateArguments) -> Vec<Item> {
+    let rate = arguments.ingest.0 as f64 / f64::from(arguments.partitions);
+    // A segment is closed once it is full, or its first record is too old; a large one is several objects.
+    let closed = (rate * arguments.max_age.as_secs_f64()).min(arguments.segment.0 as f64);
+    let object = closed.min(OBJECT_BYTES_MAX);
+    let log = arguments.ingest.0 as f64 * MONTH;
+    let uploads = if object > 0.0 { log / object } else { 0.0 };
+    let footers = uploads * FOOTER_BYTES + log / INDEXED_BYTES * INDEX_ENTRY_BYTES;
+    let kept_for = arguments.retention.as_secs_f64() / MONTH;
+    let objects = uploads * kept_for;
+    let kept = (log + footers) * kept_for;
+    let looks = MONTH / arguments.state_interval.as_secs_f64() + MONTH / GARBAGE_SECONDS;
+    let searches = MONTH / ORPHAN_SECONDS * LISTS_OF_A_SEARCH.max(objects / NAMES_OF_A_LIST);
+    let reads = arguments.replays * (log * kept_for / READ_BYTES + objects);
+    let thousands = |requests: f64, price: f64| Some(requests / 1_000.0 * price);
+    let item = |what, amount, dollars_per_month| Item { what, amount: Some(amount), dollars_per_month };
+    let mut items = vec![
+        item("bytes of an object", object, None),
+        item("uploads a month", uploads, thousands(uploads, arguments.write_price)),
+        item("lists a month", looks + searches, thousands(looks + searches, arguments.write_price)),
+        item("reads a month", reads, thousands(reads, arguments.read_price)),
+        item("bytes kept", kept, Some(kept / 1e9 * arguments.storage_price)),
+        item("objects kept", objects, None),
+        item("bytes of the quorum", objects * RANGE_BYTES, None),
+    ];
+    let total = items.iter().filter_map(|item| item.dollars_per_month).sum();
+    items.push(Item { what: "total", amount: None, dollars_per_month: Some(total) });
+    items
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Debug, Parser)]
+    struct Line {
+        #[command(flatten)]
+        arguments: EstimateArguments,
+    }
+
+    fn amounts(arguments: &[&str]) -> Vec<(&'static str, u64)> {
+        let words = ["estimate"].iter().chain(arguments);
+        let line = Line::try_parse_from(words).expect("arguments");
+        let items = estimate(&line.arguments);
+        items.iter().filter_map(|item| Some((item.what, item.amount? as u64))).collect()
+    }
+
+    fn amount(arguments: &[&str], what: &str) -> u64 {
+        let amounts = amounts(arguments);
+        amounts.into_iter().find(|(found, _)| *found == what).expect("it is one of them").1
+    }
+
+    #[test]
+    fn objects_are_as_large_as_time_segment_and_limit_allow() {
+        let object = |more: &[&str]| {
+            let common = ["--ingest", "1MB", "--partitions", "10", "--max-age", "100s"];
+            amount(&[&common, more].concat(), "bytes of an object")
+        };
+
+        assert_eq!(object(&[]), 10_000_000);
+        assert_eq!(object(&["--segment", "1MB"]), 1_000_000);
+        assert_eq!(amount(&["--ingest", "10GB", "--partitions", "1"], "bytes of an object"), 256 << 20);
+    }
+
+    #[test]
+    fn everything_uploaded_is_kept_for_as_long_as_it_is_to_be() {
+        let month = ["--ingest", "1MB", "--partitions", "10", "--max-age", "100s", "--retention", "15days"];
+
+        assert_eq!(amount(&month, "uploads a month"), 259_200);
+        assert_eq!(amount(&month, "objects kept"), 129_600);
+        assert_eq!(amount(&month, "bytes of the quorum"), 129_600 * 56);
+        let kept = amount(&month, "bytes kept");
+        assert!((1_296_000_000_000..1_300_000_000_000).contains(&kept), "{kept}");
+        assert_eq!(amount(&["--ingest", "0B"], "uploads a month"), 0, "what is idle is not uploaded");
+    }
+}

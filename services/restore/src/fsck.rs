@@ -1,0 +1,249 @@
+//! `fsck`: whether a bucket holds what its clusters say it does. Writes nothing, and needs no cluster.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use aquifer_manifest::{CHUNK_BYTES, Footer, ObjectKey, Place, StateKind, Tier, TierRange, continuation};
+use aquifer_metadata::{Image, decode_snapshot};
+use aquifer_objects::Store;
+use aquifer_tiering::{FoundObject, Survey, SurveyError, clusters, read_footer, read_state, survey};
+use aquifer_types::{ClusterId, TimestampMs, TopicPartition};
+use futures_util::{StreamExt as _, stream};
+use serde::Serialize;
+
+use crate::error::RestoreError;
+use crate::partition::remains;
+
+/// Objects that are looked into at a time.
+const OBJECTS_MAX: usize = 64;
+/// And where all of their bytes are read.
+const DEEP_MAX: usize = 8;
+
+/// What is looked at, and how closely.
+#[derive(Clone, Debug)]
+pub struct FsckOptions {
+    pub url: String,
+    /// All that are there, if none is named.
+    pub cluster: Option<ClusterId>,
+    /// Read every byte and compare it with its checksum.
+    pub deep: bool,
+}
+
+/// What was found of one cluster.
+#[derive(Clone, Debug, Serialize)]
+pub struct ClusterCheck {
+    pub cluster: String,
+    /// Of the newest state; none where there is no state that can be read.
+    pub incarnation: Option<u16>,
+    pub state_written_ms: Option<i64>,
+    pub partitions: Vec<PartitionCheck>,
+    /// Names where ours are that are none of ours.
+    pub strange: Vec<String>,
+    /// States that cannot be read.
+    pub problems: Vec<String>,
+}
+
+/// What was found of one partition.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct PartitionCheck {
+    /// Its name, or its id where the state knows none.
+    pub topic: String,
+    pub partition: i32,
+    pub start: i64,
+    pub end: i64,
+    /// That can be read, those after the state included, and what they take.
+    pub objects: usize,
+    pub bytes: u64,
+    /// That the state does not name and that go on where it ends.
+    pub after_state: usize,
+    /// That are still to be deleted.
+    pub deleting: usize,
+    /// That nobody names: uploads that were never committed, or of which nobody knew any more.
+    pub orphans: usize,
+    pub orphan_bytes: u64,
+    /// That the state names to be read, and that are not there, or of another size.
+    pub lost: usize,
+    /// Objects that are not what they should be.
+    pub damaged: Vec<String>,
+}
+
+impl ClusterCheck {
+    /// Whether everything that can be read is there and whole.
+    #[must_use]
+    pub fn is_sound(&self) -> bool {
+        let whole = |partition: &PartitionCheck| partition.lost == 0 && partition.damaged.is_empty();
+        self.problems.is_empty() && self.partitions.iter().all(whole)
+    }
+}
+
+/// Looks at every cluster in the bucket.
+pub async fn fsck(options: &FsckOptions) -> Result<Vec<ClusterCheck>, RestoreError> {
+    let store = Store::open_existing(&options.url)?;
+    let found = clusters(&store).await?;
+    let wanted = match options.cluster {
+        Some(cluster) if found.contains(&cluster) => vec![cluster],
+        Some(cluster) => return Err(RestoreError::UnknownCluster(cluster)),
+        None if found.is_empty() => return Err(RestoreError::NoCluster(options.url.clone())),
+        None => found,
+    };
+    let mut checks = Vec::new();
+    for cluster in wanted {
+        checks.push(check(&store, cluster, options.deep).await?);
+    }
+    Ok(checks)
+}
+
+async fn check(store: &Store, cluster: ClusterId, deep: bool) -> Result<ClusterCheck, RestoreError> {
+    // The state first: what is uploaded or deleted meanwhile is then newer than what it says.
+    let before = survey(store, cluster).await?;
+    let mut problems = Vec::new();
+    let state = states(store, cluster, &before, &mut problems).await?;
+    let after = survey(store, cluster).await?;
+    let (incarnation, written) = state.as_ref().map(|(incarnation, at, _)| (*incarnation, at.0)).unzip();
+    let image = state.map(|(_, _, image)| image);
+    let nothing = BTreeMap::new();
+    let named = image.iter().flat_map(|image| image.tiers().map(|(at, _)| at));
+    let all: BTreeSet<TopicPartition> = named.chain(after.objects.keys().copied()).collect();
+    let mut partitions = Vec::new();
+    for at in all {
+        let objects = after.objects.get(&at).unwrap_or(&nothing);
+        let place = Place { cluster, partition: at };
+        partitions.push(partition(store, &place, objects, (image.as_ref(), incarnation), deep).await?);
+    }
+    Ok(ClusterCheck {
+        cluster: cluster.to_string(),
+        incarnation,
+        state_written_ms: written,
+        partitions,
+        strange: after.strange,
+        problems,
+    })
+}
+
+/// Reads every state; returns the newest of the quorum's that can be read.
+async fn states(
+    store: &Store,
+    cluster: ClusterId,
+    survey: &Survey,
+    problems: &mut Vec<String>,
+) -> Result<Option<(u16, TimestampMs, Image)>, RestoreError> {
+    let mut newest = None;
+    for (kind, keys) in &survey.states {
+        for listed in keys {
+            match read_state(store, cluster, *kind, *listed).await {
+                Ok(state) if *kind == StateKind::Meta => match decode_snapshot(&state.body) {
+                    Ok(decoded) => {
+                        newest = Some((state.key.incarnation, state.written, decoded.image().clone()));
+                    }
+                    Err(error) => problems.push(format!("'{}': {error}", state.name())),
+                },
+                Ok(_) => {}
+                // Replaced by a newer one since it was listed.
+                Err(SurveyError::Store(error)) if error.problem == aquifer_objects::Problem::Missing => {}
+                Err(SurveyError::Store(error)) => return Err(error.into()),
+                Err(error) => problems.push(error.to_string()),
+            }
+        }
+    }
+    Ok(newest)
+}
+
+async fn partition(
+    store: &Store,
+    place: &Place,
+    objects: &BTreeMap<ObjectKey, FoundObject>,
+    (image, incarnation): (Option<&Image>, Option<u16>),
+    deep: bool,
+) -> Result<PartitionCheck, RestoreError> {
+    let at = place.partition;
+    let topic = image.and_then(|image| image.topic_by_id(at.topic));
+    let known = image.and_then(|image| image.tier(at));
+    let mut found = PartitionCheck {
+        topic: topic.map_or_else(|| at.topic.to_string(), |topic| topic.name().to_string()),
+        partition: at.partition.0,
+        ..PartitionCheck::default()
+    };
+    let (ranges, mut damaged) = look_into(store, place, objects, deep).await?;
+    found.damaged.append(&mut damaged);
+    // Without a state, what there is tells where it starts, in the newest incarnation there is.
+    let newest = objects.keys().map(|key| aquifer_manifest::incarnation_of(key.generation)).max();
+    let incarnation = incarnation.or(newest).unwrap_or(aquifer_manifest::FIRST_INCARNATION);
+    let far = TimestampMs(i64::MAX);
+    let Some(left) = remains(known.map(|tier| &**tier), objects, incarnation, far) else {
+        found.orphans = objects.len();
+        found.orphan_bytes = objects.values().map(|object| object.bytes).sum();
+        return Ok(found);
+    };
+    found.lost = left.lost;
+    let mut tier: Tier = left.tier;
+    let goes_on = topic.is_some() || image.is_none();
+    let later: Vec<TierRange> =
+        left.candidates.iter().filter(|_| goes_on).filter_map(|(key, _)| ranges.get(key).copied()).collect();
+    for range in continuation(&tier, &later) {
+        if tier.add(tier.end(), range).is_err() {
+            break;
+        }
+        found.after_state += 1;
+    }
+    let named: BTreeSet<ObjectKey> = tier.ranges().iter().map(ObjectKey::of).collect();
+    let orphans = || objects.iter().filter(|(key, _)| !named.contains(key));
+    found.start = tier.start().0;
+    found.end = tier.end().0;
+    found.objects = tier.live().len();
+    found.bytes = tier.live().iter().map(TierRange::object_bytes).sum();
+    found.deleting = tier.ranges().len() - tier.live().len();
+    found.orphans = orphans().count();
+    found.orphan_bytes = orphans().map(|(_, object)| object.bytes).sum();
+    Ok(found)
+}
+
+/// The ranges of all objects that are what they should be, and what is wrong with the others.
+async fn look_into(
+    store: &Store,
+    place: &Place,
+    objects: &BTreeMap<ObjectKey, FoundObject>,
+    deep: bool,
+) -> Result<(BTreeMap<ObjectKey, TierRange>, Vec<String>), RestoreError> {
+    let all: Vec<_> = objects.iter().map(|(key, object)| (*key, *object)).collect();
+    let looks = stream::iter(all).map(|(key, object)| async move {
+        let looked = match read_footer(store, place, key, object).await {
+            Ok((range, footer)) if deep => compare(store, place, &range, &footer).await.map(|()| range),
+            Ok((range, _)) => Ok(range),
+            Err(error) => Err(error),
+        };
+        (key, looked)
+    });
+    let mut looks = looks.buffer_unordered(if deep { DEEP_MAX } else { OBJECTS_MAX });
+    let (mut ranges, mut damaged) = (BTreeMap::new(), Vec::new());
+    while let Some((key, looked)) = looks.next().await {
+        match looked {
+            Ok(range) => {
+                ranges.insert(key, range);
+            }
+            // Deleted since it was listed.
+            Err(SurveyError::Store(error)) if error.problem == aquifer_objects::Problem::Missing => {}
+            Err(SurveyError::Store(error)) if error.is_passing() => return Err(error.into()),
+            Err(error) => damaged.push(error.to_string()),
+        }
+    }
+    damaged.sort_unstable();
+    Ok((ranges, damaged))
+}
+
+/// Reads all of an object's log bytes and compares each chunk with its checksum.
+async fn compare(
+    store: &Store,
+    place: &Place,
+    range: &TierRange,
+    footer: &Footer,
+) -> Result<(), SurveyError> {
+    let name = place.key(range);
+    for (number, crc) in (0_u64..).zip(&footer.chunk_crcs) {
+        let from = number * u64::from(CHUNK_BYTES);
+        let to = (from + u64::from(CHUNK_BYTES)).min(u64::from(range.bytes));
+        let bytes = store.read(&name, from..to).await?;
+        if crc32c::crc32c(&bytes) != *crc {
+            return Err(SurveyError::Chunk { name, from, to });
+        }
+    }
+    Ok(())
+}
