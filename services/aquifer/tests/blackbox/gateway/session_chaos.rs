@@ -19,8 +19,9 @@ const KILLS: usize = 12;
 const SESSIONS: usize = 8;
 const SESSIONS_OF_A_LONG_RUN: usize = 50;
 const RECORDS_EACH: i32 = 500;
-/// One gateway at a time is gone, so the third address asked has one.
+/// One gateway at a time is gone, so the third address asked has one that stays for as long as a poll waits.
 const TRIES: u32 = 3;
+const WAIT_MS: u64 = 300;
 
 /// The gateways as a client behind a balancer meets them: each of its requests goes to the next.
 struct Rotation {
@@ -68,7 +69,7 @@ fn gateways_die_again_and_again_and_sessions_go_on() {
                 let token = opened["token"].as_str().expect("a token").to_owned();
                 let mut session = Session { token, ack: None, cursor: None };
                 while !is_over.load(Ordering::Relaxed) {
-                    let body = session.request(1_000);
+                    let body = session.request(WAIT_MS);
                     let (answer, tried) = insist(|| balancer.post("/v1/sessions:poll", &body), TRIES);
                     retried.fetch_add(tried, Ordering::Relaxed);
                     seen.lock().expect("no holder panics").extend(records(&answer).into_values());
