@@ -15,6 +15,7 @@ mod places;
 mod poll;
 mod producer;
 mod session;
+mod step;
 
 #[cfg(test)]
 mod cursor_test;
@@ -30,6 +31,7 @@ pub use idempotency::OneShot;
 pub use instance::{Instance, Reads};
 pub use keys::{Keys, NONCE_BYTES, SecretsError, TokenError};
 pub use places::{Partitions, Positions, Tenures};
-pub use poll::{Assignment, Beat, CommitAnswer, HeartbeatAnswer, Intent, Outcome, Poll, PollError, Step};
+pub use poll::Poll;
 pub use producer::ProducerSession;
 pub use session::{OWNED_MAX, Session, StartAt, cluster_named, member_named};
+pub use step::{Assignment, Beat, CommitAnswer, HeartbeatAnswer, Intent, Outcome, PollError, Step};

@@ -4,8 +4,9 @@ use aquifer_types::{ClusterId, Offset, PartitionIndex, TimestampMs, TopicId, Top
 
 use crate::cursor::Progress;
 use crate::places::{Partitions, Positions};
-use crate::poll::{Assignment, Beat, CommitAnswer, HeartbeatAnswer, Intent, Poll, PollError, Step};
+use crate::poll::Poll;
 use crate::session::{Session, StartAt};
+use crate::step::{Assignment, Beat, CommitAnswer, HeartbeatAnswer, Intent, PollError, Step};
 
 fn at(partition: i32) -> TopicPartition {
     TopicPartition { topic: TopicId(Uuid::from_bytes([7; 16])), partition: PartitionIndex(partition) }

@@ -15,8 +15,9 @@ use aquifer_types::{
 
 use crate::cursor::Progress;
 use crate::places::{Partitions, Positions, Tenures};
-use crate::poll::{Assignment, Beat, CommitAnswer, HeartbeatAnswer, Intent, Poll, Step};
+use crate::poll::Poll;
 use crate::session::{Session, StartAt};
+use crate::step::{Assignment, Beat, CommitAnswer, HeartbeatAnswer, Intent, Step};
 
 const TOPIC: TopicId = TopicId(Uuid::from_bytes([7; 16]));
 const PARTITIONS: i32 = 5;

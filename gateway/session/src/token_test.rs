@@ -86,6 +86,7 @@ fn a_token_opens_for_its_principal_in_its_cluster_while_it_lasts() {
     assert!(open(CLUSTER, "User:ann", 1_059_999).is_ok());
     let at = TimestampMs(1_060_000);
     assert_eq!(open(CLUSTER, "User:ann", 1_060_000), Err(TokenError::Expired { at }));
+    assert_eq!(open(CLUSTER, "User:ann", 9_000_000), Err(TokenError::Expired { at }));
 }
 
 #[test]
