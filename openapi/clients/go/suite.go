@@ -70,7 +70,7 @@ func some[T any](value T) *T { return &value }
 
 func topic() {
 	topics := client.TopicsAPI
-	wanted := aquifer.CreateTopicRequest{Partitions: some(int32(1)), Configs: &map[string]string{"retention.ms": "3600000"}}
+	wanted := aquifer.CreateTopicRequest{Partitions: some(int32(1)), Configs: map[string]string{"retention.ms": "3600000"}}
 	made := answered(topics.CreateTopic(ctx, "orders").CreateTopicRequest(wanted))
 	equal("orders", made.Name)
 	equal(1, len(made.Partitions))
