@@ -56,9 +56,12 @@ async fn topic(at: &Configuration) {
 async fn produce(at: &Configuration) {
     let append = async |records| {
         let request = ProduceRequest::new(records);
-        records_api::produce_records(at, "orders", request, None, None, None, None, None).await.expect("produced")
+        records_api::produce_records(at, "orders", request, None, None, None, None, None)
+            .await
+            .expect("produced")
     };
-    let header = ProduceHeader { value_text: Some("suite".to_owned()), ..ProduceHeader::new("origin".to_owned()) };
+    let header =
+        ProduceHeader { value_text: Some("suite".to_owned()), ..ProduceHeader::new("origin".to_owned()) };
     let written = append(vec![
         ProduceRecord {
             key_text: Some("k".to_owned()),
@@ -72,7 +75,8 @@ async fn produce(at: &Configuration) {
     ])
     .await;
     assert_eq!(written.failed, 0);
-    let found: Vec<_> = written.results.iter().map(|result| result.offset.as_deref().expect("appended")).collect();
+    let found: Vec<_> =
+        written.results.iter().map(|result| result.offset.as_deref().expect("appended")).collect();
     assert_eq!(found, ["0", "1", "2", "3"]);
 
     // A body of bytes is a file to this generator.
@@ -94,7 +98,8 @@ async fn produce(at: &Configuration) {
 
 async fn read(at: &Configuration) {
     let read = async |from: &str| {
-        let answer = records_api::read_records(at, "orders", 0, Some(from), None, None, None, Some(Values::Json));
+        let answer =
+            records_api::read_records(at, "orders", 0, Some(from), None, None, None, Some(Values::Json));
         answer.await.expect("read")
     };
     let page = read("earliest").await;
@@ -113,7 +118,8 @@ async fn read(at: &Configuration) {
 }
 
 async fn poll(at: &Configuration, token: String, after: Option<String>) -> PollSessionResponse {
-    let limits = PollSessionRequest { max_records: Some(4), wait_ms: Some(5000), ..PollSessionRequest::new(token) };
+    let limits =
+        PollSessionRequest { max_records: Some(4), wait_ms: Some(5000), ..PollSessionRequest::new(token) };
     sessions_api::poll_session(at, PollSessionRequest { after, ..limits }).await.expect("polled")
 }
 
@@ -136,7 +142,8 @@ async fn session(at: &Configuration) {
     let lag = groups_api::get_group_lag(at, "billing").await.expect("a lag");
     assert_eq!((lag.items[0].offset.as_deref(), lag.total_lag.as_str()), (Some("6"), "0"));
 
-    let position = SeekPosition { partition: Some(0), ..SeekPosition::new("4".to_owned(), "orders".to_owned()) };
+    let position =
+        SeekPosition { partition: Some(0), ..SeekPosition::new("4".to_owned(), "orders".to_owned()) };
     let elsewhere = SeekSessionRequest::new(vec![position], committed.token);
     let sought = sessions_api::seek_session(at, elsewhere).await.expect("sought");
     let again = poll(at, sought.token, Some(sought.cursor)).await;
