@@ -20,7 +20,8 @@ pub(crate) struct Str<'a>(#[serde(borrow)] pub(crate) Cow<'a, str>);
 /// says `tombstone`.
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-#[schema(as = NewRecord)]
+// Not `NewRecord`: that is what a Go client's constructor of a `Record` is called.
+#[schema(as = ProduceRecord)]
 pub(crate) struct NewRecord<'a> {
     #[serde(borrow, default)]
     #[schema(value_type = Option<String>, nullable = false)]
@@ -56,7 +57,7 @@ pub(crate) struct NewRecord<'a> {
 /// A header of a record; without a value it has none.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-#[schema(as = NewHeader)]
+#[schema(as = ProduceHeader)]
 pub(crate) struct NewHeader<'a> {
     #[serde(borrow)]
     #[schema(value_type = String)]

@@ -79,3 +79,15 @@ fn schemas_have_neither_alternatives_nor_null_nor_numbers_that_clients_round() {
     walk("", &document["components"]["schemas"]);
     walk("", &document["paths"]);
 }
+
+#[test]
+fn no_schema_is_called_like_the_constructor_of_another() {
+    let document: Value = serde_json::from_str(&aquifer_rest::openapi()).expect("JSON");
+    let schemas = document["components"]["schemas"].as_object().expect("schemas");
+    for name in schemas.keys() {
+        assert!(
+            !schemas.contains_key(&format!("New{name}")),
+            "New{name} is what Go's clients make a {name} with"
+        );
+    }
+}

@@ -40,7 +40,7 @@ pub(crate) struct ReadQuery {
     #[param(value_type = Option<i32>, nullable = false, default = 0)]
     pub(crate) wait_ms: Option<u64>,
     /// How values are shown.
-    #[param(nullable = false, inline)]
+    #[param(nullable = false)]
     pub(crate) values: Option<Values>,
 }
 

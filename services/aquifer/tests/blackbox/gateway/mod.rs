@@ -1,6 +1,7 @@
 //! The gateway: a program of its own in front of a node, and over HTTP alone.
 
 mod bad_input;
+mod clients;
 mod confluent;
 mod grpc;
 mod http;
