@@ -335,7 +335,7 @@ fn a_session_is_followed_against_credit_and_acknowledged_in_the_stream() {
         while seen.len() < 3 {
             let answer = answers.message().await.expect("alive").expect("more comes");
             if let Some(first) = answer.records.first().filter(|record| record.offset == 0) {
-                assert_eq!(first.headers, [header.clone()]);
+                assert_eq!(first.headers, std::slice::from_ref(&header));
             }
             seen.extend(answer.records.into_iter().map(|record| record.value.unwrap_or_default()));
             cursor = answer.cursor;

@@ -67,3 +67,10 @@ pub(super) fn secret() -> tempfile::NamedTempFile {
         .expect("a secret");
     file
 }
+
+/// Does something beside the test.
+pub(super) fn in_thread<T: Send + 'static>(
+    work: impl FnOnce() -> T + Send + 'static,
+) -> std::thread::JoinHandle<T> {
+    std::thread::Builder::new().spawn(work).expect("a thread")
+}

@@ -6,7 +6,7 @@ use std::net::TcpStream;
 use serde_json::{Value, json};
 
 use super::http::{Answer, Http};
-use super::process::{GatewayProcess, secret};
+use super::process::{GatewayProcess, in_thread, secret};
 use crate::harness::{Node, data_dir};
 
 fn open(http: &Http, topic: &str) -> Value {
@@ -168,7 +168,7 @@ fn an_expected_offset_lets_one_of_two_writers_through() {
     let writers: Vec<_> = (0..4)
         .map(|_| {
             let (http, body) = (http.clone(), body.clone());
-            std::thread::spawn(move || {
+            in_thread(move || {
                 (1..=50)
                     .filter(|offset| {
                         send(&http, &[("expected-offset", &offset.to_string())], &body).status == 200
@@ -241,7 +241,7 @@ fn every_request_sent_three_times_through_different_gateways_stands_there_once()
         .enumerate()
         .map(|(writer, producer)| {
             let https: Vec<Http> = gateways.iter().map(|gateway| gateway.http.clone()).collect();
-            std::thread::spawn(move || {
+            in_thread(move || {
                 for round in 0..60 {
                     let partition = writer % 3;
                     let records: Vec<Value> = (0..5)

@@ -5,7 +5,7 @@ use aquifer_types::TimestampMs;
 use serde_json::{Value, json};
 
 use super::http::Http;
-use super::process::{GatewayProcess, secret};
+use super::process::{GatewayProcess, in_thread, secret};
 use crate::harness::{Node, data_dir, free_port, run_ok, skip_without};
 
 fn texts(page: &Value) -> Vec<&str> {
@@ -138,7 +138,7 @@ fn a_long_poll_is_answered_by_the_record_that_it_waited_for() {
     let http = Http::at(&node.http);
     http.topic("t", 2);
     let waiting = http.clone();
-    let poll = std::thread::spawn(move || {
+    let poll = in_thread(move || {
         waiting.get("/v1/topics/t/partitions/1/records?from=latest&wait_ms=60000").expect(200)
     });
     // Others' records end no wait.
@@ -286,9 +286,7 @@ fn a_gateway_alone_serves_the_same_and_drains() {
 
     // A poll that is parked is answered when the gateway is told to stop, long before its own time.
     let waiting = gateway.http.clone();
-    let poll = std::thread::spawn(move || {
-        waiting.get("/v1/topics/t/partitions/0/records?from=latest&wait_ms=60000")
-    });
+    let poll = in_thread(move || waiting.get("/v1/topics/t/partitions/0/records?from=latest&wait_ms=60000"));
     let mut follower = gateway.http.lines("/v1/topics/t/records:sse?from=latest", &[]);
     assert!(gateway.stop(), "it ends well");
     let answer = poll.join().expect("answered");

@@ -18,12 +18,13 @@ use crate::refusal::append_error;
 use crate::service::Caller;
 
 pub(crate) fn aquifer_append(broker: &Arc<Broker>, caller: Caller, request: AquiferAppendRequest) -> Call {
-    let appended = begin(broker, &request);
+    let timeout_ms = request.timeout_ms;
+    let appended = begin(broker, request);
     broker.directory.nudge();
     let response = match appended {
         Ok(Appended::Done(outcome)) => told(&outcome),
         Ok(Appended::Waiting(outcome)) => {
-            let timeout = Duration::from_millis(u64::try_from(request.timeout_ms).unwrap_or(0));
+            let timeout = Duration::from_millis(u64::try_from(timeout_ms).unwrap_or(0));
             let broker = Arc::clone(broker);
             return Call::Later(Box::pin(async move {
                 let response = match broker.runtime.timeout(timeout, outcome).await {
@@ -43,7 +44,7 @@ pub(crate) fn aquifer_append(broker: &Arc<Broker>, caller: Caller, request: Aqui
     Call::Now(caller.answer(&response))
 }
 
-fn begin(broker: &Arc<Broker>, request: &AquiferAppendRequest) -> Result<Appended, Refused> {
+fn begin(broker: &Arc<Broker>, request: AquiferAppendRequest) -> Result<Appended, Refused> {
     let image = broker.image();
     let topic = TopicRef::Id(request.topic_id).find(&image)?;
     if topic.is_internal() {
@@ -55,7 +56,7 @@ fn begin(broker: &Arc<Broker>, request: &AquiferAppendRequest) -> Result<Appende
         _ => return Err(Refused::new(ErrorCode::INVALID_REQUEST, "the expected offset is negative")),
     };
     let terms = Terms { acks: Acks::All, expected_end, strict: true };
-    append(broker, topic, request.partition_index, request.records.clone(), terms)
+    append(broker, topic, request.partition_index, request.records, terms)
 }
 
 fn told(outcome: &AppendOutcome) -> AquiferAppendResponse {
