@@ -160,8 +160,8 @@ fn short_frames_and_unknown_keys_are_refused() {
         let refusal = DecodeError::ShortFrame { length };
         assert_eq!(RequestFrame::parse(&Bytes::from(vec![0; length])), Err(refusal));
     }
-    let unknown = Bytes::from_static(&[0x4e, 0x20, 0, 0, 0, 0, 0, 9]);
-    assert_eq!(RequestFrame::parse(&unknown), Err(DecodeError::UnknownApiKey { api_key: 20_000 }));
+    let unknown = Bytes::from_static(&[0x75, 0x30, 0, 0, 0, 0, 0, 9]);
+    assert_eq!(RequestFrame::parse(&unknown), Err(DecodeError::UnknownApiKey { api_key: 30_000 }));
     assert_eq!(RequestPrefix::peek(&unknown).map(|prefix| prefix.correlation_id), Ok(9));
 }
 
