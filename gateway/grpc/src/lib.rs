@@ -3,6 +3,7 @@
 
 mod consume;
 #[allow(unused_qualifications, clippy::all, reason = "generated")]
+#[rustfmt::skip]
 mod generated;
 mod message;
 mod produce;

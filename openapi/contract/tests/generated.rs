@@ -12,6 +12,12 @@ fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
 }
 
+/// With what every file of the project opens with.
+fn opened(says: &str, generated: &Path) -> Vec<u8> {
+    let generated = std::fs::read_to_string(generated).expect("generated");
+    format!("//! {says}\n{generated}").into_bytes()
+}
+
 fn compare(path: &Path, made: &[u8]) {
     if std::env::var_os(BLESS).is_some() {
         std::fs::write(path, made).expect("written");
@@ -33,7 +39,7 @@ fn messages_services_and_descriptors_are_those_of_the_proto_files() {
         .out_dir(&messages)
         .compile_fds(descriptors.clone())
         .expect("messages are generated");
-    let made = std::fs::read(messages.join("aquifer.v1.rs")).expect("generated");
+    let made = opened("The messages of package `aquifer.v1`.", &messages.join("aquifer.v1.rs"));
     compare(&root().join("openapi/contract/src/aquifer.v1.rs"), &made);
     compare(&root().join("openapi/contract/src/descriptors.bin"), &descriptors.encode_to_vec());
 
@@ -45,6 +51,6 @@ fn messages_services_and_descriptors_are_those_of_the_proto_files() {
         .extern_path(".aquifer.v1", "::aquifer_contract::v1")
         .compile_fds(descriptors)
         .expect("services are generated");
-    let made = std::fs::read(services.join("aquifer.v1.rs")).expect("generated");
+    let made = opened("The services of package `aquifer.v1`, both ends.", &services.join("aquifer.v1.rs"));
     compare(&root().join("gateway/grpc/src/generated.rs"), &made);
 }

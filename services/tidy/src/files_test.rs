@@ -4,19 +4,18 @@ use crate::tree::{Source, files};
 
 /// Above this many lines of production code a file says why, here.
 const LINES_MAX: usize = 400;
-const LONGER: &[(&str, usize, &str)] = &[(
-    "storage-tiering/hotlog/src/directory/job.rs",
-    460,
-    "one job's life from queue to disk: its steps share every field",
-)];
+const LONGER: &[(&str, usize, &str)] = &[
+    (
+        "storage-tiering/hotlog/src/directory/job.rs",
+        460,
+        "one job's life from queue to disk: its steps share every field",
+    ),
+    ("gateway/grpc/src/generated.rs", 1_800, "a generator writes it, and a test compares it"),
+    ("openapi/contract/src/aquifer.v1.rs", 600, "a generator writes it, and a test compares it"),
+];
 
 fn is_test(path: &str) -> bool {
     path.ends_with("_test.rs") || path.contains("/tests/")
-}
-
-/// Nobody writes or reads these: tests compare them with what they are made from.
-fn is_generated(file: &Source) -> bool {
-    file.text.starts_with("// This file is @generated")
 }
 
 fn broken(rule: &str, files: &[String]) {
@@ -25,8 +24,7 @@ fn broken(rule: &str, files: &[String]) {
 
 #[test]
 fn every_file_opens_with_what_it_holds() {
-    let written = files(".rs").into_iter().filter(|file| !is_generated(file));
-    let without = written.filter(|file| !file.text.starts_with("//! "));
+    let without = files(".rs").into_iter().filter(|file| !file.text.starts_with("//! "));
     broken(
         "a file opens with one sentence after `//!` that says what it holds",
         &without.map(|file| file.path).collect::<Vec<_>>(),
@@ -35,7 +33,7 @@ fn every_file_opens_with_what_it_holds() {
 
 #[test]
 fn production_files_stay_small() {
-    let written = files(".rs").into_iter().filter(|file| !is_test(&file.path) && !is_generated(file));
+    let written = files(".rs").into_iter().filter(|file| !is_test(&file.path));
     let too_long = written.filter_map(|file| {
         let lines = production_lines(&file);
         let allowed =
