@@ -101,6 +101,7 @@ impl Conversation {
             // A session goes on being heard, and acknowledges, also without credit.
             let is_idle = self.credit == 0 && matches!(self.source, Source::Follow(_));
             let Conversation { gateway, principal, requests, source, credit, ack, .. } = self;
+            let draining = gateway.draining().clone();
             tokio::select! {
                 biased;
                 request = requests.next() => match request {
@@ -112,6 +113,7 @@ impl Conversation {
                     }
                     Some(Err(_)) | None => return None,
                 },
+                () = draining.wait(), if is_idle => return Some(Ok(source.leave())),
                 answer = source.next(gateway, principal, *credit, ack.as_deref()), if !is_idle => {
                     if matches!(source, Source::Session { .. }) && answer.is_ok() {
                         *ack = None;
@@ -134,6 +136,15 @@ impl Conversation {
 }
 
 impl Source {
+    /// What is said to a client that has no credit left and better goes elsewhere.
+    fn leave(&self) -> ConsumeStreamResponse {
+        let cursor = match self {
+            Source::Follow(follower) => follower.cursor(),
+            Source::Session { .. } => String::new(),
+        };
+        ConsumeStreamResponse { cursor, reconnect_advised: true, ..ConsumeStreamResponse::default() }
+    }
+
     async fn next(
         &mut self,
         gateway: &Gateway,
@@ -173,7 +184,8 @@ impl Source {
                 response.assigned = held.assigned.iter().map(place).collect();
                 response.revoked = held.revoked.iter().map(place).collect();
                 if credit == 0 {
-                    gateway.runtime().sleep(BEAT).await;
+                    // Either way the session is heard from next.
+                    let _ = gateway.runtime().timeout(BEAT, gateway.draining().wait()).await;
                 } else {
                     *after = Some(held.cursor);
                 }

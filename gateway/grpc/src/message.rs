@@ -8,6 +8,11 @@ use aquifer_types::TimestampMs;
 
 use crate::status::problem;
 
+/// A number that a client may leave out: on this wire it is 0 then.
+pub(crate) fn said(number: i32) -> Option<i64> {
+    (number != 0).then_some(i64::from(number))
+}
+
 pub(crate) fn to_append(record: &NewRecord) -> aquifer_gateway::Record<'_> {
     let headers = record.headers.iter().map(|header| RecordHeader {
         name: Cow::Borrowed(&header.name),

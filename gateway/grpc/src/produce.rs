@@ -7,6 +7,7 @@ use aquifer_gateway::{Code, Gateway, Once, Principal, Refusal};
 use futures_util::StreamExt as _;
 use futures_util::future::BoxFuture;
 use futures_util::stream::{FuturesOrdered, unfold};
+use prost::Message as _;
 use tonic::Streaming;
 
 use crate::message::{result, to_append};
@@ -17,6 +18,8 @@ use crate::status::problem;
 const CREDIT: i64 = 10_000;
 /// Requests of a stream that are worked on at a time.
 const UNDER_WAY_MAX: usize = 64;
+/// What those may take up before the next is read.
+const UNDER_WAY_BYTES: usize = 4 * 1024 * 1024;
 
 /// Appends what a request brings, once if it says how to tell it from another.
 pub(crate) async fn append(
@@ -24,6 +27,7 @@ pub(crate) async fn append(
     principal: &Principal,
     request: &ProduceRequest,
 ) -> Result<ProduceResponse, Refusal> {
+    let _room = gateway.requests().claim(request.encoded_len()).await?;
     let records: Vec<_> = request.records.iter().map(to_append).collect();
     let terms =
         [request.producer.is_some(), request.idempotency_key.is_some(), request.expected_offset.is_some()];
@@ -60,8 +64,15 @@ fn once(request: &ProduceRequest) -> Result<Option<Once>, Refusal> {
     }))
 }
 
-/// A request that is worked on, and how many records it brought.
-type UnderWay = BoxFuture<'static, (i64, Result<ProduceResponse, Refusal>)>;
+/// What a request brought.
+#[derive(Clone, Copy)]
+struct Brought {
+    records: i64,
+    bytes: usize,
+}
+
+/// A request that is worked on.
+type UnderWay = BoxFuture<'static, (Brought, Result<ProduceResponse, Refusal>)>;
 
 /// One client's stream.
 struct Produce {
@@ -69,6 +80,7 @@ struct Produce {
     principal: Principal,
     requests: Streaming<ProduceStreamRequest>,
     under_way: FuturesOrdered<UnderWay>,
+    bytes_under_way: usize,
     said: VecDeque<ProduceStreamResponse>,
     is_at_end: bool,
     told_to_leave: bool,
@@ -86,6 +98,7 @@ pub(crate) fn stream(
         principal,
         requests,
         under_way: FuturesOrdered::new(),
+        bytes_under_way: 0,
         said: VecDeque::from([first]),
         is_at_end: false,
         told_to_leave: false,
@@ -105,16 +118,20 @@ impl Produce {
             if self.is_at_end && self.under_way.is_empty() {
                 return None;
             }
-            let reads = !self.is_at_end && self.under_way.len() < UNDER_WAY_MAX;
+            let reads = !self.is_at_end
+                && self.under_way.len() < UNDER_WAY_MAX
+                && self.bytes_under_way < UNDER_WAY_BYTES;
             let draining = self.gateway.draining().clone();
             tokio::select! {
                 biased;
-                Some((records, answer)) = self.under_way.next(), if !self.under_way.is_empty() => {
+                Some((brought, answer)) = self.under_way.next(), if !self.under_way.is_empty() => {
                     let (response, problem) = match answer {
                         Ok(response) => (Some(response), None),
                         Err(refusal) => (None, Some(problem(&refusal))),
                     };
-                    let told = ProduceStreamResponse { response, problem, credit: records, reconnect_advised: false };
+                    self.bytes_under_way -= brought.bytes;
+                    let credit = brought.records;
+                    let told = ProduceStreamResponse { response, problem, credit, reconnect_advised: false };
                     self.said.push_back(told);
                 }
                 () = draining.wait(), if !self.told_to_leave => {
@@ -134,9 +151,10 @@ impl Produce {
             return;
         };
         let (gateway, principal) = (self.gateway.clone(), self.principal.clone());
-        self.under_way.push_back(Box::pin(async move {
-            let records = i64::try_from(request.records.len()).unwrap_or(i64::MAX);
-            (records, append(&gateway, &principal, &request).await)
-        }));
+        let records = i64::try_from(request.records.len()).unwrap_or(i64::MAX);
+        let brought = Brought { records, bytes: request.encoded_len() };
+        self.bytes_under_way += brought.bytes;
+        self.under_way
+            .push_back(Box::pin(async move { (brought, append(&gateway, &principal, &request).await) }));
     }
 }

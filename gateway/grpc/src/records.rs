@@ -1,14 +1,13 @@
 //! `RecordsService`: requests with one answer; the streams are next door.
 
 use std::pin::Pin;
-use std::time::Duration;
 
 use aquifer_contract::v1::{
     ConsumeRequest, ConsumeResponse, ConsumeStreamRequest, ConsumeStreamResponse, OpenProducerRequest,
     OpenProducerResponse, ProduceRequest, ProduceResponse, ProduceStreamRequest, ProduceStreamResponse,
     ReadRequest, ReadResponse,
 };
-use aquifer_gateway::{Code, From, Gateway, ReadLimits, Refusal};
+use aquifer_gateway::{AskedLimits, From, Gateway, ReadLimits, Refusal};
 use aquifer_session::Cursor;
 use aquifer_types::{PartitionIndex, TopicPartition};
 use aquifer_wire::Text;
@@ -16,14 +15,9 @@ use futures_util::Stream;
 use tonic::{Request, Response, Status, Streaming, async_trait};
 
 use crate::generated::records_service_server::RecordsService;
-use crate::message::shown;
+use crate::message::{said, shown};
 use crate::status::{caller, status};
 use crate::{consume, produce};
-
-const BYTES: usize = 1024 * 1024;
-const BYTES_MAX: usize = 32 * 1024 * 1024;
-const RECORDS: usize = 10_000;
-const WAIT_MAX: Duration = Duration::from_secs(60);
 
 pub(crate) struct Records(pub(crate) Gateway);
 
@@ -90,11 +84,11 @@ impl RecordsService for Records {
 
 async fn read(gateway: &Gateway, request: &ReadRequest) -> Result<ReadResponse, Refusal> {
     let topic = &request.topic;
-    let limits = ReadLimits {
-        bytes_max: positive("max_bytes", request.max_bytes, BYTES)?.min(BYTES_MAX),
-        records_max: positive("max_records", request.max_records, RECORDS)?,
-        wait: Duration::from_millis(positive("wait_ms", request.wait_ms, 0)? as u64).min(WAIT_MAX),
-    };
+    let limits = ReadLimits::of_read(AskedLimits {
+        bytes: said(request.max_bytes),
+        records: said(request.max_records),
+        wait_ms: said(request.wait_ms),
+    })?;
     let from = From::read(if request.from.is_empty() { "earliest" } else { &request.from })?;
     let id = gateway.topic_of(topic, request.partition).await?;
     let place = TopicPartition { topic: id, partition: PartitionIndex(request.partition) };
@@ -104,6 +98,7 @@ async fn read(gateway: &Gateway, request: &ReadRequest) -> Result<ReadResponse, 
     if let Some((_, refusal)) = page.refused.pop() {
         return Err(refusal);
     }
+    let _room = gateway.answers().claim(page.bytes()).await?;
     let mut records = Vec::new();
     let reached = page.take(&limits, |_, record| records.push(shown(topic, request.partition, record)))?;
     let next = reached.first().copied().unwrap_or(offset);
@@ -113,13 +108,4 @@ async fn read(gateway: &Gateway, request: &ReadRequest) -> Result<ReadResponse, 
         high_watermark: page.high_watermark(0).unwrap_or(next).0,
         cursor: Cursor::of_topic(id, [(place, next)].into()).to_string(),
     })
-}
-
-/// A number that has a default where it is 0.
-pub(crate) fn positive(name: &str, value: i32, default: usize) -> Result<usize, Refusal> {
-    match usize::try_from(value) {
-        Ok(0) => Ok(default),
-        Ok(value) => Ok(value),
-        Err(_negative) => Err(Refusal::new(Code::InvalidParameter, format!("{name} is {value}"))),
-    }
 }

@@ -6,18 +6,12 @@ use aquifer_contract::v1::{
     CloseSessionRequest, CloseSessionResponse, OpenSessionRequest, OpenSessionResponse, PollSessionRequest,
     PollSessionResponse,
 };
-use aquifer_gateway::{From, Gateway, NewSession, PollRequest, ReadLimits, Refusal};
+use aquifer_gateway::{AskedLimits, Code, From, Gateway, NewSession, PollRequest, ReadLimits, Refusal};
 use tonic::{Request, Response, Status, async_trait};
 
 use crate::generated::sessions_service_server::SessionsService;
-use crate::message::{place, shown};
-use crate::records::positive;
+use crate::message::{place, said, shown};
 use crate::status::{caller, status};
-
-const BYTES: usize = 4 * 1024 * 1024;
-const RECORDS: usize = 500;
-const RECORDS_MAX: usize = 10_000;
-const WAIT_MAX: Duration = Duration::from_secs(60);
 
 pub(crate) struct Sessions(pub(crate) Gateway);
 
@@ -31,12 +25,15 @@ impl SessionsService for Sessions {
         let principal = caller(&self.0, request.metadata())?;
         let wanted = request.into_inner();
         let from = if wanted.from.is_empty() { "latest" } else { &wanted.from };
-        let ttl = positive("ttl_ms", wanted.ttl_ms, 0).map_err(refused)?;
+        let ttl = u64::try_from(wanted.ttl_ms).map_err(|_negative| {
+            let detail = format!("ttl_ms is {}", wanted.ttl_ms);
+            refused(Refusal::new(Code::InvalidParameter, detail))
+        })?;
         let new = NewSession {
             group: wanted.group,
             topics: wanted.topics,
             from: From::read(from).map_err(refused)?,
-            ttl: (ttl > 0).then(|| Duration::from_millis(ttl as u64)),
+            ttl: (ttl > 0).then(|| Duration::from_millis(ttl)),
             session_id: wanted.session_id,
             instance_id: None,
         };
@@ -74,11 +71,11 @@ async fn poll(
     principal: &aquifer_gateway::Principal,
     request: &PollSessionRequest,
 ) -> Result<PollSessionResponse, Refusal> {
-    let limits = ReadLimits {
-        bytes_max: BYTES,
-        records_max: positive("max_records", request.max_records, RECORDS)?.min(RECORDS_MAX),
-        wait: Duration::from_millis(positive("wait_ms", request.wait_ms, 0)? as u64).min(WAIT_MAX),
-    };
+    let limits = ReadLimits::of_poll(AskedLimits {
+        bytes: None,
+        records: said(request.max_records),
+        wait_ms: said(request.wait_ms),
+    })?;
     let asked = PollRequest {
         token: &request.token,
         ack: request.ack.as_deref(),
@@ -86,6 +83,7 @@ async fn poll(
         limits,
     };
     let mut polled = gateway.poll_session(principal, &asked).await?;
+    let _room = gateway.answers().claim(polled.bytes()).await?;
     let mut records = Vec::new();
     polled.take(|(topic, partition), record| records.push(shown(topic, partition.0, record)))?;
     let held = polled.held();

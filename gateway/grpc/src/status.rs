@@ -43,9 +43,5 @@ pub(crate) fn problem(refusal: &Refusal) -> Problem {
 /// Who calls.
 pub(crate) fn caller(gateway: &Gateway, metadata: &MetadataMap) -> Result<Principal, Status> {
     let text = |name: &str| metadata.get(name).and_then(|value| value.to_str().ok());
-    let bearer = text("authorization").and_then(|value| {
-        let (scheme, credential) = value.split_once(' ')?;
-        scheme.eq_ignore_ascii_case("bearer").then(|| credential.trim())
-    });
-    gateway.identify(bearer.or(text("x-api-key"))).map_err(|refusal| status(&refusal))
+    gateway.identify(text("authorization"), text("x-api-key")).map_err(|refusal| status(&refusal))
 }

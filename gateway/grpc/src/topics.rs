@@ -6,15 +6,12 @@ use aquifer_contract::v1::{
     CreateTopicRequest, CreateTopicResponse, DeleteTopicRequest, DeleteTopicResponse, GetTopicRequest,
     GetTopicResponse, ListTopicsRequest, ListTopicsResponse,
 };
-use aquifer_gateway::{Code, Gateway, NewTopic, Refusal, TopicCreated};
+use aquifer_gateway::{Code, Gateway, NewTopic, Refusal, TopicCreated, listed};
 use tonic::{Request, Response, Status, async_trait};
 
 use crate::generated::topics_service_server::TopicsService;
-use crate::message::topic;
+use crate::message::{said, topic};
 use crate::status::{caller, status};
-
-const PAGE: usize = 100;
-const PAGE_MAX: usize = 1_000;
 
 pub(crate) struct Topics(pub(crate) Gateway);
 
@@ -26,19 +23,10 @@ impl TopicsService for Topics {
     ) -> Result<Response<ListTopicsResponse>, Status> {
         caller(&self.0, request.metadata())?;
         let ListTopicsRequest { page_size, page_token } = request.into_inner();
-        let size = match usize::try_from(page_size) {
-            Ok(0) => PAGE,
-            Ok(size) => size.min(PAGE_MAX),
-            Err(_negative) => {
-                return Err(status(&Refusal::new(Code::InvalidParameter, "page_size is negative")));
-            }
-        };
         let all = self.0.topics().await.map_err(|refusal| status(&refusal))?;
-        let mut left: Vec<_> = all.into_iter().filter(|topic| topic.name > page_token).collect();
-        let more = left.len() > size;
-        left.truncate(size);
-        let next = left.last().filter(|_| more).map(|topic| topic.name.clone());
-        let topics = left.into_iter().map(topic).collect();
+        let page = listed(all, said(page_size), &page_token, |topic| &topic.name);
+        let (topics, next) = page.map_err(|refusal| status(&refusal))?;
+        let topics = topics.into_iter().map(topic).collect();
         Ok(Response::new(ListTopicsResponse { topics, next_page_token: next.unwrap_or_default() }))
     }
 

@@ -1,25 +1,30 @@
 //! Request bodies: bounded before anything is read of them, as they come and unpacked.
 
-use std::io::Read as _;
+use std::io::{self, Read as _};
+use std::time::Duration;
 
-use aquifer_gateway::{Code, Gateway};
+use aquifer_gateway::{Claim, Code, Gateway, Room};
 use axum::body::Body;
 use axum::http::{HeaderMap, header};
-use bytes::Bytes;
-use http_body_util::{BodyExt as _, LengthLimitError, Limited};
-use tokio::sync::OwnedSemaphorePermit;
+use bytes::{Bytes, BytesMut};
+use http_body_util::BodyExt as _;
 
+use crate::door::Door;
 use crate::problem::Refused;
 
 /// As bodies come, packed or not.
 pub(crate) const BODY_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// After unpacking.
 const UNPACKED_BYTES_MAX: usize = 64 * 1024 * 1024;
+/// Room is claimed for so much at a time, so that who only announces a large body holds little.
+const STEP: usize = 1024 * 1024;
+/// A body of which nothing comes for so long is given up.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A body that was taken, with the room it has.
 pub(crate) struct Taken {
     pub(crate) bytes: Bytes,
-    _room: OwnedSemaphorePermit,
+    _room: Claim,
 }
 
 /// Whether a request's body is of a media type, its parameters aside.
@@ -40,56 +45,100 @@ pub(crate) fn must_be(headers: &HeaderMap, media: &str) -> Result<(), Refused> {
 }
 
 /// Takes a whole body.
-pub(crate) async fn take(gateway: &Gateway, headers: &HeaderMap, body: Body) -> Result<Taken, Refused> {
-    let too_large = |bytes: usize| {
-        let detail = format!("the body has more than {bytes} bytes");
-        Refused::new(Code::BodyTooLarge, detail)
-    };
-    let claimed = headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
-    let claimed: usize = claimed.unwrap_or(64 * 1024);
-    if claimed > BODY_BYTES_MAX {
-        return Err(too_large(BODY_BYTES_MAX));
-    }
-    let room = gateway.admit(claimed).await?;
-    let collected = Limited::new(body, BODY_BYTES_MAX).collect().await;
-    let bytes = collected.map(http_body_util::Collected::to_bytes).map_err(|error| {
-        if error.downcast_ref::<LengthLimitError>().is_some() {
-            return too_large(BODY_BYTES_MAX);
-        }
-        Refused::new(Code::MalformedBody, format!("the body broke off: {error}"))
-    })?;
+pub(crate) async fn take(door: &Door, headers: &HeaderMap, body: Body) -> Result<Taken, Refused> {
     let encoding = headers.get(header::CONTENT_ENCODING).map(|value| value.to_str().unwrap_or("?"));
-    let packed = Packed { bytes: &bytes, too_large: &|| too_large(UNPACKED_BYTES_MAX) };
-    let bytes = match encoding.map(str::to_ascii_lowercase).as_deref() {
-        None | Some("identity") => bytes,
-        Some("gzip") => packed.unpack(flate2::read::MultiGzDecoder::new(&*bytes), "gzip")?,
-        Some("zstd") => {
-            let reader = zstd::stream::read::Decoder::new(&*bytes);
-            let reader = reader.map_err(|error| Refused::new(Code::Internal, error.to_string()))?;
-            packed.unpack(reader, "zstd")?
-        }
+    let encoding = match encoding.map(str::to_ascii_lowercase).as_deref() {
+        None | Some("identity") => None,
+        Some("gzip") => Some(Encoding::Gzip),
+        Some("zstd") => Some(Encoding::Zstd),
         Some(other) => {
             let detail = format!("Content-Encoding is {other}; gzip, zstd and none at all are read");
             return Err(Refused::new(Code::UnsupportedMedia, detail));
         }
     };
+    let (bytes, mut room) = collect(&door.gateway, headers, body).await?;
+    let Some(encoding) = encoding else { return Ok(Taken { bytes, _room: room }) };
+    let rooms = door.gateway.requests();
+    let bytes =
+        door.gateway.runtime().hold_up(&door.unpacking, || unpack(encoding, &bytes, rooms, &mut room))?;
     Ok(Taken { bytes, _room: room })
 }
 
-struct Packed<'a> {
-    bytes: &'a Bytes,
-    too_large: &'a dyn Fn() -> Refused,
+/// The bytes as they came, with room for them.
+async fn collect(gateway: &Gateway, headers: &HeaderMap, mut body: Body) -> Result<(Bytes, Claim), Refused> {
+    let claimed = headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
+    let claimed: usize = claimed.unwrap_or(STEP);
+    if claimed > BODY_BYTES_MAX {
+        return Err(too_large(BODY_BYTES_MAX));
+    }
+    let mut room = gateway.requests().claim(claimed.min(STEP)).await?;
+    let (mut first, mut all) = (Bytes::new(), BytesMut::new());
+    loop {
+        let frame = gateway.runtime().timeout(PATIENCE, body.frame()).await;
+        let frame = frame.ok_or_else(|| {
+            let detail = format!("nothing came of the body for {} s", PATIENCE.as_secs());
+            Refused::new(Code::MalformedBody, detail)
+        })?;
+        let Some(frame) = frame else { break };
+        let frame = frame
+            .map_err(|error| Refused::new(Code::MalformedBody, format!("the body broke off: {error}")))?;
+        let Ok(data) = frame.into_data() else { continue };
+        let length = first.len() + all.len() + data.len();
+        if length > BODY_BYTES_MAX {
+            return Err(too_large(BODY_BYTES_MAX));
+        }
+        if length > room.bytes() {
+            room.add(gateway.requests().claim((length - room.bytes()).max(STEP)).await?);
+        }
+        // Most bodies come in one piece, which is taken as it is.
+        if length == data.len() {
+            first = data;
+            continue;
+        }
+        if all.is_empty() {
+            all.reserve(claimed.max(length));
+            all.extend_from_slice(&std::mem::take(&mut first));
+        }
+        all.extend_from_slice(&data);
+    }
+    Ok((if all.is_empty() { first } else { all.freeze() }, room))
 }
 
-impl Packed<'_> {
-    fn unpack(&self, reader: impl std::io::Read, name: &str) -> Result<Bytes, Refused> {
-        let mut unpacked = Vec::with_capacity(self.bytes.len().saturating_mul(3).min(UNPACKED_BYTES_MAX));
-        let limit = u64::try_from(UNPACKED_BYTES_MAX).unwrap_or(u64::MAX);
-        let read = reader.take(limit + 1).read_to_end(&mut unpacked);
-        read.map_err(|error| Refused::new(Code::MalformedBody, format!("the body is no {name}: {error}")))?;
-        if unpacked.len() > UNPACKED_BYTES_MAX {
-            return Err((self.too_large)());
+fn too_large(bytes: usize) -> Refused {
+    Refused::new(Code::BodyTooLarge, format!("the body has more than {bytes} bytes"))
+}
+
+#[derive(Clone, Copy)]
+enum Encoding {
+    Gzip,
+    Zstd,
+}
+
+/// Unpacks as far as there is room, which it claims as it goes.
+fn unpack(encoding: Encoding, packed: &[u8], rooms: &Room, room: &mut Claim) -> Result<Bytes, Refused> {
+    match encoding {
+        Encoding::Gzip => read(flate2::read::MultiGzDecoder::new(packed), "gzip", rooms, room),
+        Encoding::Zstd => {
+            let reader = zstd::stream::read::Decoder::with_buffer(packed);
+            let reader = reader.map_err(|error| Refused::new(Code::Internal, error.to_string()))?;
+            read(reader, "zstd", rooms, room)
         }
-        Ok(unpacked.into())
+    }
+}
+
+fn read(mut reader: impl io::Read, name: &str, rooms: &Room, room: &mut Claim) -> Result<Bytes, Refused> {
+    let mut unpacked = Vec::new();
+    loop {
+        room.add(rooms.claim_now(STEP)?);
+        let step = u64::try_from(STEP).unwrap_or(u64::MAX);
+        let read = reader.by_ref().take(step).read_to_end(&mut unpacked);
+        let read = read
+            .map_err(|error| Refused::new(Code::MalformedBody, format!("the body is no {name}: {error}")))?;
+        if unpacked.len() > UNPACKED_BYTES_MAX {
+            return Err(too_large(UNPACKED_BYTES_MAX));
+        }
+        if read < STEP {
+            return Ok(unpacked.into());
+        }
     }
 }

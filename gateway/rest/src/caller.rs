@@ -2,11 +2,13 @@
 
 use aquifer_gateway::Principal;
 use axum::extract::FromRequestParts;
-use axum::http::header;
 use axum::http::request::Parts;
+use axum::http::{HeaderName, header};
 
 use crate::door::Door;
 use crate::problem::Refused;
+
+const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 
 /// A caller that was let in.
 #[derive(Clone, Debug)]
@@ -16,12 +18,8 @@ impl FromRequestParts<Door> for Caller {
     type Rejection = Refused;
 
     async fn from_request_parts(parts: &mut Parts, door: &Door) -> Result<Caller, Refused> {
-        let bearer = parts.headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
-        let bearer = bearer.and_then(|value| {
-            let (scheme, credential) = value.split_once(' ')?;
-            scheme.eq_ignore_ascii_case("bearer").then(|| credential.trim())
-        });
-        let key = parts.headers.get("x-api-key").and_then(|value| value.to_str().ok());
-        Ok(Caller(door.gateway.identify(bearer.or(key))?))
+        let text = |name| parts.headers.get(name).and_then(|value| value.to_str().ok());
+        let (authorization, key) = (text(header::AUTHORIZATION), text(API_KEY));
+        Ok(Caller(door.gateway.identify(authorization, key)?))
     }
 }

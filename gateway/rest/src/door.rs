@@ -6,11 +6,27 @@ use aquifer_gateway::Gateway;
 use aquifer_runtime::Shutdown;
 
 use crate::ops::Probe;
+use tokio::sync::Semaphore;
 
 /// The gateway behind the port.
 #[derive(Clone)]
 pub struct Door {
-    pub gateway: Gateway,
+    pub(crate) gateway: Gateway,
+    /// Bodies that are unpacked at a time: each keeps a thread of the reactor busy.
+    pub(crate) unpacking: Arc<Semaphore>,
+    /// WebSockets: they leave the server's own count with their first answer.
+    pub(crate) sockets: Arc<Semaphore>,
+}
+
+const UNPACKING_MAX: usize = 4;
+const SOCKETS_MAX: usize = 20_000;
+
+impl Door {
+    #[must_use]
+    pub fn new(gateway: Gateway) -> Door {
+        let turns = |count| Arc::new(Semaphore::new(count));
+        Door { gateway, unpacking: turns(UNPACKING_MAX), sockets: turns(SOCKETS_MAX) }
+    }
 }
 
 /// What the process says of itself.

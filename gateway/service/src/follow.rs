@@ -9,8 +9,9 @@ use aquifer_types::{Offset, PartitionIndex, TopicId, TopicPartition};
 use aquifer_wire::Text;
 
 use crate::gateway::Gateway;
+use crate::limits::ReadLimits;
 use crate::position::{From, InvalidFrom};
-use crate::read::{Page, Position, ReadLimits};
+use crate::read::{Page, Position};
 use crate::refusal::{Code, Refusal};
 use crate::session::refused_cursor;
 
@@ -51,7 +52,7 @@ impl Follower {
         let from = From::read(from)?;
         let partitions: Vec<i32> = match partition {
             Some(partition) => vec![partition],
-            None => gateway.topic(topic).await?.partitions.iter().map(|partition| partition.index).collect(),
+            None => (0..gateway.partitions_of(topic).await?).collect(),
         };
         if partitions.len() > 1 && matches!(from, From::Offset(_)) {
             let detail = "an offset names a place in one partition; follow that one, or start from a time";

@@ -7,18 +7,24 @@ use aquifer_client::{Client, Producer, ProducerSettings};
 use aquifer_runtime::{Runtime, Shutdown};
 use aquifer_session::{Keys, NONCE_BYTES, cluster_named};
 use aquifer_types::ClusterId;
-use tokio::sync::{OnceCell, OwnedSemaphorePermit, Semaphore};
+use tokio::sync::OnceCell;
 
 use crate::principal::{Authenticator, Principal};
 use crate::refusal::{Code, Refusal};
+use crate::room::Room;
 use crate::tail::Tail;
+
+/// How long a stop waits for records under way.
+const CLOSE_PATIENCE: Duration = Duration::from_secs(5);
 
 /// How much a gateway takes on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct GatewaySettings {
     /// Of request bodies under way; a request that finds no room in time is sent away.
     pub request_bytes_max: usize,
-    /// How long a request waits for that room.
+    /// Of records under way to whoever asked for them.
+    pub answer_bytes_max: usize,
+    /// How long a request waits for room.
     pub admission: Duration,
     /// From a record's arrival to its acknowledgement.
     pub delivery_timeout: Duration,
@@ -28,6 +34,7 @@ impl Default for GatewaySettings {
     fn default() -> GatewaySettings {
         GatewaySettings {
             request_bytes_max: 128 * 1024 * 1024,
+            answer_bytes_max: 256 * 1024 * 1024,
             admission: Duration::from_secs(1),
             delivery_timeout: Duration::from_secs(30),
         }
@@ -42,14 +49,14 @@ pub struct Gateway {
 
 struct Shared {
     client: Client,
-    settings: GatewaySettings,
     authenticator: Option<Box<dyn Authenticator>>,
     /// What tokens are sealed with; all gateways that share work share it.
     keys: Keys,
     cluster: OnceCell<ClusterId>,
     producer: Producer,
     tail: Tail,
-    room: Arc<Semaphore>,
+    requests: Room,
+    answers: Room,
     draining: Shutdown,
 }
 
@@ -72,11 +79,18 @@ impl Gateway {
             ..ProducerSettings::default()
         };
         let producer = Producer::new(client.clone(), producing);
-        let (tail, room) = (Tail::new(client.clone()), Arc::new(Semaphore::new(settings.request_bytes_max)));
-        let draining = Shutdown::default();
-        let cluster = OnceCell::new();
-        let shared =
-            Shared { client, settings, authenticator, keys, cluster, producer, tail, room, draining };
+        let room = |bytes, of| Room::new(client.runtime().clone(), bytes, settings.admission, of);
+        let shared = Shared {
+            tail: Tail::new(client.clone()),
+            requests: room(settings.request_bytes_max, "the request's body"),
+            answers: room(settings.answer_bytes_max, "the answer's records"),
+            draining: Shutdown::default(),
+            cluster: OnceCell::new(),
+            client,
+            authenticator,
+            keys,
+            producer,
+        };
         Gateway { shared: Arc::new(shared) }
     }
 
@@ -120,9 +134,14 @@ impl Gateway {
         &self.shared.tail
     }
 
-    /// Who a caller is by the credential it presents.
-    pub fn identify(&self, credential: Option<&str>) -> Result<Principal, Refusal> {
+    /// Who a caller is by what it says in `Authorization`, else by its API key.
+    pub fn identify(&self, authorization: Option<&str>, key: Option<&str>) -> Result<Principal, Refusal> {
         let Some(authenticator) = &self.shared.authenticator else { return Ok(Principal::anonymous()) };
+        let bearer = authorization.and_then(|value| {
+            let (scheme, credential) = value.split_once(' ')?;
+            scheme.eq_ignore_ascii_case("bearer").then(|| credential.trim())
+        });
+        let credential = bearer.or(key);
         authenticator.identify(credential).ok_or_else(|| {
             let detail = match credential {
                 Some(_) => "the credential is not one that this gateway knows",
@@ -132,18 +151,16 @@ impl Gateway {
         })
     }
 
-    /// Room for a request's body, held until the permit is dropped.
-    pub async fn admit(&self, bytes: usize) -> Result<OwnedSemaphorePermit, Refusal> {
-        let Shared { room, settings, .. } = &*self.shared;
-        let bytes = u32::try_from(bytes.min(settings.request_bytes_max)).unwrap_or(u32::MAX);
-        if let Ok(permit) = Arc::clone(room).try_acquire_many_owned(bytes) {
-            return Ok(permit);
-        }
-        let waiting = Arc::clone(room).acquire_many_owned(bytes);
-        match self.runtime().timeout(settings.admission, waiting).await {
-            Some(Ok(permit)) => Ok(permit),
-            _ => Err(Refusal::new(Code::TooManyRequests, "no room for the request's body")),
-        }
+    /// Room for requests' bodies, held until their records are acknowledged.
+    #[must_use]
+    pub fn requests(&self) -> &Room {
+        &self.shared.requests
+    }
+
+    /// Room for answers, held until they have left.
+    #[must_use]
+    pub fn answers(&self) -> &Room {
+        &self.shared.answers
     }
 
     /// Says that this node is about to stop: whoever waits is answered.
@@ -156,8 +173,10 @@ impl Gateway {
         &self.shared.draining
     }
 
-    /// Waits until every record that was taken is settled, and takes no more.
+    /// Takes no more records, and waits until those that were taken are settled, though not without end: a cluster that
+    /// does not answer holds up nobody's stop.
     pub async fn close(&self) {
-        self.shared.producer.close().await;
+        // What is not settled by then is answered as of unknown outcome, or its connection breaks: never as appended.
+        let _ = self.runtime().timeout(CLOSE_PATIENCE, self.shared.producer.close()).await;
     }
 }

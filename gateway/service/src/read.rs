@@ -10,22 +10,13 @@ use aquifer_types::{Offset, PartitionIndex, TopicId};
 use aquifer_wire::{ErrorCode, Text};
 
 use crate::gateway::Gateway;
+use crate::limits::ReadLimits;
 use crate::position::From;
 use crate::refusal::{Code, Refusal};
 use crate::tail::Arrival;
 
 /// A partition and the first offset that is wanted of it.
 pub type Position = (Place, Offset);
-
-/// How much one read brings.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ReadLimits {
-    /// Of keys, values and headers; the first record comes however large it is.
-    pub bytes_max: usize,
-    pub records_max: usize,
-    /// How long to wait for the first record.
-    pub wait: Duration,
-}
 
 /// Records of one of the positions that were asked for.
 #[derive(Clone, Debug)]
@@ -53,6 +44,12 @@ impl Page {
     #[must_use]
     pub fn high_watermark(&self, index: usize) -> Option<Offset> {
         self.ends.get(index).copied().flatten()
+    }
+
+    /// What the records take up, packed.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.parts.iter().map(|part| part.fetched.records.len()).sum()
     }
 
     /// Hands `visit` the records within the limits, each with the index of its position, and says where every position
@@ -123,6 +120,13 @@ impl Gateway {
         }
         let detail = format!("{topic} has {there} partitions, and no partition {partition}");
         Err(Refusal::new(Code::UnknownPartition, detail).at(topic, Some(partition)))
+    }
+
+    /// How many partitions a topic has, as far as this node knows.
+    pub(crate) async fn partitions_of(&self, topic: &str) -> Result<i32, Refusal> {
+        let known = self.client().topic_when_known(topic).await;
+        let known = known.map_err(|error| Refusal::of_client(&error).at(topic, None))?;
+        Ok(i32::try_from(known.partitions).unwrap_or(i32::MAX))
     }
 
     /// Where in a partition `from` is. A cursor is nobody's here: whoever made it reads it.
@@ -207,7 +211,7 @@ impl Gateway {
                 None => return page,
                 Some(Ok(Arrival::Records { index, fetched })) => {
                     let from = positions[index].1;
-                    if has_records(&fetched, from) {
+                    if RecordReader::default().shows_any(&fetched, from) {
                         let mut page = page;
                         page.ends[index] = Some(fetched.high_watermark);
                         return Page { parts: vec![Part { index, from, fetched }], ..page };
@@ -238,7 +242,7 @@ impl Gateway {
             let mut reached = *from;
             page.ends.push(fetched.as_ref().ok().map(|fetched| fetched.high_watermark));
             match fetched {
-                Ok(fetched) if has_records(&fetched, *from) => {
+                Ok(fetched) if RecordReader::default().shows_any(&fetched, *from) => {
                     page.parts.push(Part { index, from: *from, fetched: Arc::new(fetched) });
                 }
                 Ok(fetched) => reached = fetched.end().map_or(*from, |end| end.max(*from)),
@@ -269,16 +273,6 @@ impl Gateway {
         refusal.facts.latest_offset = text(listed[1]);
         refusal
     }
-}
-
-/// Whether a consumer sees any record of it.
-fn has_records(fetched: &Fetched, from: Offset) -> bool {
-    if fetched.records.is_empty() {
-        return false;
-    }
-    let first = RecordReader::default().read_fetched(fetched, from, |_| ControlFlow::Break(()));
-    // What cannot be read is for whoever reads it to tell.
-    first.map_or(true, |flow| flow.is_break())
 }
 
 fn refusal_at(place: &Place, error: &ClientError) -> Refusal {

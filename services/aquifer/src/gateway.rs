@@ -113,7 +113,7 @@ pub(crate) fn serve_http(
             None => None,
             Some(gateway) => match aquifer_grpc::routes(gateway.clone()).await {
                 // REST says what becomes of paths that nobody serves.
-                Ok(grpc) => Some((Door { gateway }, grpc.prepare().into_axum_router().reset_fallback())),
+                Ok(grpc) => Some((Door::new(gateway), grpc.prepare().into_axum_router().reset_fallback())),
                 Err(error) => return tracing::error!(%error, "the HTTP port failed"),
             },
         };

@@ -130,19 +130,19 @@ impl Client {
     }
 
     /// A topic with its partitions' leaders, asked for if it is not known yet.
-    pub async fn topic(&self, name: &str) -> Result<Topic, ClientError> {
+    pub async fn topic(&self, name: &str) -> Result<Arc<Topic>, ClientError> {
         if let Some(known) = self.cluster().topic(name) {
-            return Ok(known.clone());
+            return Ok(Arc::clone(known));
         }
         let response = self.refresh(&[name]).await?;
         let described = response.topics.iter().find(|topic| topic.name.as_deref() == Some(name));
         let described = described.ok_or(ClientError::Incomplete("the topic"))?;
         ClientError::check(described.error_code, None)?;
-        Ok(Topic::from(described))
+        Ok(Arc::new(Topic::from(described)))
     }
 
     /// A topic, asked for again while brokers cannot say.
-    pub async fn topic_when_known(&self, name: &str) -> Result<Topic, ClientError> {
+    pub async fn topic_when_known(&self, name: &str) -> Result<Arc<Topic>, ClientError> {
         let mut retry = self.retry();
         let mut unknown = 0;
         loop {
@@ -165,7 +165,7 @@ impl Client {
         &self,
         topic: &str,
         partition: PartitionIndex,
-    ) -> Result<(Topic, Leader), ClientError> {
+    ) -> Result<(Arc<Topic>, Leader), ClientError> {
         let known = self.topic(topic).await?;
         if let Some(leader) = known.leaders.get(&partition).copied() {
             return Ok((known, leader));

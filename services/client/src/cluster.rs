@@ -1,6 +1,7 @@
 //! `Cluster`: what the last metadata answers said of brokers, topics and leaders.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use aquifer_types::{LeaderEpoch, NodeId, PartitionIndex, TopicId};
 use aquifer_wire::messages::MetadataResponse;
@@ -30,7 +31,8 @@ pub struct Leader {
 pub(crate) struct Cluster {
     brokers: BTreeMap<NodeId, Address>,
     controller: Option<NodeId>,
-    topics: BTreeMap<String, Topic>,
+    /// Asked for with every request, so it is lent.
+    topics: BTreeMap<String, Arc<Topic>>,
 }
 
 impl Cluster {
@@ -48,7 +50,7 @@ impl Cluster {
         for topic in &response.topics {
             let Some(name) = &topic.name else { continue };
             if topic.error_code.is_none() {
-                self.topics.insert(name.to_string(), Topic::from(topic));
+                self.topics.insert(name.to_string(), Arc::new(Topic::from(topic)));
             } else {
                 self.topics.remove(name.as_str());
             }
@@ -65,7 +67,7 @@ impl Cluster {
     ) {
         self.learn_brokers(endpoints);
         let Some(topic) = self.topics.get_mut(topic) else { return };
-        let known = topic.leaders.entry(partition).or_insert(leader);
+        let known = Arc::make_mut(topic).leaders.entry(partition).or_insert(leader);
         if known.epoch <= leader.epoch {
             *known = leader;
         }
@@ -83,7 +85,7 @@ impl Cluster {
         self.topics.remove(topic);
     }
 
-    pub(crate) fn topic(&self, name: &str) -> Option<&Topic> {
+    pub(crate) fn topic(&self, name: &str) -> Option<&Arc<Topic>> {
         self.topics.get(name)
     }
 

@@ -133,7 +133,7 @@ pub(super) async fn read<T: DeserializeOwned>(
     headers: &HeaderMap,
     body: Body,
 ) -> Result<Option<T>, Fault> {
-    let taken = take(&door.gateway, headers, body).await?;
+    let taken = take(door, headers, body).await?;
     if taken.bytes.iter().all(u8::is_ascii_whitespace) {
         return Ok(None);
     }

@@ -114,29 +114,35 @@ pub(super) async fn seek(
 }
 
 pub(super) async fn to_beginning(
-    State(door): State<Door>,
-    Caller(caller): Caller,
-    Named((group, name)): Named<(String, String)>,
+    door: State<Door>,
+    caller: Caller,
+    instance: Named<(String, String)>,
     headers: HeaderMap,
     body: Body,
 ) -> Result<StatusCode, Fault> {
-    let wanted: Partitions = must_read(&door, &headers, body).await?;
-    let partitions = wanted.partitions.into_iter().map(|it| (it.topic, it.partition)).collect();
-    let seek = Seek::All(partitions, From::Earliest);
-    door.gateway.seek_instance(&caller, (&group, &name), &seek).await?;
-    Ok(StatusCode::NO_CONTENT)
+    seek_all(door, caller, instance, headers, body, From::Earliest).await
 }
 
 pub(super) async fn to_end(
+    door: State<Door>,
+    caller: Caller,
+    instance: Named<(String, String)>,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<StatusCode, Fault> {
+    seek_all(door, caller, instance, headers, body, From::Latest).await
+}
+
+async fn seek_all(
     State(door): State<Door>,
     Caller(caller): Caller,
     Named((group, name)): Named<(String, String)>,
     headers: HeaderMap,
     body: Body,
+    from: From,
 ) -> Result<StatusCode, Fault> {
     let wanted: Partitions = must_read(&door, &headers, body).await?;
     let partitions = wanted.partitions.into_iter().map(|it| (it.topic, it.partition)).collect();
-    let seek = Seek::All(partitions, From::Latest);
-    door.gateway.seek_instance(&caller, (&group, &name), &seek).await?;
+    door.gateway.seek_instance(&caller, (&group, &name), &Seek::All(partitions, from)).await?;
     Ok(StatusCode::NO_CONTENT)
 }

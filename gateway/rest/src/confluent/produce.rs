@@ -100,7 +100,7 @@ async fn produce(
     body: Body,
 ) -> Result<Shown<Produced>, Fault> {
     let is_json = format_sent(headers)?;
-    let taken = take(&door.gateway, headers, body).await?;
+    let taken = take(door, headers, body).await?;
     let request: Request<'_> = serde_json::from_slice(&taken.bytes)
         .map_err(|error| Fault::unprocessable(UNPROCESSABLE, error.to_string()))?;
     if request.records.is_empty() {

@@ -12,6 +12,7 @@ use serde_json::value::RawValue;
 
 use super::fault::Fault;
 use super::media::{format_accepted, of_records};
+use crate::answer::held;
 use crate::caller::Caller;
 use crate::door::Door;
 use crate::extract::{Asked, Named};
@@ -73,7 +74,8 @@ pub(super) async fn read(
     let bytes_max = bytes_max.clamp(1, BYTES_MAX);
     let mut read = door.gateway.read_instance(&caller, (&group, &name), is_json, wait, bytes_max).await?;
     let is_json = read.is_json();
-    let mut body = Vec::with_capacity(256);
+    let claim = door.gateway.answers().claim(read.bytes()).await?;
+    let mut body = Vec::with_capacity(256 + read.bytes());
     body.push(b'[');
     read.take(|(topic, partition), record| {
         if body.len() > 1 {
@@ -92,5 +94,5 @@ pub(super) async fn read(
     body.push(b']');
     door.gateway.keep_read(&caller, read).await?;
     let headers = [(header::CONTENT_TYPE, of_records(is_json)), (header::CACHE_CONTROL, "no-store")];
-    Ok((headers, body).into_response())
+    Ok((headers, held(body, claim)).into_response())
 }

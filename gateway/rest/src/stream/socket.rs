@@ -1,6 +1,9 @@
 //! Records over a WebSocket, a page a message, against credit that the client gives.
 
-use aquifer_gateway::{Follower, Next};
+use std::sync::Arc;
+
+use aquifer_gateway::{Code, Follower, Next};
+use aquifer_runtime::Shutdown;
 use axum::extract::State;
 use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade, close_code};
 use axum::response::Response;
@@ -50,17 +53,29 @@ async fn open(
     query: &FollowQuery,
     upgrade: Result<WebSocketUpgrade, axum::extract::ws::rejection::WebSocketUpgradeRejection>,
 ) -> Result<Response, Refused> {
-    let upgrade = upgrade.map_err(|error| {
-        Refused::new(aquifer_gateway::Code::InvalidParameter, format!("no WebSocket: {error}"))
-    })?;
+    let upgrade =
+        upgrade.map_err(|error| Refused::new(Code::InvalidParameter, format!("no WebSocket: {error}")))?;
+    let place = Arc::clone(&door.sockets).try_acquire_owned();
+    let place =
+        place.map_err(|_none| Refused::new(Code::TooManyRequests, "no room for another WebSocket"))?;
     let follower = Follower::new(&door.gateway, topic, partition, query.from()).await?;
+    let draining = door.gateway.draining().clone();
     let (credit, values) = (query.credit, query.values());
     let upgrade = upgrade.max_message_size(MESSAGE_BYTES_MAX).max_frame_size(MESSAGE_BYTES_MAX);
-    Ok(upgrade.on_upgrade(move |socket| follow(socket, follower, credit, values)))
+    Ok(upgrade.on_upgrade(async move |socket| {
+        follow(socket, follower, credit, values, draining).await;
+        drop(place);
+    }))
 }
 
 /// Until either side has enough.
-async fn follow(mut socket: WebSocket, mut follower: Follower, mut credit: Option<u64>, values: Values) {
+async fn follow(
+    mut socket: WebSocket,
+    mut follower: Follower,
+    mut credit: Option<u64>,
+    values: Values,
+    draining: Shutdown,
+) {
     loop {
         let is_spent = credit == Some(0);
         let next = tokio::select! {
@@ -80,6 +95,7 @@ async fn follow(mut socket: WebSocket, mut follower: Follower, mut credit: Optio
                 Some(Ok(Message::Close(_)) | Err(_)) | None => return,
             },
             next = follower.next(), if !is_spent => next,
+            () = draining.wait(), if is_spent => Next::Draining,
         };
         let sent = match next {
             Next::Quiet => socket.send(Message::Ping(bytes::Bytes::new())).await,

@@ -11,7 +11,7 @@ use utoipa::ToSchema;
 
 use super::produce::read_json;
 use super::session_shapes::{TextOrNumber, TopicPartition};
-use super::topics::{PageQuery, page};
+use super::topics::PageQuery;
 use crate::body::{must_be, take};
 use crate::caller::Caller;
 use crate::door::Door;
@@ -248,7 +248,7 @@ pub(crate) async fn list_groups(
     _caller: Caller,
     Asked(query): Asked<PageQuery>,
 ) -> Result<Json<GroupPage>, Refused> {
-    let (items, next_page_token) = page(door.gateway.groups().await?, &query, |group| &group.id)?;
+    let (items, next_page_token) = query.of(door.gateway.groups().await?, |group| &group.id)?;
     Ok(Json(GroupPage { items: items.into_iter().map(ListedGroup::from).collect(), next_page_token }))
 }
 
@@ -350,7 +350,7 @@ pub(crate) async fn reset_group_offsets(
     body: Body,
 ) -> Result<Json<ResetOffsetsResponse>, Refused> {
     must_be(&headers, "application/json")?;
-    let taken = take(&door.gateway, &headers, body).await?;
+    let taken = take(&door, &headers, body).await?;
     let wanted: ResetOffsetsRequest = read_json(&taken.bytes)?;
     let places = wanted.partitions.into_iter();
     let places = places.map(|named| (named.topic.as_str().into(), PartitionIndex(named.partition))).collect();

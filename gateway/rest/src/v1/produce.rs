@@ -129,7 +129,7 @@ pub(crate) async fn produce_records(
     body: Body,
 ) -> Result<Response, Refused> {
     must_be(&headers, "application/json")?;
-    let taken = take(&door.gateway, &headers, body).await?;
+    let taken = take(&door, &headers, body).await?;
     let request: ProduceRequest<'_> = read_json(&taken.bytes)?;
     let terms = Terms::read(&headers, request.producer_state)?;
     let mut records = Vec::with_capacity(request.records.len());
@@ -170,7 +170,7 @@ pub(crate) async fn produce_raw(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Refused> {
-    let taken = take(&door.gateway, &headers, body).await?;
+    let taken = take(&door, &headers, body).await?;
     let named = headers.iter().filter_map(|(name, value)| {
         let name = name.as_str().strip_prefix(RECORD_HEADER)?;
         Some(RecordHeader { name: Cow::Borrowed(name), value: Some(Cow::Borrowed(value.as_bytes())) })
@@ -208,7 +208,7 @@ pub(crate) async fn produce_batches(
     body: Body,
 ) -> Result<Response, Refused> {
     must_be(&headers, RECORD_BATCH)?;
-    let taken = take(&door.gateway, &headers, body).await?;
+    let taken = take(&door, &headers, body).await?;
     let appended = door.gateway.append_batches(&topic, PartitionIndex(partition), &taken.bytes).await?;
     Ok(answer(appended.into_iter().map(Ok).collect(), None))
 }

@@ -55,7 +55,7 @@ pub(crate) async fn open_producer(
     body: Body,
 ) -> Result<Response, Refused> {
     must_be(&headers, "application/json")?;
-    let taken = take(&door.gateway, &headers, body).await?;
+    let taken = take(&door, &headers, body).await?;
     let wanted: OpenProducerRequest = read_json(&taken.bytes)?;
     let opened = door.gateway.open_producer(&principal, &wanted.topic).await?;
     let body = OpenProducerResponse {

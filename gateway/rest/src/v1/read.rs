@@ -1,8 +1,6 @@
 //! Stateless reads of one partition.
 
-use std::time::Duration;
-
-use aquifer_gateway::{Code, From, ReadLimits};
+use aquifer_gateway::{AskedLimits, From, ReadLimits};
 use aquifer_session::Cursor;
 use aquifer_types::{PartitionIndex, TopicPartition};
 use aquifer_wire::Text;
@@ -12,16 +10,12 @@ use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
+use crate::answer::held;
 use crate::caller::Caller;
 use crate::door::Door;
 use crate::extract::{Asked, Named};
 use crate::problem::{Problem, Refused};
 use crate::record::{Shown, Values};
-
-const BYTES: usize = 1024 * 1024;
-pub(crate) const BYTES_MAX: usize = 32 * 1024 * 1024;
-const RECORDS: usize = 10_000;
-pub(crate) const WAIT_MAX: Duration = Duration::from_secs(60);
 
 /// What to read, and how much of it.
 #[derive(Deserialize, IntoParams)]
@@ -33,12 +27,12 @@ pub(crate) struct ReadQuery {
     pub(crate) from: Option<String>,
     /// Of keys, values and headers; the first record comes however large it is. At most 33554432.
     #[param(value_type = Option<i32>, nullable = false, default = 1_048_576)]
-    pub(crate) max_bytes: Option<usize>,
+    pub(crate) max_bytes: Option<i64>,
     #[param(value_type = Option<i32>, nullable = false, default = 10_000)]
-    pub(crate) max_records: Option<usize>,
+    pub(crate) max_records: Option<i64>,
     /// How long to wait for the first record. At most 60000.
     #[param(value_type = Option<i32>, nullable = false, default = 0)]
-    pub(crate) wait_ms: Option<u64>,
+    pub(crate) wait_ms: Option<i64>,
     /// How values are shown.
     #[param(nullable = false)]
     pub(crate) values: Option<Values>,
@@ -62,15 +56,8 @@ pub(crate) struct ReadResponse {
 
 impl ReadQuery {
     pub(crate) fn limits(&self) -> Result<ReadLimits, Refused> {
-        let positive = |name: &str, value: Option<usize>, default: usize| match value {
-            Some(0) => Err(Refused::new(Code::InvalidParameter, format!("{name} is 0"))),
-            value => Ok(value.unwrap_or(default)),
-        };
-        Ok(ReadLimits {
-            bytes_max: positive("max_bytes", self.max_bytes, BYTES)?.min(BYTES_MAX),
-            records_max: positive("max_records", self.max_records, RECORDS)?,
-            wait: Duration::from_millis(self.wait_ms.unwrap_or(0)).min(WAIT_MAX),
-        })
+        let asked = AskedLimits { bytes: self.max_bytes, records: self.max_records, wait_ms: self.wait_ms };
+        Ok(ReadLimits::of_read(asked)?)
     }
 
     pub(crate) fn from(&self) -> Result<From, Refused> {
@@ -110,7 +97,8 @@ pub(crate) async fn read_records(
     if let Some((_, refusal)) = page.refused.pop() {
         return Err(refusal.into());
     }
-    let mut body = Vec::with_capacity(256);
+    let claim = gateway.answers().claim(page.bytes()).await?;
+    let mut body = Vec::with_capacity(256 + page.bytes());
     body.extend_from_slice(b"{\"records\":[");
     let values = query.values.unwrap_or_default();
     let mut count = 0_usize;
@@ -131,5 +119,5 @@ pub(crate) async fn read_records(
         .as_bytes(),
     );
     let headers = [(header::CONTENT_TYPE, "application/json"), (header::CACHE_CONTROL, "no-store")];
-    Ok((headers, body).into_response())
+    Ok((headers, held(body, claim)).into_response())
 }

@@ -1,19 +1,12 @@
 //! What requests and answers of sessions look like.
 
-use std::time::Duration;
-
-use aquifer_gateway::{Code, From, Held, Moved, Place, ReadLimits, time_text};
+use aquifer_gateway::{AskedLimits, Code, From, Held, Moved, Place, ReadLimits, time_text};
 use aquifer_types::TimestampMs;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::read::{BYTES_MAX, WAIT_MAX};
 use crate::problem::Refused;
 use crate::record::{Number, Shown, Values};
-
-const RECORDS: usize = 500;
-const RECORDS_MAX: usize = 10_000;
-const BYTES: usize = 4 * 1024 * 1024;
 
 /// A partition of a topic.
 #[derive(Serialize, ToSchema)]
@@ -80,16 +73,16 @@ pub(crate) struct PollSessionRequest {
     pub(crate) after: Option<String>,
     /// At most 10000.
     #[serde(default)]
-    #[schema(nullable = false, default = 500)]
-    pub(crate) max_records: Option<usize>,
+    #[schema(value_type = Option<i32>, nullable = false, default = 500)]
+    pub(crate) max_records: Option<i64>,
     /// Of keys, values and headers; the first record comes however large it is. At most 33554432.
     #[serde(default)]
-    #[schema(nullable = false, default = 4_194_304)]
-    pub(crate) max_bytes: Option<usize>,
+    #[schema(value_type = Option<i32>, nullable = false, default = 4_194_304)]
+    pub(crate) max_bytes: Option<i64>,
     /// How long to wait for the first record. At most 60000, and half of the session's `ttl_ms`.
     #[serde(default)]
     #[schema(value_type = Option<i32>, nullable = false, default = 0)]
-    pub(crate) wait_ms: Option<u64>,
+    pub(crate) wait_ms: Option<i64>,
     #[serde(default)]
     #[schema(nullable = false)]
     pub(crate) values: Option<Values>,
@@ -254,15 +247,8 @@ pub(super) fn moment(time: TimestampMs) -> String {
 
 impl PollSessionRequest {
     pub(super) fn limits(&self) -> Result<ReadLimits, Refused> {
-        let positive = |name: &str, value: Option<usize>, default: usize| match value {
-            Some(0) => Err(Refused::new(Code::InvalidParameter, format!("{name} is 0"))),
-            value => Ok(value.unwrap_or(default)),
-        };
-        Ok(ReadLimits {
-            bytes_max: positive("max_bytes", self.max_bytes, BYTES)?.min(BYTES_MAX),
-            records_max: positive("max_records", self.max_records, RECORDS)?.min(RECORDS_MAX),
-            wait: Duration::from_millis(self.wait_ms.unwrap_or(0)).min(WAIT_MAX),
-        })
+        let asked = AskedLimits { bytes: self.max_bytes, records: self.max_records, wait_ms: self.wait_ms };
+        Ok(ReadLimits::of_poll(asked)?)
     }
 }
 

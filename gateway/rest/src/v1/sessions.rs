@@ -15,6 +15,7 @@ use super::session_shapes::{
     OpenSessionRequest, OpenSessionResponse, PollSessionRequest, PollSessionResponse, SeekPosition,
     SeekSessionRequest, SeekSessionResponse, TextOrNumber, moment, offsets, partitions,
 };
+use crate::answer::held;
 use crate::body::{must_be, take};
 use crate::caller::Caller;
 use crate::door::Door;
@@ -42,7 +43,7 @@ pub(crate) async fn open_session(
     body: Body,
 ) -> Result<Json<OpenSessionResponse>, Refused> {
     must_be(&headers, "application/json")?;
-    let taken = take(&door.gateway, &headers, body).await?;
+    let taken = take(&door, &headers, body).await?;
     let wanted: OpenSessionRequest = read_json(&taken.bytes)?;
     let from = TextOrNumber::Text(wanted.from.unwrap_or_else(|| "earliest".to_owned())).place()?;
     let new = NewSession {
@@ -82,7 +83,7 @@ pub(crate) async fn poll_session(
     body: Body,
 ) -> Result<Response, Refused> {
     must_be(&headers, "application/json")?;
-    let taken = take(&door.gateway, &headers, body).await?;
+    let taken = take(&door, &headers, body).await?;
     let wanted: PollSessionRequest = read_json(&taken.bytes)?;
     // A poll that waits holds no room for a body that is read.
     drop(taken);
@@ -91,7 +92,8 @@ pub(crate) async fn poll_session(
         Poll { token: &wanted.token, ack: wanted.ack.as_deref(), after: wanted.after.as_deref(), limits };
     let mut polled = door.gateway.poll_session(&caller, &poll).await?;
     let values = wanted.values.unwrap_or_default();
-    let mut body = Vec::with_capacity(1024);
+    let claim = door.gateway.answers().claim(polled.bytes()).await?;
+    let mut body = Vec::with_capacity(1024 + polled.bytes());
     body.extend_from_slice(b"{\"records\":[");
     let mut count = 0_usize;
     polled.take(|(topic, partition), record| {
@@ -106,7 +108,7 @@ pub(crate) async fn poll_session(
     body.extend_from_slice(b"],");
     body.extend_from_slice(rest.get(1..).unwrap_or_default());
     let headers = [(header::CONTENT_TYPE, "application/json"), (header::CACHE_CONTROL, "no-store")];
-    Ok((headers, body).into_response())
+    Ok((headers, held(body, claim)).into_response())
 }
 
 /// Acknowledge without reading
@@ -125,7 +127,7 @@ pub(crate) async fn commit_session(
     body: Body,
 ) -> Result<Json<CommitSessionResponse>, Refused> {
     must_be(&headers, "application/json")?;
-    let taken = take(&door.gateway, &headers, body).await?;
+    let taken = take(&door, &headers, body).await?;
     let wanted: CommitSessionRequest = read_json(&taken.bytes)?;
     let told = door.gateway.commit_session(&caller, &wanted.token, &wanted.ack).await?;
     Ok(Json(CommitSessionResponse {
@@ -156,7 +158,7 @@ pub(crate) async fn seek_session(
     body: Body,
 ) -> Result<Json<SeekSessionResponse>, Refused> {
     must_be(&headers, "application/json")?;
-    let taken = take(&door.gateway, &headers, body).await?;
+    let taken = take(&door, &headers, body).await?;
     let wanted: SeekSessionRequest = read_json(&taken.bytes)?;
     let mut targets = Vec::with_capacity(wanted.positions.len());
     for SeekPosition { topic, partition, from } in wanted.positions {
@@ -189,7 +191,7 @@ pub(crate) async fn close_session(
     body: Body,
 ) -> Result<Json<CloseSessionResponse>, Refused> {
     must_be(&headers, "application/json")?;
-    let taken = take(&door.gateway, &headers, body).await?;
+    let taken = take(&door, &headers, body).await?;
     let wanted: CloseSessionRequest = read_json(&taken.bytes)?;
     let told = door.gateway.close_session(&caller, &wanted.token, wanted.ack.as_deref()).await?;
     Ok(Json(CloseSessionResponse { committed: offsets(told.committed) }))

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use aquifer_gateway::{Code, ConfigView, NewTopic, PartitionView, TopicChange, TopicCreated, TopicView};
+use aquifer_gateway::{
+    Code, ConfigView, NewTopic, PartitionView, TopicChange, TopicCreated, TopicView, listed,
+};
 use axum::Json;
 use axum::body::Body;
 use axum::extract::State;
@@ -17,9 +19,6 @@ use crate::caller::Caller;
 use crate::door::Door;
 use crate::extract::{Asked, Named};
 use crate::problem::{Problem, Refused};
-
-const PAGE: usize = 100;
-const PAGE_MAX: usize = 1_000;
 
 /// A topic.
 #[derive(Serialize, ToSchema)]
@@ -106,11 +105,22 @@ pub(crate) struct ChangeTopicRequest {
 #[into_params(parameter_in = Query)]
 pub(crate) struct PageQuery {
     /// At most 1000.
-    #[param(nullable = false, default = 100)]
-    pub(crate) page_size: Option<usize>,
+    #[param(value_type = Option<i32>, nullable = false, default = 100)]
+    pub(crate) page_size: Option<i64>,
     /// As the page before told it.
     #[param(nullable = false)]
     pub(crate) page_token: Option<String>,
+}
+
+impl PageQuery {
+    /// The page of `items` that is asked for, with the token of the next.
+    pub(crate) fn of<T>(
+        &self,
+        items: Vec<T>,
+        name: impl Fn(&T) -> &str,
+    ) -> Result<(Vec<T>, Option<String>), Refused> {
+        Ok(listed(items, self.page_size, self.page_token.as_deref().unwrap_or_default(), name)?)
+    }
 }
 
 impl From<TopicView> for Topic {
@@ -141,24 +151,6 @@ impl From<ConfigView> for Config {
     }
 }
 
-/// Those of `items`, in the order of their names, that a page has; with the token of the next.
-pub(crate) fn page<T>(
-    items: Vec<T>,
-    query: &PageQuery,
-    name: impl Fn(&T) -> &str,
-) -> Result<(Vec<T>, Option<String>), Refused> {
-    let size = match query.page_size.unwrap_or(PAGE) {
-        0 => return Err(Refused::new(Code::InvalidParameter, "page_size is 0")),
-        size => size.min(PAGE_MAX),
-    };
-    let after = query.page_token.as_deref().unwrap_or_default();
-    let mut left: Vec<T> = items.into_iter().filter(|item| after.is_empty() || name(item) > after).collect();
-    let more = left.len() > size;
-    left.truncate(size);
-    let next = left.last().filter(|_| more).map(|item| name(item).to_owned());
-    Ok((left, next))
-}
-
 /// List topics
 #[utoipa::path(
     get, path = "/v1/topics", operation_id = "listTopics", tag = "topics", params(PageQuery),
@@ -171,7 +163,7 @@ pub(crate) async fn list_topics(
     _caller: Caller,
     Asked(query): Asked<PageQuery>,
 ) -> Result<Json<TopicPage>, Refused> {
-    let (items, next_page_token) = page(door.gateway.topics().await?, &query, |topic| &topic.name)?;
+    let (items, next_page_token) = query.of(door.gateway.topics().await?, |topic| &topic.name)?;
     Ok(Json(TopicPage { items: items.into_iter().map(Topic::from).collect(), next_page_token }))
 }
 
@@ -212,7 +204,7 @@ pub(crate) async fn create_topic(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Refused> {
-    let taken = take(&door.gateway, &headers, body).await?;
+    let taken = take(&door, &headers, body).await?;
     let wanted = if taken.bytes.is_empty() {
         CreateTopicRequest::default()
     } else {
@@ -247,7 +239,7 @@ pub(crate) async fn change_topic(
     body: Body,
 ) -> Result<Json<Topic>, Refused> {
     must_be(&headers, "application/json")?;
-    let taken = take(&door.gateway, &headers, body).await?;
+    let taken = take(&door, &headers, body).await?;
     let wanted: ChangeTopicRequest = read_json(&taken.bytes)?;
     let set = wanted.set_configs.into_iter().map(|(name, value)| (name, Some(value)));
     let unset = wanted.unset_configs.into_iter().map(|name| (name, None));

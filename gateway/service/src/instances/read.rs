@@ -9,9 +9,10 @@ use aquifer_types::{Offset, PartitionIndex, TopicPartition};
 use aquifer_wire::Text;
 
 use crate::gateway::Gateway;
+use crate::limits::ReadLimits;
 use crate::position::From;
 use crate::principal::Principal;
-use crate::read::{Page, ReadLimits};
+use crate::read::Page;
 use crate::refusal::{Code, Refusal};
 use crate::session::Polled;
 
@@ -151,6 +152,15 @@ impl InstanceRead {
     #[must_use]
     pub fn is_json(&self) -> bool {
         self.instance.is_json
+    }
+
+    /// What the records take up, packed.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        match &self.brought {
+            Brought::Given(polled) => polled.bytes(),
+            Brought::Chosen { page, .. } => page.bytes(),
+        }
     }
 
     /// Hands `visit` the records, each with its partition.

@@ -9,8 +9,9 @@ use aquifer_types::{Offset, TopicPartition};
 
 use super::drive::{Drive, Held, progress};
 use crate::gateway::Gateway;
+use crate::limits::ReadLimits;
 use crate::principal::Principal;
-use crate::read::{Page, ReadLimits};
+use crate::read::Page;
 use crate::refusal::{Code, Refusal};
 
 /// A member that owns nothing looks so often whether others have given something up.
@@ -141,6 +142,12 @@ impl Polled {
             }
         }
         Ok(())
+    }
+
+    /// What the records take up, packed.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.page.bytes()
     }
 
     /// Hands `visit` the records within the limits, each with its partition; what is told after it stands behind them.

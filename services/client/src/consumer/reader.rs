@@ -69,6 +69,21 @@ impl RecordReader {
         self.read_stored(&fetched.records, &fetched.aborted, from, visit)
     }
 
+    /// Whether a consumer sees any record of what a fetch brought, from `from` on. What cannot be read is for whoever reads
+    /// it to tell.
+    pub fn shows_any(&mut self, fetched: &Fetched, from: Offset) -> bool {
+        let Some(first) = batches(&fetched.records).find(|batch| batch.header.end() > from) else {
+            return false;
+        };
+        let BatchHeader { attributes, count, last_offset_delta, .. } = first.header;
+        let is_plain = !attributes.is_transactional() && !attributes.is_control();
+        // Its header tells where every offset has its record; else the records must be looked at.
+        if is_plain && count == last_offset_delta.saturating_add(1) {
+            return true;
+        }
+        self.read_fetched(fetched, from, |_| ControlFlow::Break(())).map_or(true, |flow| flow.is_break())
+    }
+
     fn read_stored<B>(
         &mut self,
         stored: &[u8],

@@ -11,6 +11,7 @@ use tokio::sync::Semaphore;
 
 use super::chunk::Chunk;
 use super::reader::{ReadError, RecordReader};
+use crate::fetch::Fetched;
 
 const ABORT: &[u8] = &[0, 0, 0, 0];
 
@@ -122,4 +123,30 @@ fn a_batch_cut_off_at_the_end_is_left_for_the_next_fetch() {
     let seen = read(&chunk(0, &[batch(0, &["a"], |_| {}), bytes], &[])).expect("reads");
 
     assert_eq!(seen, [(0, "a".to_owned())]);
+}
+
+#[test]
+fn whether_anything_shows_is_told_without_reading_where_the_header_tells() {
+    let shows = |records: &[Vec<u8>], aborted: &[(i64, i64)], from: i64| {
+        let Chunk { records, aborted, .. } = chunk(from, records, aborted);
+        let ends = Offset(100);
+        let fetched = Fetched {
+            records,
+            high_watermark: ends,
+            last_stable_offset: ends,
+            log_start: Offset(0),
+            aborted,
+        };
+        RecordReader::default().shows_any(&fetched, Offset(from))
+    };
+    let plain = || batch(5, &["a", "b"], |_| {});
+    assert!(shows(&[plain()], &[], 6));
+    assert!(!shows(&[plain()], &[], 7), "all of it lies before");
+    assert!(!shows(&[], &[], 0));
+    let given_up = [batch(10, &["c"], of_producer(7)), marker(11, 7)];
+    assert!(!shows(&given_up, &[(7, 10)], 10), "an aborted transaction and its end");
+    assert!(shows(&given_up, &[], 10), "the same if it was not given up");
+    let mut damaged = batch(10, &["c"], of_producer(7));
+    *damaged.last_mut().expect("bytes") ^= 1;
+    assert!(shows(&[damaged], &[], 10), "whoever reads it is told");
 }
