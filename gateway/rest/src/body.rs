@@ -16,7 +16,7 @@ use crate::problem::Refused;
 pub(crate) const BODY_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// After unpacking.
 const UNPACKED_BYTES_MAX: usize = 64 * 1024 * 1024;
-/// Room is claimed for so much at a time, so that who only announces a large body holds little.
+/// What is unpacked before room for more is claimed.
 const STEP: usize = 1024 * 1024;
 /// A body of which nothing comes for so long is given up.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -67,11 +67,10 @@ pub(crate) async fn take(door: &Door, headers: &HeaderMap, body: Body) -> Result
 /// The bytes as they came, with room for them.
 async fn collect(gateway: &Gateway, headers: &HeaderMap, mut body: Body) -> Result<(Bytes, Claim), Refused> {
     let claimed = headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
-    let claimed: usize = claimed.unwrap_or(STEP);
-    if claimed > BODY_BYTES_MAX {
+    if claimed.is_some_and(|claimed: usize| claimed > BODY_BYTES_MAX) {
         return Err(too_large(BODY_BYTES_MAX));
     }
-    let mut room = gateway.requests().claim(claimed.min(STEP)).await?;
+    let mut room = gateway.requests().claim(0).await?;
     let (mut first, mut all) = (Bytes::new(), BytesMut::new());
     loop {
         let frame = gateway.runtime().timeout(PATIENCE, body.frame()).await;
@@ -88,7 +87,9 @@ async fn collect(gateway: &Gateway, headers: &HeaderMap, mut body: Body) -> Resu
             return Err(too_large(BODY_BYTES_MAX));
         }
         if length > room.bytes() {
-            room.add(gateway.requests().claim((length - room.bytes()).max(STEP)).await?);
+            // By what has come, not by what was announced: who sends little of a large body holds little.
+            let ahead = claimed.unwrap_or(BODY_BYTES_MAX).min(length.saturating_mul(2)).max(length);
+            room.add(gateway.requests().claim(ahead - room.bytes()).await?);
         }
         // Most bodies come in one piece, which is taken as it is.
         if length == data.len() {
@@ -96,7 +97,7 @@ async fn collect(gateway: &Gateway, headers: &HeaderMap, mut body: Body) -> Resu
             continue;
         }
         if all.is_empty() {
-            all.reserve(claimed.max(length));
+            all.reserve(room.bytes());
             all.extend_from_slice(&std::mem::take(&mut first));
         }
         all.extend_from_slice(&data);

@@ -93,6 +93,7 @@ fn half_requests_and_slow_readers_hold_up_nobody() {
     let http = Http::at(&node.http);
     http.topic("t", 1);
     let mut idle = Vec::new();
+    // Whatever they announce, they hold what they sent.
     for index in 0..500 {
         let mut socket = TcpStream::connect(&node.http).expect("accepted");
         if index % 2 == 0 {
@@ -100,7 +101,7 @@ fn half_requests_and_slow_readers_hold_up_nobody() {
         } else {
             write!(
                 socket,
-                "POST /v1/topics/t/records HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n\r\n{{"
+                "POST /v1/topics/t/records HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 16000000\r\n\r\n{{"
             )
             .expect("sent");
         }

@@ -16,7 +16,7 @@ use tonic::transport::Channel;
 use tonic::{Code, Status};
 
 use super::http::Http;
-use super::process::{GatewayProcess, secret};
+use super::process::{GatewayProcess, in_thread, secret};
 use crate::harness::{Node, data_dir};
 
 fn reactor() -> tokio::runtime::Runtime {
@@ -300,6 +300,27 @@ fn a_follower_is_killed_with_its_gateway_and_resumes_a_hundred_times_without_los
         }
     });
     assert_eq!(seen, (0..1000).collect::<Vec<i64>>());
+}
+
+#[test]
+fn a_follower_without_credit_is_told_that_its_gateway_stops() {
+    let folder = data_dir();
+    let node = Node::start(folder.path());
+    let file = secret();
+    let gateway = GatewayProcess::start(&node.kafka, file.path());
+    gateway.http.topic("t", 1);
+    reactor().block_on(async {
+        let mut records = RecordsServiceClient::new(channel(&gateway.http.address).await);
+        let (requests, stream) = outgoing();
+        let follow = ConsumeRequest { topic: "t".to_owned(), ..ConsumeRequest::default() };
+        requests.send(ConsumeStreamRequest { follow: Some(follow), ..Default::default() }).expect("open");
+        let mut answers = records.consume_stream(stream).await.expect("followed").into_inner();
+        let stopped = in_thread(move || gateway.stop());
+        let told = answers.message().await.expect("no error").expect("a message");
+        assert!(told.reconnect_advised && !told.cursor.is_empty(), "{told:?}");
+        assert_eq!(answers.message().await.expect("no error"), None);
+        assert!(stopped.join().expect("it ran"), "it ends well");
+    });
 }
 
 #[test]

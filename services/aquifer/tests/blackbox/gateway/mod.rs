@@ -11,4 +11,5 @@ mod records;
 mod session;
 mod session_chaos;
 mod sessions;
+mod sockets;
 mod streams;

@@ -219,7 +219,7 @@ fn tokens_and_cursors_of_others_are_refused_with_the_reason() {
     let read = http.get("/v1/topics/t/partitions/0/records").expect(200);
     poll(http, &json!({"token": token, "after": read["cursor"]})).problem(409, "foreign_cursor");
     poll(http, &json!({"token": token, "max_records": 0})).problem(400, "invalid_parameter");
-    poll(http, &json!({"token": token, "wait_ms": -1})).problem(400, "malformed_body");
+    poll(http, &json!({"token": token, "wait_ms": -1})).problem(400, "invalid_parameter");
     poll(http, &json!({"token": token, "more": 1})).problem(400, "malformed_body");
     let open = |body: Value| http.post("/v1/groups/g/sessions", &body);
     open(json!({"topics": []})).problem(400, "invalid_parameter");

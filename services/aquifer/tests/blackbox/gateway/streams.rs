@@ -8,9 +8,9 @@ use super::http::{Http, Lines};
 use super::process::{GatewayProcess, secret};
 use crate::harness::{Node, data_dir, free_port};
 
-const PARTITIONS: i32 = 3;
+pub(super) const PARTITIONS: i32 = 3;
 
-fn produce(http: &Http, from: usize, count: usize) {
+pub(super) fn produce(http: &Http, from: usize, count: usize) {
     let records: Vec<Value> = (from..from + count)
         .map(|index| json!({"value_text": index.to_string(), "partition": index % 3}))
         .collect();
@@ -34,20 +34,20 @@ fn event(lines: &mut Lines) -> Option<(String, Option<String>, String)> {
 
 /// What a follower saw, by partition; whatever a cursor had said before comes no second time.
 #[derive(Default)]
-struct Seen(BTreeMap<i64, Vec<i64>>);
+pub(super) struct Seen(BTreeMap<i64, Vec<i64>>);
 
 impl Seen {
-    fn take(&mut self, record: &Value) {
+    pub(super) fn take(&mut self, record: &Value) {
         let offset = record["offset"].as_str().and_then(|text| text.parse().ok()).expect("an offset");
         self.0.entry(record["partition"].as_i64().expect("a partition")).or_default().push(offset);
     }
 
-    fn count(&self) -> usize {
+    pub(super) fn count(&self) -> usize {
         self.0.values().map(Vec::len).sum()
     }
 
     /// Every offset once, in order.
-    fn is_whole(&self, records: usize) {
+    pub(super) fn is_whole(&self, records: usize) {
         assert_eq!(self.count(), records);
         for (partition, offsets) in &self.0 {
             let expected: Vec<i64> = (0..).take(offsets.len()).collect();
