@@ -41,7 +41,7 @@ const ARROWS: &[(&str, &str)] = &[
     ("storage-tiering/disk", ""),
     ("storage-tiering/hotlog", "disk record runtime types wal"),
     ("storage-tiering/manifest", "types"),
-    ("storage-tiering/objects", ""),
+    ("storage-tiering/objects", "runtime"),
     ("storage-tiering/record", "types"),
     ("storage-tiering/tiering", "disk manifest objects record runtime types"),
     ("storage-tiering/wal", "disk types"),

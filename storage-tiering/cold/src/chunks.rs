@@ -139,6 +139,8 @@ impl Chunks {
 
 #[cfg(test)]
 mod tests {
+    use aquifer_objects::{Operation, Problem};
+
     use super::*;
 
     fn id(chunk: u32) -> ChunkId {
@@ -177,12 +179,8 @@ mod tests {
         let mut chunks = Chunks::default();
         chunks.begin(id(0), 10, 20, true);
         assert!(matches!(chunks.look(id(0), at(0), Some(&wake)), Lookup::Filling));
-        let store = aquifer_objects::Store::open("memory:///").expect("a store");
-        let error = tokio::runtime::Builder::new_current_thread()
-            .build()
-            .expect("a reactor")
-            .block_on(store.read("none", 0..1))
-            .expect_err("there is nothing");
+        let message = "the store is away";
+        let error = ObjectError::new(Operation::Read, "none", Problem::Unavailable, message);
 
         for wake in chunks.end(id(0), 10, Err(error), at(5)) {
             wake();

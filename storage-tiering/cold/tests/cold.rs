@@ -66,7 +66,7 @@ fn packed(from: i64, nonce: u64) -> Packed {
 
 impl Tier {
     async fn new() -> Tier {
-        let store = Store::open("memory:///").unwrap();
+        let store = Store::open("memory:///", &Runtime::real()).await.unwrap();
         let runtime = Runtime::real();
         let mut tier = Tier { store, runtime, ranges: Vec::new(), log: Vec::new() };
         for (nonce, from) in (0..).zip([0, BATCHES, 2 * BATCHES]) {

@@ -1,6 +1,7 @@
 //! `ObjectError`: what went wrong at the store, by what can be done about it.
 
 use crate::counters::Operation;
+use crate::credentials::CredentialsError;
 
 /// What kind of thing went wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,6 +17,8 @@ pub enum Problem {
     /// What came is not what was asked for.
     Corrupt,
 }
+
+const NO_BUCKET: &str = "there is no such bucket; make it, or correct the URL";
 
 /// An operation at the store did not come about.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -36,13 +39,28 @@ impl ObjectError {
 
     pub(crate) fn of(operation: Operation, key: &str, error: &object_store::Error) -> ObjectError {
         use object_store::Error;
+        if let Some(error) = CredentialsError::behind(error) {
+            let problem = match error {
+                CredentialsError::None | CredentialsError::Invalid(_) => Problem::Denied,
+                CredentialsError::Away(_) => Problem::Unavailable,
+            };
+            return ObjectError::new(operation, key, problem, error.to_string());
+        }
         let problem = match error {
             Error::NotFound { .. } => Problem::Missing,
             Error::AlreadyExists { .. } | Error::Precondition { .. } => Problem::Taken,
             Error::PermissionDenied { .. } | Error::Unauthenticated { .. } => Problem::Denied,
             _ => Problem::Unavailable,
         };
-        ObjectError::new(operation, key, problem, error.to_string())
+        let message = error.to_string();
+        let remedy = match problem {
+            Problem::Denied => "; check the credentials, and what they may do in the bucket",
+            Problem::Missing if message.contains("NoSuchBucket") => {
+                return ObjectError::new(operation, key, problem, NO_BUCKET);
+            }
+            _ => "",
+        };
+        ObjectError::new(operation, key, problem, message + remedy)
     }
 
     /// Whether the same may go well later.

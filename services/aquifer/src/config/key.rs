@@ -191,7 +191,8 @@ pub(super) static KEYS: &[Key] = {
             Text,
             Unset("\"s3://bucket/prefix\""),
             "Where sealed ranges of topics with remote.storage.enable go: s3://, gs://, az:// or file:///folder; an S3 \
-             server of another kind by ?endpoint=http://host:port&region=name. Credentials come from the environment.",
+             server of another kind by ?endpoint=http://host:port&region=name. Credentials come from the environment; for S3 \
+             also from profiles, SSO, web identity, roles and the machine, as AWS's tools take them.",
         ),
         key(
             "tier.new_topics",

@@ -3,6 +3,7 @@
 mod cli;
 mod clients;
 mod compaction;
+mod credentials;
 mod disk_full;
 mod ecosystem;
 mod examples;

@@ -85,7 +85,7 @@ impl TierSettings {
 impl Tier {
     /// Opens the store and tries it out. One that is away may come back; one that would lose data is refused.
     pub(crate) async fn open(settings: TierSettings, runtime: &Runtime) -> Result<Tier, TierError> {
-        let store = Store::open(&settings.url)?;
+        let store = Store::open(&settings.url, runtime).await?;
         let name = runtime.random_uuid().to_string();
         let probed = if store.is_remote() { store.probe(&name).await } else { Ok(()) };
         match probed {
