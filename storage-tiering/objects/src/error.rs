@@ -46,18 +46,21 @@ impl ObjectError {
             };
             return ObjectError::new(operation, key, problem, error.to_string());
         }
+        let message = error.to_string();
+        // Where a request is not about one object, the client tells the store's answer by its words alone.
+        let says = |words: &str| message.contains(words);
         let problem = match error {
+            _ if says("<Code>NoSuchBucket</Code>") => {
+                return ObjectError::new(operation, key, Problem::Missing, NO_BUCKET);
+            }
             Error::NotFound { .. } => Problem::Missing,
             Error::AlreadyExists { .. } | Error::Precondition { .. } => Problem::Taken,
             Error::PermissionDenied { .. } | Error::Unauthenticated { .. } => Problem::Denied,
+            _ if says("status code: 401") || says("status code: 403") => Problem::Denied,
             _ => Problem::Unavailable,
         };
-        let message = error.to_string();
         let remedy = match problem {
             Problem::Denied => "; check the credentials, and what they may do in the bucket",
-            Problem::Missing if message.contains("NoSuchBucket") => {
-                return ObjectError::new(operation, key, problem, NO_BUCKET);
-            }
             _ => "",
         };
         ObjectError::new(operation, key, problem, message + remedy)
