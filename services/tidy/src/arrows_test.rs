@@ -37,7 +37,7 @@ const ARROWS: &[(&str, &str)] = &[
     ("services/tidy", ""),
     ("services/types", ""),
     ("services/wire", "types"),
-    ("storage-tiering/cold", "manifest objects record runtime types"),
+    ("storage-tiering/cold", "disk manifest objects record runtime types"),
     ("storage-tiering/disk", ""),
     ("storage-tiering/hotlog", "disk record runtime types wal"),
     ("storage-tiering/manifest", "types"),

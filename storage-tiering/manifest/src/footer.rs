@@ -3,6 +3,8 @@
 //! The last [`TRAILER_BYTES`] say how long the footer and the log's bytes are. Everything is covered by a CRC-32C; the log's
 //! bytes by one for each chunk.
 
+use std::ops::Range;
+
 use aquifer_types::{
     BatchEpoch, ClusterId, LeaderEpoch, Offset, PartitionIndex, TimestampMs, TopicId, TopicPartition, Uuid,
 };
@@ -173,6 +175,28 @@ impl Footer {
         let wanted = offset.since(self.base);
         let after = self.index.partition_point(|entry| i64::from(entry.offset) <= wanted);
         after.checked_sub(1).map_or(0, |at| self.index[at].position)
+    }
+
+    /// The bytes of the batches from the one that holds `from` on, with a few before it, cut where the index knows a border: at
+    /// most `bytes_max` of them, none at or beyond `position_max` or `upto`; and the offset that comes after them.
+    #[must_use]
+    pub fn stretch(
+        &self,
+        from: Offset,
+        upto: Offset,
+        bytes_max: u64,
+        position_max: u32,
+    ) -> Option<(Range<u32>, Offset)> {
+        let start = self.floor_by_offset(from);
+        let wanted = from.since(self.base);
+        let behind = self.index.partition_point(|entry| i64::from(entry.offset) <= wanted);
+        let borders = self.index[behind..].iter();
+        let borders = borders.map(|entry| (entry.position, self.base.plus(i64::from(entry.offset))));
+        let fits = |(position, offset): &(u32, Offset)| {
+            *position <= position_max && *offset <= upto && u64::from(position - start) <= bytes_max
+        };
+        let (end, next) = borders.chain([(self.bytes, self.end)]).take_while(fits).last()?;
+        (next > from).then_some((start..end, next))
     }
 
     /// Where to begin looking for the first record of this time or a later one.

@@ -175,6 +175,64 @@ fn a_cluster_comes_back_from_its_bucket_once_and_again_and_so_does_a_deleted_top
     assert!(node.is_ready(), "the other cluster was told nothing");
 }
 
+fn metric(node: &Node, name: &str) -> u64 {
+    let (_, metrics) = node.get("/metrics").expect("it answers");
+    let line = metrics.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+    line.and_then(|value| value.parse().ok()).unwrap_or_else(|| panic!("no {name} in {metrics}"))
+}
+
+#[test]
+fn what_is_read_again_leaves_from_local_disk_whoever_is_killed_or_away() {
+    if skip_without("kcat") {
+        return;
+    }
+    let Some(mut server) = Minio::start() else { return };
+    let data = data_dir();
+    let start = |server: &Minio, more| {
+        let more = format!("state_interval = \"1day\"\n{more}");
+        begin(data.path(), Ports::free(), &server.url(), &more, &KEYS).ready()
+    };
+    let node = start(&server, "");
+    create(&node, &[("segment.bytes", "262144")]);
+    for round in 0..10 {
+        produce(&node, &lines(round), "none");
+    }
+    let expected: String = (0..10).map(lines).collect();
+    partition(&node, FLUSH);
+    wait("local copies go", || partition(&node, 0).local_start > 36_000);
+    node.kill();
+    let node = start(&server, "");
+    assert_eq!(read(&node, "beginning"), expected);
+    assert_eq!(metric(&node, "aquifer_cold_disk_writes_total"), 0, "one reader alone");
+    wait("it comes to stand on disk", || {
+        assert_eq!(read(&node, "beginning"), expected);
+        metric(&node, "aquifer_cold_disk_hits_total") > 0
+    });
+    // At some moment while chunks are being written.
+    node.kill();
+
+    let node = start(&server, "");
+    wait("all of it does", || {
+        let asked = metric(&node, "aquifer_tier_read_requests_total");
+        assert_eq!(read(&node, "beginning"), expected);
+        let held = metric(&node, "aquifer_cold_disk_held_bytes");
+        metric(&node, "aquifer_tier_read_requests_total") == asked && held > expected.len() as u64 / 2
+    });
+    node.kill();
+    let node = start(&server, "");
+    server.go_away();
+    let sent = metric(&node, "aquifer_sendfile_bytes_total");
+    assert_eq!(read(&node, "beginning"), expected, "the bucket is away");
+    let sent = metric(&node, "aquifer_sendfile_bytes_total") - sent;
+    assert!(sent > expected.len() as u64 / 2, "{sent} bytes left by sendfile");
+    server.come_back();
+    node.kill();
+
+    let node = start(&server, "cache = \"0B\"\n");
+    assert_eq!(read(&node, "beginning"), expected);
+    assert!(!data.path().join("data/cold").exists(), "it is switched off");
+}
+
 /// What a server that cannot use the URL says before it ends.
 fn refused(url: &str, variables: &[(&str, &str)]) -> String {
     let folder = data_dir();

@@ -1,10 +1,12 @@
 //! Readers of objects in a store: what they get, how often the store is asked, and what a damaged object comes to.
 
+mod shelf;
+
 use std::io::IoSlice;
 use std::sync::Arc;
 use std::time::Duration;
 
-use aquifer_cold::{Cold, Found, Limits, TimeFound, Wake, Wanted};
+use aquifer_cold::{Cold, Found, Limits, Part, TimeFound, Wake, Wanted};
 use aquifer_disk::{Disk, OpenMode, RealDisk};
 use aquifer_manifest::{CHUNK_BYTES, Place, TierRange};
 use aquifer_objects::{Operation, Problem, Store};
@@ -64,6 +66,18 @@ fn packed(from: i64, nonce: u64) -> Packed {
     pack(&source, surroundings).unwrap()
 }
 
+/// What of a part a reader is sent.
+fn bytes(part: &Part) -> Bytes {
+    match part {
+        Part::Memory(bytes) => bytes.clone(),
+        Part::File { file, at, bytes } => {
+            let mut read = vec![0; usize::try_from(*bytes).unwrap()];
+            file.read_exact_at(*at, &mut read).unwrap();
+            Bytes::from(read)
+        }
+    }
+}
+
 impl Tier {
     async fn new() -> Tier {
         let store = Store::open("memory:///", &Runtime::real()).await.unwrap();
@@ -78,8 +92,8 @@ impl Tier {
         tier
     }
 
-    fn cold(&self, limits: Limits) -> Cold {
-        Cold::new(self.store.clone(), limits, &self.runtime)
+    async fn cold(&self, limits: Limits) -> Cold {
+        Cold::open(self.store.clone(), limits, None, &self.runtime).await
     }
 
     fn reads(&self) -> u64 {
@@ -96,7 +110,7 @@ impl Tier {
             let upto = Offset(3 * BATCHES);
             let wanted = Wanted { place: PLACE, ranges, from: Offset(from), upto, bytes_max };
             match cold.read(&wanted, Some(&wake)) {
-                Found::Ready { parts, next } => return Ok((parts, next.0)),
+                Found::Ready { parts, next } => return Ok((parts.iter().map(bytes).collect(), next.0)),
                 Found::Filling => {
                     self.runtime.timeout(Duration::from_secs(20), news.notified()).await.expect("it comes");
                 }
@@ -120,7 +134,7 @@ impl Tier {
 #[tokio::test]
 async fn a_reader_gets_the_very_bytes_and_the_store_is_asked_for_each_part_once() {
     let tier = Tier::new().await;
-    let cold = tier.cold(Limits::default());
+    let cold = tier.cold(Limits::default()).await;
 
     assert!(tier.read_all(&cold).await == tier.log, "the very bytes");
 
@@ -133,7 +147,7 @@ async fn a_reader_gets_the_very_bytes_and_the_store_is_asked_for_each_part_once(
 #[tokio::test]
 async fn many_readers_of_one_part_ask_for_it_once() {
     let tier = Tier::new().await;
-    let cold = tier.cold(Limits::default());
+    let cold = tier.cold(Limits::default()).await;
 
     // First all of them wait for the footer, then for the chunk.
     for _ in 0..2 {
@@ -157,7 +171,7 @@ async fn many_readers_of_one_part_ask_for_it_once() {
 async fn a_small_pool_serves_everything_too() {
     let tier = Tier::new().await;
     let limits = Limits { pool_bytes_max: u64::from(CHUNK_BYTES) * 2, fetches_max: 2 };
-    let cold = tier.cold(limits);
+    let cold = tier.cold(limits).await;
 
     assert!(tier.read_all(&cold).await == tier.log);
     assert!(cold.counters().held_bytes() <= limits.pool_bytes_max + u64::from(CHUNK_BYTES));
@@ -166,7 +180,7 @@ async fn a_small_pool_serves_everything_too() {
 #[tokio::test]
 async fn a_seek_asks_for_a_footer_and_a_chunk() {
     let tier = Tier::new().await;
-    let cold = tier.cold(Limits::default());
+    let cold = tier.cold(Limits::default()).await;
 
     let (parts, next) = tier.read(&cold, 150, 1).await.expect("readable");
 
@@ -179,7 +193,7 @@ async fn a_seek_asks_for_a_footer_and_a_chunk() {
 #[tokio::test]
 async fn a_time_is_found_in_its_range() {
     let tier = Tier::new().await;
-    let cold = tier.cold(Limits::default());
+    let cold = tier.cold(Limits::default()).await;
     let size = tier.log.len() / (3 * BATCHES) as usize;
 
     let found = loop {
@@ -201,7 +215,7 @@ async fn a_damaged_object_is_refused_and_its_neighbours_are_served() {
     bad[5_000_000] ^= 1;
     tier.store.delete(&packed.key).await.unwrap();
     tier.store.create(&packed.key, &[Bytes::from(bad), packed.parts[1].clone()]).await.unwrap();
-    let cold = tier.cold(Limits::default());
+    let cold = tier.cold(Limits::default()).await;
 
     assert_eq!(tier.read(&cold, 160, 1).await.expect_err("damaged"), Problem::Corrupt);
     assert_eq!(tier.read(&cold, 110, 1).await.expect("sound").1, 111);
@@ -213,5 +227,8 @@ async fn a_missing_object_is_said_to_be_missing() {
     let tier = Tier::new().await;
     tier.store.delete(&PLACE.key(&tier.ranges[0])).await.unwrap();
 
-    assert_eq!(tier.read(&tier.cold(Limits::default()), 5, 1).await.expect_err("gone"), Problem::Missing);
+    assert_eq!(
+        tier.read(&tier.cold(Limits::default()).await, 5, 1).await.expect_err("gone"),
+        Problem::Missing
+    );
 }
