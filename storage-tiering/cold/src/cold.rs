@@ -178,7 +178,8 @@ impl Cold {
         }
         let at = footer.floor_by_offset(wanted.from);
         let enough = u64::from(at) + wanted.bytes_max + u64::from(CHUNK_BYTES);
-        let scan = |run: &Run| run.batches(at, wanted.from, wanted.upto, wanted.bytes_max);
+        let upto = self.memory_end(&state, wanted, (range, &footer));
+        let scan = |run: &Run| run.batches(at, wanted.from, upto, wanted.bytes_max);
         let found = match self.scan(&mut state, (&wanted.place, range, &footer), (at, enough), wake, scan) {
             Ok(found) => found,
             Err(unread) => return unread,

@@ -123,6 +123,21 @@ impl Cold {
         }
     }
 
+    /// Where a reader from memory stops: one in the middle of what is on disk where files can be cut, so as to go on from there.
+    pub(crate) fn memory_end(
+        &self,
+        state: &State,
+        wanted: &Wanted<'_>,
+        (range, footer): (&TierRange, &Footer),
+    ) -> Offset {
+        let chunk = footer.floor_by_offset(wanted.from) / CHUNK_BYTES;
+        let id = ChunkId { object: object(range), chunk: Some(chunk) };
+        match state.shelved.has(id) {
+            true => wanted.upto.min(footer.border_after(wanted.from)),
+            false => wanted.upto,
+        }
+    }
+
     /// Whether the chunk stands on disk; if so, it is opened ahead of its reader.
     pub(crate) fn is_on_shelf(&self, state: &mut State, id: ChunkId, fill: impl FnOnce() -> Fill) -> bool {
         match state.shelved.look(id, None) {

@@ -177,8 +177,8 @@ impl Footer {
         after.checked_sub(1).map_or(0, |at| self.index[at].position)
     }
 
-    /// The bytes of the batches from the one that holds `from` on, with a few before it, cut where the index knows a border: at
-    /// most `bytes_max` of them, none at or beyond `position_max` or `upto`; and the offset that comes after them.
+    /// The bytes of the batches from `from` on, as far as the index alone tells where batches begin: at most `bytes_max` of them,
+    /// none at or beyond `position_max` or `upto`; and the offset that comes after them.
     #[must_use]
     pub fn stretch(
         &self,
@@ -187,16 +187,31 @@ impl Footer {
         bytes_max: u64,
         position_max: u32,
     ) -> Option<(Range<u32>, Offset)> {
-        let start = self.floor_by_offset(from);
+        let wanted = from.since(self.base);
+        let start = match self.index.binary_search_by_key(&wanted, |entry| i64::from(entry.offset)) {
+            Ok(at) => self.index[at].position,
+            Err(_) if wanted == 0 => 0,
+            Err(_) => return None,
+        };
+        let fits = |(position, offset): &(u32, Offset)| {
+            *position <= position_max && *offset <= upto && u64::from(position - start) <= bytes_max
+        };
+        let (end, next) = self.borders_after(from).take_while(fits).last()?;
+        Some((start..end, next))
+    }
+
+    /// The next offset at which the index knows a batch to begin, or the range's end.
+    #[must_use]
+    pub fn border_after(&self, from: Offset) -> Offset {
+        self.borders_after(from).next().map_or(self.end, |(_, offset)| offset)
+    }
+
+    fn borders_after(&self, from: Offset) -> impl Iterator<Item = (u32, Offset)> {
         let wanted = from.since(self.base);
         let behind = self.index.partition_point(|entry| i64::from(entry.offset) <= wanted);
         let borders = self.index[behind..].iter();
         let borders = borders.map(|entry| (entry.position, self.base.plus(i64::from(entry.offset))));
-        let fits = |(position, offset): &(u32, Offset)| {
-            *position <= position_max && *offset <= upto && u64::from(position - start) <= bytes_max
-        };
-        let (end, next) = borders.chain([(self.bytes, self.end)]).take_while(fits).last()?;
-        (next > from).then_some((start..end, next))
+        borders.chain([(self.bytes, self.end)])
     }
 
     /// Where to begin looking for the first record of this time or a later one.

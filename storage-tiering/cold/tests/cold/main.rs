@@ -34,11 +34,11 @@ struct Tier {
     log: Vec<u8>,
 }
 
-fn stretch(from: i64) -> Vec<u8> {
+fn stretch(from: i64, record_bytes: usize) -> Vec<u8> {
     let batch = |offset: i64| {
         let mut builder = BatchBuilder::new(Encoding::NONE);
         builder.base_offset(Offset(offset)).epoch(BatchEpoch(1));
-        let value = offset.to_be_bytes().repeat(RECORD_BYTES / 8);
+        let value = offset.to_be_bytes().repeat(record_bytes / 8);
         let record =
             NewRecord { timestamp: TimestampMs(offset * 1_000), value: Some(&value), ..NewRecord::default() };
         builder.push(&record).unwrap();
@@ -47,9 +47,9 @@ fn stretch(from: i64) -> Vec<u8> {
     (from..from + BATCHES).flat_map(batch).collect()
 }
 
-fn packed(from: i64, nonce: u64) -> Packed {
+fn packed(from: i64, nonce: u64, record_bytes: usize) -> Packed {
     let folder = tempfile::tempdir().unwrap();
-    let log = stretch(from);
+    let log = stretch(from, record_bytes);
     let file = RealDisk.open(&folder.path().join("segment"), OpenMode::Create).unwrap();
     file.write_at(0, &[IoSlice::new(&log)]).unwrap();
     let source = Source { file, at: 0, bytes: u32::try_from(log.len()).unwrap() };
@@ -80,11 +80,15 @@ fn bytes(part: &Part) -> Bytes {
 
 impl Tier {
     async fn new() -> Tier {
+        Tier::of(RECORD_BYTES).await
+    }
+
+    async fn of(record_bytes: usize) -> Tier {
         let store = Store::open("memory:///", &Runtime::real()).await.unwrap();
         let runtime = Runtime::real();
         let mut tier = Tier { store, runtime, ranges: Vec::new(), log: Vec::new() };
         for (nonce, from) in (0..).zip([0, BATCHES, 2 * BATCHES]) {
-            let packed = packed(from, nonce);
+            let packed = packed(from, nonce, record_bytes);
             upload(&tier.store, &packed, &tier.runtime).await.unwrap();
             tier.log.extend_from_slice(&packed.parts[0]);
             tier.ranges.push(packed.range);
@@ -210,7 +214,7 @@ async fn a_time_is_found_in_its_range() {
 #[tokio::test]
 async fn a_damaged_object_is_refused_and_its_neighbours_are_served() {
     let tier = Tier::new().await;
-    let packed = packed(BATCHES, 1);
+    let packed = packed(BATCHES, 1, RECORD_BYTES);
     let mut bad = packed.parts[0].to_vec();
     bad[5_000_000] ^= 1;
     tier.store.delete(&packed.key).await.unwrap();

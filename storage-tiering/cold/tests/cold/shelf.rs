@@ -74,6 +74,26 @@ async fn what_is_read_once_is_not_written_and_what_is_read_again_outlives_the_pr
 }
 
 #[tokio::test]
+async fn a_reader_at_any_offset_gets_nothing_before_it_and_goes_on_from_disk() {
+    let tier = Tier::of(10_000).await;
+    let disk = SimDisk::default();
+    let cold = open(&tier, &disk, PLENTY).await;
+    fill(&tier, &cold).await;
+    without_objects(&tier).await;
+    let size = tier.log.len() / (3 * BATCHES) as usize;
+    for from in 0..3 * BATCHES {
+        let cold = open(&tier, &disk, PLENTY).await;
+        let (parts, next) = tier.read(&cold, from, 1 << 20).await.expect("readable");
+        assert_eq!(parts.concat(), tier.log[from as usize * size..next as usize * size], "from {from}");
+        if next % BATCHES != 0 {
+            let (parts, after) = tier.read(&cold, next, 1 << 20).await.expect("readable");
+            assert_eq!(parts.concat(), tier.log[next as usize * size..after as usize * size]);
+            assert!(count(&cold, "disk_hits") > 0, "from {from} to {next}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn the_folder_stays_within_its_bound_and_is_emptied_when_it_is_switched_off() {
     let tier = Tier::new().await;
     let disk = SimDisk::default();
