@@ -14,7 +14,8 @@ use tokio::sync::Semaphore;
 use crate::ahead::Ahead;
 use crate::chunks::{ChunkId, Chunks, Lookup, Wake};
 use crate::counters::Counters;
-use crate::footers::{Footers, ObjectId};
+use crate::fill::{Fill, chunk_fill, object};
+use crate::footers::Footers;
 use crate::keep::{self, OnShelf, Writes};
 use crate::scan::{Batches, Run, Scanned};
 use crate::shelf::Shelf;
@@ -36,11 +37,11 @@ pub struct Cold {
 }
 
 pub(crate) struct Inner {
-    store: Store,
+    pub(crate) store: Store,
     pub(crate) runtime: Runtime,
     limits: Limits,
     pub(crate) counters: Counters,
-    slots: Semaphore,
+    pub(crate) slots: Semaphore,
     pub(crate) shelf: Option<Shelf>,
     state: Mutex<State>,
 }
@@ -98,39 +99,12 @@ pub enum TimeFound {
     Failed(ObjectError),
 }
 
-/// A part of an object that is to be fetched.
-pub(crate) struct Fill {
-    pub(crate) id: ChunkId,
-    pub(crate) key: String,
-    from: u64,
-    to: u64,
-    /// What the bytes must be; a footer says so itself.
-    crc: Option<u32>,
-    check: Option<TierRange>,
-}
-
 impl Part {
     #[must_use]
     pub fn bytes(&self) -> u64 {
         match self {
             Part::Memory(bytes) => bytes.len() as u64,
             Part::File { bytes, .. } => *bytes,
-        }
-    }
-}
-
-impl Fill {
-    /// What is wrong with the bytes.
-    pub(crate) fn refusal(&self, bytes: &Bytes) -> Option<String> {
-        match (self.crc, &self.check) {
-            (Some(crc), _) => {
-                (crc32c::crc32c(bytes) != crc).then(|| "the checksum does not match".to_owned())
-            }
-            (None, Some(range)) => Footer::decode(bytes)
-                .and_then(|footer| footer.check(range))
-                .err()
-                .map(|error| error.to_string()),
-            (None, None) => None,
         }
     }
 }
@@ -167,7 +141,7 @@ impl Cold {
             Ok(footer) => footer,
             Err(unread) => return unread,
         };
-        match self.from_shelf(&mut state, wanted, (range, &footer), wake) {
+        match self.look_on_shelf(&mut state, wanted, (range, &footer), wake) {
             OnShelf::Found { parts, next } => {
                 state.ahead.moved(wanted.place.partition, wanted.from, next);
                 self.fetch_ahead(&mut state, wanted, next, &footer);
@@ -403,40 +377,11 @@ impl Inner {
         self.counters.held_bytes.store(state.chunks.bytes(), std::sync::atomic::Ordering::Relaxed);
         Counters::add(&self.counters.evicted_unread, std::mem::take(&mut state.chunks.evicted_unread));
     }
-
-    /// The bytes, checked.
-    async fn fetch(&self, fill: &Fill) -> Result<Bytes, ObjectError> {
-        if let Some(bytes) = self.load(fill).await {
-            return Ok(bytes);
-        }
-        let _slot = self.slots.acquire().await;
-        let bytes = self.store.read(&fill.key, fill.from..fill.to).await?;
-        match fill.refusal(&bytes) {
-            None => Ok(bytes),
-            Some(message) => Err(ObjectError::new(Operation::Read, &fill.key, Problem::Corrupt, message)),
-        }
-    }
 }
 
 impl fmt::Debug for Cold {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Cold").field("limits", &self.inner.limits).finish_non_exhaustive()
-    }
-}
-
-pub(crate) fn object(range: &TierRange) -> ObjectId {
-    (range.generation, range.nonce, range.base.0)
-}
-
-pub(crate) fn chunk_fill(place: &Place, range: &TierRange, footer: &Footer, chunk: u32) -> Fill {
-    let from = u64::from(chunk) * u64::from(CHUNK_BYTES);
-    Fill {
-        id: ChunkId { object: object(range), chunk: Some(chunk) },
-        key: place.key(range),
-        from,
-        to: (from + u64::from(CHUNK_BYTES)).min(u64::from(range.bytes)),
-        crc: footer.chunk_crcs.get(chunk as usize).copied(),
-        check: None,
     }
 }
 

@@ -16,8 +16,9 @@ use aquifer_types::Offset;
 use bytes::Bytes;
 
 use crate::chunks::{ChunkId, Wake};
-use crate::cold::{Cold, Fill, Inner, Part, State, Wanted, chunk_fill, object};
+use crate::cold::{Cold, Inner, Part, State, Wanted};
 use crate::counters::Counters;
+use crate::fill::{Fill, chunk_fill, object};
 use crate::shelf::Shelf;
 use crate::shelved::{Shelved, Spot};
 
@@ -73,7 +74,7 @@ pub(crate) async fn open(shelf: Option<Shelf>, runtime: &Runtime) -> (Option<She
 
 impl Cold {
     /// Ranges of files for a reader, as far as chunks without a gap are there and open. Those that are not open are opened.
-    pub(crate) fn from_shelf(
+    pub(crate) fn look_on_shelf(
         &self,
         state: &mut State,
         wanted: &Wanted<'_>,

@@ -6,6 +6,7 @@ mod ahead;
 mod chunks;
 mod cold;
 mod counters;
+mod fill;
 mod footers;
 mod keep;
 mod scan;

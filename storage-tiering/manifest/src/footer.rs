@@ -346,4 +346,21 @@ mod tests {
             prop_assert!(Footer::decode(&bytes).is_err());
         }
     }
+
+    #[test]
+    fn a_stretch_begins_and_ends_where_the_index_knows_a_batch_to_begin() {
+        let footer = footer();
+        let (end, all) = (Offset(500), u64::from(footer.bytes));
+        let stretch = |from, upto, bytes_max, position_max| {
+            footer.stretch(Offset(from), upto, bytes_max, position_max).map(|(span, next)| (span, next.0))
+        };
+
+        assert_eq!(stretch(10, end, all, footer.bytes), Some((0..footer.bytes, 500)), "the whole range");
+        assert_eq!(stretch(110, end, 1_500, footer.bytes), Some((1_000..2_000, 210)), "what is asked for");
+        assert_eq!(stretch(10, Offset(300), all, footer.bytes), Some((0..2_000, 210)), "what may be seen");
+        assert_eq!(stretch(10, end, all, 1_999), Some((0..1_000, 110)), "what is there");
+        assert_eq!(stretch(110, end, 999, footer.bytes), None, "not even the first one fits");
+        assert_eq!(stretch(111, end, all, footer.bytes), None, "in the middle");
+        assert_eq!([10, 110, 111, 499].map(|from| footer.border_after(Offset(from)).0), [110, 210, 210, 500]);
+    }
 }
