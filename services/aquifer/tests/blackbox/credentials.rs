@@ -7,6 +7,9 @@ use std::process::Command;
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
+/// A variable of an environment.
+type Variable<'a> = (&'a str, &'a str);
+
 const AQUIFER: &str = env!("CARGO_BIN_EXE_aquifer");
 
 /// A server that gives credentials to who asks as AWS's token service and a machine's metadata do, and lets nobody into its
@@ -43,7 +46,7 @@ impl Door {
     }
 
     /// What a command that reads a bucket signs with in this environment (`key/day/region/s3/…`), and what it says.
-    fn asked(&self, options: &str, home: &Path, variables: &[(&str, &str)]) -> (Option<String>, String) {
+    fn asked(&self, options: &str, home: &Path, variables: &[Variable<'_>]) -> (Option<String>, String) {
         let (url, here) = (
             format!("s3://bucket?endpoint=http://{}{options}", self.address),
             format!("http://{}", self.address),
@@ -136,7 +139,7 @@ fn the_environment_comes_before_the_profile_and_the_url_says_the_region() {
     let (door, home) = (Door::new(), home());
     let keys = [("AWS_ACCESS_KEY_ID", "ENVIRONMENT"), ("AWS_SECRET_ACCESS_KEY", "secret")];
     let both = [&keys[..], &[("AWS_REGION", "ap-south-1")]].concat();
-    let cases: [(&str, &[(&str, &str)], &str, &str); 6] = [
+    let cases: [(&str, &[Variable<'_>], &str, &str); 6] = [
         ("", &[], "PROFILE", "eu-west-1"),
         ("&region=us-west-2", &[], "PROFILE", "us-west-2"),
         ("", &[("AWS_PROFILE", "other")], "PROGRAM", "eu-central-1"),
@@ -162,7 +165,7 @@ fn roles_are_assumed_by_profile_by_web_identity_and_by_the_machine() {
         ("AWS_ROLE_ARN", "arn:aws:iam::1:role/any"),
         ("AWS_WEB_IDENTITY_TOKEN_FILE", token.to_str().expect("text")),
     ];
-    let cases: [(&Path, &[(&str, &str)], &str); 3] = [
+    let cases: [(&Path, &[Variable<'_>], &str); 3] = [
         (home.path(), &[("AWS_PROFILE", "role")], "ROLE"),
         (nobody.path(), &identity, "IDENTITY"),
         (nobody.path(), &[("AWS_EC2_METADATA_DISABLED", "false")], "MACHINE"),

@@ -8,6 +8,9 @@ use crate::harness::{Node, Ports, data_dir, pause, run, run_as, skip_without};
 use crate::minio::{Minio, PASSWORD, USER};
 use crate::tier::{self, FLUSH, TOPIC, create, delete_before, lines, partition, produce, read, wait};
 
+/// A variable of an environment.
+type Variable<'a> = (&'a str, &'a str);
+
 const AQUIFER: &str = env!("CARGO_BIN_EXE_aquifer");
 const KEYS: [(&str, &str); 3] = [
     ("AWS_ACCESS_KEY_ID", USER),
@@ -169,7 +172,7 @@ fn a_cluster_comes_back_from_its_bucket_once_and_again_and_so_does_a_deleted_top
     });
 
     let report = restore(&server, alone.path(), &["--topic", TOPIC]);
-    assert_eq!(report["cluster"] == report["from_cluster"], false, "{report}");
+    assert_ne!(report["cluster"], report["from_cluster"], "{report}");
     let copy = start(alone.path(), &server, settings);
     assert_eq!(read(&copy, "beginning"), expected);
     assert!(node.is_ready(), "the other cluster was told nothing");
@@ -248,7 +251,7 @@ fn wrong_credentials_and_a_bucket_that_is_not_there_are_refused_with_what_to_do(
     let none = [("HOME", home), ("AWS_ACCESS_KEY_ID", ""), ("AWS_SECRET_ACCESS_KEY", ""), KEYS[2]];
     let missing = server.url_of("nowhere");
     let url = server.url();
-    let cases: [(&str, &[(&str, &str)], &str); 3] = [
+    let cases: [(&str, &[Variable<'_>], &str); 3] = [
         (&url, &wrong, "check the credentials"),
         (&url, &none, "set AWS_ACCESS_KEY_ID"),
         (&missing, &KEYS, "there is no such bucket; make it, or correct the URL"),
