@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use aquifer_cli::{Exit, Failure, Format, OutputArguments, Printer, Show};
 use aquifer_restore::{ClusterCheck, FsckOptions, PartitionCheck, fsck};
+use aquifer_runtime::Runtime;
 use aquifer_types::ClusterId;
 use serde::Serialize;
 
@@ -86,7 +87,9 @@ fn attempt(arguments: &FsckArguments) -> Result<bool, Failure> {
     let reactor = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let reactor =
         reactor.map_err(|error| Failure::new(Exit::Failed, format!("start the reactor: {error}")))?;
-    let checks = reactor.block_on(fsck(&options)).map_err(|error| restore::failure("tier fsck", &error))?;
+    let checks = reactor
+        .block_on(fsck(&options, &Runtime::real()))
+        .map_err(|error| restore::failure("tier fsck", &error))?;
     let printer = Printer::new(arguments.output.format());
     match printer.format() {
         Format::Table => {

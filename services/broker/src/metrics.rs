@@ -158,6 +158,8 @@ impl Broker {
         }
         let held = tier.cold.counters().held_bytes();
         out.gauge("aquifer_cold_held_bytes", "What parts of objects take in memory.", held);
+        let held = tier.cold.counters().disk_held_bytes();
+        out.gauge("aquifer_cold_disk_held_bytes", "What parts of objects take on local disk.", held);
     }
 
     fn group_metrics(&self, out: &mut Exposition) {

@@ -92,7 +92,10 @@ impl Broker {
             _ => return Err(StartError::Answer),
         };
         let tier = match settings.tier.clone() {
-            Some(settings) => Some(Arc::new(Tier::open(settings, runtime).await?)),
+            Some(settings) => {
+                let disk = directory.files().disk().clone();
+                Some(Arc::new(Tier::open(settings, (disk, layout.cold()), runtime).await?))
+            }
             None => None,
         };
         let run = BrokerRun { node: meta.node, epoch };

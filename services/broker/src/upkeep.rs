@@ -43,6 +43,10 @@ impl Broker {
                 () = self.stop.wait() => return,
                 () = self.runtime.sleep(SPACE_INTERVAL) => {}
             }
+            // What can be fetched again makes room before anybody is refused.
+            if let Some(tier) = &self.tier {
+                tier.cold.yield_space().await;
+            }
             let directory = self.directory.clone();
             let looked = self.runtime.spawn_blocking("check-space", move || directory.check_space()).await;
             if let Some(Err(error)) = looked {

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use aquifer_manifest::{CHUNK_BYTES, Footer, ObjectKey, Place, StateKind, Tier, TierRange, go_on};
 use aquifer_metadata::{Image, decode_snapshot};
 use aquifer_objects::Store;
+use aquifer_runtime::Runtime;
 use aquifer_tiering::{FoundObject, Survey, SurveyError, clusters, read_footer, read_state, survey};
 use aquifer_types::{ClusterId, TimestampMs, TopicPartition};
 use futures_util::{StreamExt as _, stream};
@@ -76,8 +77,8 @@ impl ClusterCheck {
 }
 
 /// Looks at every cluster in the bucket.
-pub async fn fsck(options: &FsckOptions) -> Result<Vec<ClusterCheck>, RestoreError> {
-    let store = Store::open_existing(&options.url)?;
+pub async fn fsck(options: &FsckOptions, runtime: &Runtime) -> Result<Vec<ClusterCheck>, RestoreError> {
+    let store = Store::open_existing(&options.url, runtime).await?;
     let found = clusters(&store).await?;
     let wanted = match options.cluster {
         Some(cluster) if found.contains(&cluster) => vec![cluster],

@@ -62,7 +62,7 @@ pub async fn restore(
     runtime: &Runtime,
 ) -> Result<Report, RestoreError> {
     check_empty(&**disk, &options.data_dir)?;
-    let store = Store::open_existing(&options.url)?;
+    let store = Store::open_existing(&options.url, runtime).await?;
     let cluster = choose(&store, options).await?;
     let survey = survey(&store, cluster).await?;
     let mut problems = survey.strange.iter().map(|name| format!("'{name}' is none of our names")).collect();

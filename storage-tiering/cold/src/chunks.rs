@@ -1,6 +1,7 @@
 //! `Chunks`: parts of objects in memory, those on their way, and those that could not be had.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,6 +16,8 @@ pub type Wake = Arc<dyn Fn() + Send + Sync>;
 const FAILED_FOR: Duration = Duration::from_secs(1);
 /// Readers that wait for one chunk; more look again by themselves.
 const WAITERS_MAX: usize = 1_000;
+/// Chunks that are remembered after they had to make room.
+const GONE_MAX: usize = 65_536;
 
 /// A chunk of an object, by the object's random number and the chunk's place; footers have none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -25,9 +28,20 @@ pub(crate) struct ChunkId {
 
 /// What is known of a chunk.
 pub(crate) enum Chunk {
-    Filling { waiters: Vec<Wake> },
-    Ready { bytes: Bytes, used: u64, was_read: bool },
-    Failed { error: ObjectError, at: Monotonic },
+    Filling {
+        waiters: Vec<Wake>,
+    },
+    Ready {
+        bytes: Bytes,
+        used: u64,
+        was_read: bool,
+        /// How far readers have come, as a position in the object.
+        read_upto: u32,
+    },
+    Failed {
+        error: ObjectError,
+        at: Monotonic,
+    },
 }
 
 /// What a reader finds.
@@ -50,6 +64,9 @@ pub(crate) struct Chunks {
     /// Of those that are there and of those on their way.
     bytes: u64,
     pub(crate) evicted_unread: u64,
+    /// Chunks that were read and had to make room, the first one first.
+    gone: VecDeque<ChunkId>,
+    gone_ids: BTreeSet<ChunkId>,
 }
 
 impl Chunks {
@@ -72,7 +89,7 @@ impl Chunks {
                 self.chunks.remove(&id);
                 Lookup::Absent
             }
-            Some(Chunk::Ready { bytes, used, was_read }) => {
+            Some(Chunk::Ready { bytes, used, was_read, .. }) => {
                 self.order.remove(&(*used, id));
                 self.clock += 1;
                 *used = self.clock;
@@ -94,6 +111,9 @@ impl Chunks {
             if let Some(Chunk::Ready { bytes, was_read, .. }) = self.chunks.remove(&oldest) {
                 self.bytes -= bytes.len() as u64;
                 self.evicted_unread += u64::from(!was_read);
+                if was_read {
+                    self.note_gone(oldest);
+                }
             }
         }
         if self.bytes + bytes > bytes_max && !must {
@@ -118,7 +138,7 @@ impl Chunks {
                 self.bytes += found.len() as u64;
                 self.clock += 1;
                 self.order.insert((self.clock, id));
-                Chunk::Ready { bytes: found, used: self.clock, was_read: false }
+                Chunk::Ready { bytes: found, used: self.clock, was_read: false, read_upto: 0 }
             }
             Err(error) => Chunk::Failed { error, at: now },
         };
@@ -126,6 +146,30 @@ impl Chunks {
             Some(Chunk::Filling { waiters }) => waiters,
             _ => Vec::new(),
         }
+    }
+
+    fn note_gone(&mut self, id: ChunkId) {
+        if self.gone_ids.insert(id) {
+            self.gone.push_back(id);
+            if self.gone.len() > GONE_MAX
+                && let Some(oldest) = self.gone.pop_front()
+            {
+                self.gone_ids.remove(&oldest);
+            }
+        }
+    }
+
+    /// Whether the chunk was here before, and was read.
+    pub(crate) fn was_gone(&self, id: ChunkId) -> bool {
+        self.gone_ids.contains(&id)
+    }
+
+    /// A reader got these bytes of the object. Gives the chunk if it gave them, or some behind them, to somebody before.
+    pub(crate) fn served(&mut self, id: ChunkId, span: &Range<u32>) -> Option<Bytes> {
+        let Some(Chunk::Ready { bytes, read_upto, .. }) = self.chunks.get_mut(&id) else { return None };
+        let is_again = span.start < *read_upto;
+        *read_upto = span.end.max(*read_upto);
+        is_again.then(|| bytes.clone())
     }
 
     /// Forgets old failures, of objects that may be gone for good.
@@ -139,6 +183,8 @@ impl Chunks {
 
 #[cfg(test)]
 mod tests {
+    use aquifer_objects::{Operation, Problem};
+
     use super::*;
 
     fn id(chunk: u32) -> ChunkId {
@@ -177,12 +223,8 @@ mod tests {
         let mut chunks = Chunks::default();
         chunks.begin(id(0), 10, 20, true);
         assert!(matches!(chunks.look(id(0), at(0), Some(&wake)), Lookup::Filling));
-        let store = aquifer_objects::Store::open("memory:///").expect("a store");
-        let error = tokio::runtime::Builder::new_current_thread()
-            .build()
-            .expect("a reactor")
-            .block_on(store.read("none", 0..1))
-            .expect_err("there is nothing");
+        let message = "the store is away";
+        let error = ObjectError::new(Operation::Read, "none", Problem::Unavailable, message);
 
         for wake in chunks.end(id(0), 10, Err(error), at(5)) {
             wake();

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard};
 
+use aquifer_disk::FileHandle;
 use aquifer_manifest::{CHUNK_BYTES, Footer, Place, TierRange};
 use aquifer_objects::{ObjectError, Operation, Problem, Store};
 use aquifer_runtime::Runtime;
@@ -13,8 +14,12 @@ use tokio::sync::Semaphore;
 use crate::ahead::Ahead;
 use crate::chunks::{ChunkId, Chunks, Lookup, Wake};
 use crate::counters::Counters;
-use crate::footers::{Footers, ObjectId};
+use crate::fill::{Fill, chunk_fill, object};
+use crate::footers::Footers;
+use crate::keep::{self, OnShelf, Writes};
 use crate::scan::{Batches, Run, Scanned};
+use crate::shelf::Shelf;
+use crate::shelved::Shelved;
 
 /// What reads of the tier may take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,23 +33,26 @@ pub struct Limits {
 /// Reads from the tier. Clones are handles to the same one.
 #[derive(Clone)]
 pub struct Cold {
-    inner: Arc<Inner>,
+    pub(crate) inner: Arc<Inner>,
 }
 
-struct Inner {
-    store: Store,
-    runtime: Runtime,
+pub(crate) struct Inner {
+    pub(crate) store: Store,
+    pub(crate) runtime: Runtime,
     limits: Limits,
-    counters: Counters,
-    slots: Semaphore,
+    pub(crate) counters: Counters,
+    pub(crate) slots: Semaphore,
+    pub(crate) shelf: Option<Shelf>,
     state: Mutex<State>,
 }
 
 #[derive(Default)]
-struct State {
-    chunks: Chunks,
-    footers: Footers,
-    ahead: Ahead,
+pub(crate) struct State {
+    pub(crate) chunks: Chunks,
+    pub(crate) footers: Footers,
+    pub(crate) ahead: Ahead,
+    pub(crate) shelved: Shelved,
+    pub(crate) writes: Writes,
 }
 
 /// What a reader asks for.
@@ -63,11 +71,23 @@ pub struct Wanted<'a> {
 #[derive(Clone, Debug)]
 pub enum Found {
     /// Whole batches, at least one.
-    Ready { parts: Vec<Bytes>, next: Offset },
+    Ready { parts: Vec<Part>, next: Offset },
     /// It is on its way; whoever waits is woken.
     Filling,
     /// The store does not give it; it is asked again after a while.
     Failed(ObjectError),
+}
+
+/// Bytes of an object, wherever they are.
+#[derive(Clone, Debug)]
+pub enum Part {
+    Memory(Bytes),
+    /// A range of a file on local disk, which stays readable for as long as the handle is held.
+    File {
+        file: FileHandle,
+        at: u64,
+        bytes: u64,
+    },
 }
 
 /// What a look for a time comes to.
@@ -79,15 +99,14 @@ pub enum TimeFound {
     Failed(ObjectError),
 }
 
-/// A part of an object that is to be fetched.
-struct Fill {
-    id: ChunkId,
-    key: String,
-    from: u64,
-    to: u64,
-    /// What the bytes must be; a footer says so itself.
-    crc: Option<u32>,
-    check: Option<TierRange>,
+impl Part {
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        match self {
+            Part::Memory(bytes) => bytes.len() as u64,
+            Part::File { bytes, .. } => *bytes,
+        }
+    }
 }
 
 impl Default for Limits {
@@ -97,12 +116,15 @@ impl Default for Limits {
 }
 
 impl Cold {
-    #[must_use]
-    pub fn new(store: Store, limits: Limits, runtime: &Runtime) -> Cold {
+    /// Finds what stands on the shelf; a shelf that cannot be read is none.
+    pub async fn open(store: Store, limits: Limits, shelf: Option<Shelf>, runtime: &Runtime) -> Cold {
         let slots = Semaphore::new(limits.fetches_max);
-        let (counters, state) = (Counters::default(), Mutex::default());
+        let (shelf, shelved) = keep::open(shelf, runtime).await;
+        let counters = Counters::default();
+        counters.disk_held_bytes.store(shelved.bytes(), std::sync::atomic::Ordering::Relaxed);
+        let state = Mutex::new(State { shelved, ..State::default() });
         let runtime = runtime.clone();
-        Cold { inner: Arc::new(Inner { store, runtime, limits, counters, slots, state }) }
+        Cold { inner: Arc::new(Inner { store, runtime, limits, counters, slots, shelf, state }) }
     }
 
     #[must_use]
@@ -119,9 +141,19 @@ impl Cold {
             Ok(footer) => footer,
             Err(unread) => return unread,
         };
+        match self.look_on_shelf(&mut state, wanted, (range, &footer), wake) {
+            OnShelf::Found { parts, next } => {
+                state.ahead.moved(wanted.place.partition, wanted.from, next);
+                self.fetch_ahead(&mut state, wanted, next, &footer);
+                return Found::Ready { parts, next };
+            }
+            OnShelf::Opening => return Found::Filling,
+            OnShelf::Nothing => {}
+        }
         let at = footer.floor_by_offset(wanted.from);
         let enough = u64::from(at) + wanted.bytes_max + u64::from(CHUNK_BYTES);
-        let scan = |run: &Run| run.batches(at, wanted.from, wanted.upto, wanted.bytes_max);
+        let upto = self.memory_end(&state, wanted, (range, &footer));
+        let scan = |run: &Run| run.batches(at, wanted.from, upto, wanted.bytes_max);
         let found = match self.scan(&mut state, (&wanted.place, range, &footer), (at, enough), wake, scan) {
             Ok(found) => found,
             Err(unread) => return unread,
@@ -129,8 +161,10 @@ impl Cold {
         state.ahead.moved(wanted.place.partition, wanted.from, found.next);
         let bytes: usize = found.parts.iter().map(Bytes::len).sum();
         Counters::add(&self.inner.counters.served_bytes, bytes as u64);
+        self.keep_what_is_read_again(&mut state, range, &found.span);
         self.fetch_ahead(&mut state, wanted, found.next, &footer);
-        Found::Ready { parts: found.parts, next: found.next }
+        let parts = found.parts.into_iter().map(Part::Memory).collect();
+        Found::Ready { parts, next: found.next }
     }
 
     /// The batch of a range that holds its first record of this time or a later one.
@@ -284,9 +318,9 @@ impl Cold {
             let first = footer.floor_by_offset(next.max(range.base)) / CHUNK_BYTES;
             for chunk in first..range.bytes.div_ceil(CHUNK_BYTES) {
                 let id = ChunkId { object: object(range), chunk: Some(chunk) };
-                if !state.chunks.is_known(id)
-                    && !self.begin(state, chunk_fill(&wanted.place, range, &footer, chunk), false)
-                {
+                let fill = || chunk_fill(&wanted.place, range, &footer, chunk);
+                let is_coming = state.chunks.is_known(id) || self.is_on_shelf(state, id, fill);
+                if !is_coming && !self.begin(state, fill(), false) {
                     return;
                 }
                 left -= 1;
@@ -316,6 +350,11 @@ impl Cold {
             let now = task.runtime.now().monotonic;
             let woken = {
                 let mut state = task.state();
+                if let Ok(found) = &outcome
+                    && state.chunks.was_gone(fill.id)
+                {
+                    Cold { inner: task.clone() }.keep(&mut state, fill.id, found.clone());
+                }
                 let woken = state.chunks.end(fill.id, bytes, outcome, now);
                 state.chunks.sweep(now);
                 task.tell(&mut state);
@@ -330,7 +369,7 @@ impl Cold {
 }
 
 impl Inner {
-    fn state(&self) -> MutexGuard<'_, State> {
+    pub(crate) fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().expect("looking at chunks does not panic")
     }
 
@@ -338,47 +377,11 @@ impl Inner {
         self.counters.held_bytes.store(state.chunks.bytes(), std::sync::atomic::Ordering::Relaxed);
         Counters::add(&self.counters.evicted_unread, std::mem::take(&mut state.chunks.evicted_unread));
     }
-
-    /// The bytes, checked.
-    async fn fetch(&self, fill: &Fill) -> Result<Bytes, ObjectError> {
-        let _slot = self.slots.acquire().await;
-        let bytes = self.store.read(&fill.key, fill.from..fill.to).await?;
-        let bad = match (fill.crc, &fill.check) {
-            (Some(crc), _) => {
-                (crc32c::crc32c(&bytes) != crc).then(|| "the checksum does not match".to_owned())
-            }
-            (None, Some(range)) => Footer::decode(&bytes)
-                .and_then(|footer| footer.check(range))
-                .err()
-                .map(|error| error.to_string()),
-            (None, None) => None,
-        };
-        match bad {
-            None => Ok(bytes),
-            Some(message) => Err(ObjectError::new(Operation::Read, &fill.key, Problem::Corrupt, message)),
-        }
-    }
 }
 
 impl fmt::Debug for Cold {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Cold").field("limits", &self.inner.limits).finish_non_exhaustive()
-    }
-}
-
-fn object(range: &TierRange) -> ObjectId {
-    (range.generation, range.nonce, range.base.0)
-}
-
-fn chunk_fill(place: &Place, range: &TierRange, footer: &Footer, chunk: u32) -> Fill {
-    let from = u64::from(chunk) * u64::from(CHUNK_BYTES);
-    Fill {
-        id: ChunkId { object: object(range), chunk: Some(chunk) },
-        key: place.key(range),
-        from,
-        to: (from + u64::from(CHUNK_BYTES)).min(u64::from(range.bytes)),
-        crc: footer.chunk_crcs.get(chunk as usize).copied(),
-        check: None,
     }
 }
 

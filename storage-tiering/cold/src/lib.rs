@@ -1,14 +1,19 @@
-//! Reads of what only the bucket still has: fetched in chunks, each once however many readers wait, kept while memory lasts,
-//! ahead of whoever reads on.
+//! Reads of what only the bucket still has: fetched in chunks, each once however many readers wait, kept while memory lasts
+//! or, where they are read again, on local disk; ahead of whoever reads on.
 #![forbid(unsafe_code)]
 
 mod ahead;
 mod chunks;
 mod cold;
 mod counters;
+mod fill;
 mod footers;
+mod keep;
 mod scan;
+mod shelf;
+mod shelved;
 
 pub use chunks::Wake;
-pub use cold::{Cold, Found, Limits, TimeFound, Wanted};
+pub use cold::{Cold, Found, Limits, Part, TimeFound, Wanted};
 pub use counters::Counters;
+pub use shelf::Shelf;

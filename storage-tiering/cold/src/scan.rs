@@ -1,5 +1,7 @@
 //! Finding whole batches in chunks that lie one behind the other.
 
+use std::ops::Range;
+
 use aquifer_record::{BatchHeader, HEADER_BYTES};
 use aquifer_types::{Offset, TimestampMs};
 use bytes::Bytes;
@@ -14,6 +16,8 @@ pub(crate) struct Run {
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Batches {
     pub(crate) parts: Vec<Bytes>,
+    /// Where in the object they stand.
+    pub(crate) span: Range<u32>,
     /// The offset after the last one.
     pub(crate) next: Offset,
 }
@@ -98,7 +102,7 @@ impl Run {
         if end == start {
             return Scanned::Beyond;
         }
-        Scanned::Found(Batches { parts: self.slices(start, end), next })
+        Scanned::Found(Batches { parts: self.slices(start, end), span: start..end, next })
     }
 
     /// The first whole batch, looked for from `at` on, with a record of this time or a later one.
@@ -114,6 +118,7 @@ impl Run {
                         }
                         return Scanned::Found(Batches {
                             parts: self.slices(start, end),
+                            span: start..end,
                             next: header.end(),
                         });
                     }

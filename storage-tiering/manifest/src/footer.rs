@@ -3,6 +3,8 @@
 //! The last [`TRAILER_BYTES`] say how long the footer and the log's bytes are. Everything is covered by a CRC-32C; the log's
 //! bytes by one for each chunk.
 
+use std::ops::Range;
+
 use aquifer_types::{
     BatchEpoch, ClusterId, LeaderEpoch, Offset, PartitionIndex, TimestampMs, TopicId, TopicPartition, Uuid,
 };
@@ -175,6 +177,43 @@ impl Footer {
         after.checked_sub(1).map_or(0, |at| self.index[at].position)
     }
 
+    /// The bytes of the batches from `from` on, as far as the index alone tells where batches begin: at most `bytes_max` of them,
+    /// none at or beyond `position_max` or `upto`; and the offset that comes after them.
+    #[must_use]
+    pub fn stretch(
+        &self,
+        from: Offset,
+        upto: Offset,
+        bytes_max: u64,
+        position_max: u32,
+    ) -> Option<(Range<u32>, Offset)> {
+        let wanted = from.since(self.base);
+        let start = match self.index.binary_search_by_key(&wanted, |entry| i64::from(entry.offset)) {
+            Ok(at) => self.index[at].position,
+            Err(_) if wanted == 0 => 0,
+            Err(_) => return None,
+        };
+        let fits = |(position, offset): &(u32, Offset)| {
+            *position <= position_max && *offset <= upto && u64::from(position - start) <= bytes_max
+        };
+        let (end, next) = self.borders_after(from).take_while(fits).last()?;
+        Some((start..end, next))
+    }
+
+    /// The next offset at which the index knows a batch to begin, or the range's end.
+    #[must_use]
+    pub fn border_after(&self, from: Offset) -> Offset {
+        self.borders_after(from).next().map_or(self.end, |(_, offset)| offset)
+    }
+
+    fn borders_after(&self, from: Offset) -> impl Iterator<Item = (u32, Offset)> {
+        let wanted = from.since(self.base);
+        let behind = self.index.partition_point(|entry| i64::from(entry.offset) <= wanted);
+        let borders = self.index[behind..].iter();
+        let borders = borders.map(|entry| (entry.position, self.base.plus(i64::from(entry.offset))));
+        borders.chain([(self.bytes, self.end)])
+    }
+
     /// Where to begin looking for the first record of this time or a later one.
     #[must_use]
     pub fn floor_by_time(&self, time: TimestampMs) -> u32 {
@@ -306,5 +345,22 @@ mod tests {
         fn no_bytes_panic(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
             prop_assert!(Footer::decode(&bytes).is_err());
         }
+    }
+
+    #[test]
+    fn a_stretch_begins_and_ends_where_the_index_knows_a_batch_to_begin() {
+        let footer = footer();
+        let (end, all) = (Offset(500), u64::from(footer.bytes));
+        let stretch = |from, upto, bytes_max, position_max| {
+            footer.stretch(Offset(from), upto, bytes_max, position_max).map(|(span, next)| (span, next.0))
+        };
+
+        assert_eq!(stretch(10, end, all, footer.bytes), Some((0..footer.bytes, 500)), "the whole range");
+        assert_eq!(stretch(110, end, 1_500, footer.bytes), Some((1_000..2_000, 210)), "what is asked for");
+        assert_eq!(stretch(10, Offset(300), all, footer.bytes), Some((0..2_000, 210)), "what may be seen");
+        assert_eq!(stretch(10, end, all, 1_999), Some((0..1_000, 110)), "what is there");
+        assert_eq!(stretch(110, end, 999, footer.bytes), None, "not even the first one fits");
+        assert_eq!(stretch(111, end, all, footer.bytes), None, "in the middle");
+        assert_eq!([10, 110, 111, 499].map(|from| footer.border_after(Offset(from)).0), [110, 210, 210, 500]);
     }
 }

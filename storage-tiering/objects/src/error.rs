@@ -1,6 +1,7 @@
 //! `ObjectError`: what went wrong at the store, by what can be done about it.
 
 use crate::counters::Operation;
+use crate::credentials::CredentialsError;
 
 /// What kind of thing went wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,6 +17,8 @@ pub enum Problem {
     /// What came is not what was asked for.
     Corrupt,
 }
+
+const NO_BUCKET: &str = "there is no such bucket; make it, or correct the URL";
 
 /// An operation at the store did not come about.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -36,13 +39,31 @@ impl ObjectError {
 
     pub(crate) fn of(operation: Operation, key: &str, error: &object_store::Error) -> ObjectError {
         use object_store::Error;
+        if let Some(error) = CredentialsError::behind(error) {
+            let problem = match error {
+                CredentialsError::None | CredentialsError::Invalid(_) => Problem::Denied,
+                CredentialsError::Away(_) => Problem::Unavailable,
+            };
+            return ObjectError::new(operation, key, problem, error.to_string());
+        }
+        let message = error.to_string();
+        // Where a request is not about one object, the client tells the store's answer by its words alone.
+        let says = |words: &str| message.contains(words);
         let problem = match error {
+            _ if says("<Code>NoSuchBucket</Code>") => {
+                return ObjectError::new(operation, key, Problem::Missing, NO_BUCKET);
+            }
             Error::NotFound { .. } => Problem::Missing,
             Error::AlreadyExists { .. } | Error::Precondition { .. } => Problem::Taken,
             Error::PermissionDenied { .. } | Error::Unauthenticated { .. } => Problem::Denied,
+            _ if says("status code: 401") || says("status code: 403") => Problem::Denied,
             _ => Problem::Unavailable,
         };
-        ObjectError::new(operation, key, problem, error.to_string())
+        let remedy = match problem {
+            Problem::Denied => "; check the credentials, and what they may do in the bucket",
+            _ => "",
+        };
+        ObjectError::new(operation, key, problem, message + remedy)
     }
 
     /// Whether the same may go well later.

@@ -5,6 +5,7 @@
 #![forbid(unsafe_code)]
 
 mod counters;
+mod credentials;
 mod error;
 mod open;
 mod probe;
@@ -12,6 +13,6 @@ mod store;
 
 pub use counters::{Counters, Operation};
 pub use error::{ObjectError, Problem};
-pub use open::{Clients, OpenError};
+pub use open::OpenError;
 pub use probe::ProbeError;
 pub use store::{Listed, Store};

@@ -4,7 +4,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use object_store::aws::{AmazonS3Builder, Checksum};
+use aquifer_runtime::Runtime;
+use object_store::aws::{AmazonS3Builder, AmazonS3ConfigKey, Checksum};
 use object_store::azure::MicrosoftAzureBuilder;
 use object_store::gcp::GoogleCloudStorageBuilder;
 use object_store::local::LocalFileSystem;
@@ -12,6 +13,8 @@ use object_store::memory::InMemory;
 use object_store::path::Path;
 use object_store::{ClientOptions, ObjectStore, RetryConfig};
 use url::Url;
+
+use crate::credentials::{self, Credentials};
 
 /// The URL names no store that can be opened.
 #[derive(Debug, thiserror::Error)]
@@ -34,7 +37,7 @@ pub enum OpenError {
 
 /// One client for each class of work: what is slow or failing in one does not hold up the others.
 #[derive(Clone, Debug)]
-pub struct Clients {
+pub(crate) struct Clients {
     pub(crate) small: Arc<dyn ObjectStore>,
     pub(crate) reads: Arc<dyn ObjectStore>,
     pub(crate) uploads: Arc<dyn ObjectStore>,
@@ -59,8 +62,8 @@ const UPLOADS: Class =
     Class { request: Duration::from_secs(120), retries: 3, patience: Duration::from_secs(240) };
 
 impl Clients {
-    /// Opens what the URL names, without asking it anything.
-    pub fn open(url: &str) -> Result<Clients, OpenError> {
+    /// Opens what the URL names, without asking it anything. For S3, who gives credentials is looked up.
+    pub(crate) async fn open(url: &str, runtime: &Runtime) -> Result<Clients, OpenError> {
         let parsed = Url::parse(url).map_err(|source| OpenError::Url { url: url.to_owned(), source })?;
         let failed = |source| OpenError::Store { url: url.to_owned(), source };
         let prefix = match parsed.scheme() {
@@ -74,6 +77,15 @@ impl Clients {
             prefix: prefix.clone(),
             is_remote: false,
         };
+        let remote = |client: &dyn Fn(Class) -> Result<Arc<dyn ObjectStore>, OpenError>| {
+            Ok(Clients {
+                small: client(SMALL)?,
+                reads: client(READS)?,
+                uploads: client(UPLOADS)?,
+                prefix: prefix.clone(),
+                is_remote: true,
+            })
+        };
         match parsed.scheme() {
             "memory" => Ok(one(Arc::new(InMemory::new()))),
             "file" => {
@@ -83,69 +95,78 @@ impl Clients {
                 let store = LocalFileSystem::new_with_prefix(&folder).map_err(failed)?;
                 Ok(one(Arc::new(store.with_fsync(true))))
             }
-            "s3" | "gs" | "az" => {
-                let client = |class| cloud(url, &parsed, class);
-                Ok(Clients {
-                    small: client(SMALL)?,
-                    reads: client(READS)?,
-                    uploads: client(UPLOADS)?,
-                    prefix,
-                    is_remote: true,
+            "s3" => {
+                let builder = s3(url, &parsed, runtime).await?;
+                remote(&|class| {
+                    let builder = builder.clone().with_retry(class.retries());
+                    Ok(Arc::new(builder.with_client_options(class.options()).build().map_err(failed)?))
                 })
             }
+            "gs" | "az" => remote(&|class| cloud(url, &parsed, class)),
             other => Err(OpenError::Scheme(other.to_owned())),
         }
     }
 }
 
+impl Class {
+    fn retries(self) -> RetryConfig {
+        RetryConfig { max_retries: self.retries, retry_timeout: self.patience, ..RetryConfig::default() }
+    }
+
+    fn options(self) -> ClientOptions {
+        ClientOptions::new()
+            .with_timeout(self.request)
+            .with_connect_timeout(Duration::from_secs(3))
+            .with_allow_http(true)
+    }
+}
+
+/// What all clients of a bucket have in common.
+async fn s3(url: &str, parsed: &Url, runtime: &Runtime) -> Result<AmazonS3Builder, OpenError> {
+    // Signing every byte costs more than sending it; what arrives is checked by a checksum instead.
+    let mut builder = AmazonS3Builder::from_env()
+        .with_bucket_name(parsed.host_str().unwrap_or_default())
+        .with_unsigned_payload(true)
+        .with_checksum_algorithm(Checksum::CRC64NVME);
+    for (option, value) in parsed.query_pairs() {
+        builder = match &*option {
+            "endpoint" => builder.with_endpoint(value),
+            "region" => builder.with_region(value),
+            "path_style" => builder.with_virtual_hosted_style_request(value == "false"),
+            other => return Err(unknown(url, other)),
+        };
+    }
+    let is_aws = builder.get_config_value(&AmazonS3ConfigKey::Endpoint).is_none();
+    let region = match builder.get_config_value(&AmazonS3ConfigKey::Region) {
+        Some(region) => Some(region),
+        None => credentials::region(is_aws).await,
+    };
+    if let Some(region) = &region {
+        builder = builder.with_region(region);
+    }
+    Ok(builder.with_credentials(Arc::new(Credentials::load(region, runtime).await)))
+}
+
 fn cloud(url: &str, parsed: &Url, class: Class) -> Result<Arc<dyn ObjectStore>, OpenError> {
     let failed = |source| OpenError::Store { url: url.to_owned(), source };
-    let retry =
-        RetryConfig { max_retries: class.retries, retry_timeout: class.patience, ..RetryConfig::default() };
-    let options = ClientOptions::new()
-        .with_timeout(class.request)
-        .with_connect_timeout(Duration::from_secs(3))
-        .with_allow_http(true);
     let bucket = parsed.host_str().unwrap_or_default();
-    let unknown = |option: &str| OpenError::Option { url: url.to_owned(), option: option.to_owned() };
-    match parsed.scheme() {
-        "s3" => {
-            // Signing every byte costs more than sending it; what arrives is checked by a checksum instead.
-            let mut builder = AmazonS3Builder::from_env()
-                .with_bucket_name(bucket)
-                .with_unsigned_payload(true)
-                .with_checksum_algorithm(Checksum::CRC64NVME)
-                .with_retry(retry)
-                .with_client_options(options);
-            for (option, value) in parsed.query_pairs() {
-                builder = match &*option {
-                    "endpoint" => builder.with_endpoint(value),
-                    "region" => builder.with_region(value),
-                    "path_style" => builder.with_virtual_hosted_style_request(value == "false"),
-                    other => return Err(unknown(other)),
-                };
-            }
-            Ok(Arc::new(builder.build().map_err(failed)?))
-        }
-        "gs" => {
-            if let Some((option, _)) = parsed.query_pairs().next() {
-                return Err(unknown(&option));
-            }
-            let builder = GoogleCloudStorageBuilder::from_env()
-                .with_bucket_name(bucket)
-                .with_retry(retry)
-                .with_client_options(options);
-            Ok(Arc::new(builder.build().map_err(failed)?))
-        }
-        _ => {
-            if let Some((option, _)) = parsed.query_pairs().next() {
-                return Err(unknown(&option));
-            }
-            let builder = MicrosoftAzureBuilder::from_env()
-                .with_container_name(bucket)
-                .with_retry(retry)
-                .with_client_options(options);
-            Ok(Arc::new(builder.build().map_err(failed)?))
-        }
+    if let Some((option, _)) = parsed.query_pairs().next() {
+        return Err(unknown(url, &option));
     }
+    if parsed.scheme() == "gs" {
+        let builder = GoogleCloudStorageBuilder::from_env()
+            .with_bucket_name(bucket)
+            .with_retry(class.retries())
+            .with_client_options(class.options());
+        return Ok(Arc::new(builder.build().map_err(failed)?));
+    }
+    let builder = MicrosoftAzureBuilder::from_env()
+        .with_container_name(bucket)
+        .with_retry(class.retries())
+        .with_client_options(class.options());
+    Ok(Arc::new(builder.build().map_err(failed)?))
+}
+
+fn unknown(url: &str, option: &str) -> OpenError {
+    OpenError::Option { url: url.to_owned(), option: option.to_owned() }
 }

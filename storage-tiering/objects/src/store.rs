@@ -3,6 +3,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
+use aquifer_runtime::Runtime;
 use bytes::Bytes;
 use futures_util::TryStreamExt as _;
 use object_store::path::Path;
@@ -35,19 +36,19 @@ pub struct Listed {
 
 impl Store {
     /// Opens the store that a URL names, without asking it anything.
-    pub fn open(url: &str) -> Result<Store, OpenError> {
-        Ok(Store { clients: Clients::open(url)?, counters: Arc::default() })
+    pub async fn open(url: &str, runtime: &Runtime) -> Result<Store, OpenError> {
+        Ok(Store { clients: Clients::open(url, runtime).await?, counters: Arc::default() })
     }
 
     /// Opens a store that must be there already: a folder is not made.
-    pub fn open_existing(url: &str) -> Result<Store, OpenError> {
+    pub async fn open_existing(url: &str, runtime: &Runtime) -> Result<Store, OpenError> {
         let store_url = url::Url::parse(url).ok().filter(|parsed| parsed.scheme() == "file");
         if let Some(folder) = store_url.map(|parsed| std::path::PathBuf::from(parsed.path()))
             && !folder.is_dir()
         {
             return Err(OpenError::NoFolder(folder));
         }
-        Store::open(url)
+        Store::open(url, runtime).await
     }
 
     /// Whether it is somebody else's server, whose manners are to be tried out before anything relies on them.

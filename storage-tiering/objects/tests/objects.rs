@@ -1,13 +1,17 @@
 //! Objects in a folder and in memory.
 
 use aquifer_objects::{Operation, Problem, Store};
+use aquifer_runtime::Runtime;
 use bytes::Bytes;
 
-fn stores() -> (tempfile::TempDir, Vec<Store>) {
+async fn stores() -> (tempfile::TempDir, Vec<Store>) {
     let folder = tempfile::tempdir().expect("a folder");
     let url = format!("file://{}/bucket", folder.path().display());
-    let stores = [url.as_str(), "memory:///"].map(|url| Store::open(url).expect("a store"));
-    (folder, stores.to_vec())
+    let mut stores = Vec::new();
+    for url in [url.as_str(), "memory:///"] {
+        stores.push(Store::open(url, &Runtime::real()).await.expect("a store"));
+    }
+    (folder, stores)
 }
 
 fn parts(texts: &[&'static str]) -> Vec<Bytes> {
@@ -16,7 +20,7 @@ fn parts(texts: &[&'static str]) -> Vec<Bytes> {
 
 #[tokio::test]
 async fn an_object_is_created_once_read_in_ranges_listed_and_deleted() {
-    let (_folder, stores) = stores();
+    let (_folder, stores) = stores().await;
     for store in stores {
         store.create("a/b/one", &parts(&["hello, ", "world"])).await.expect("it is new");
 
@@ -49,7 +53,7 @@ async fn an_object_is_created_once_read_in_ranges_listed_and_deleted() {
 
 #[tokio::test]
 async fn ranges_beyond_an_object_are_not_cut_short() {
-    let (_folder, stores) = stores();
+    let (_folder, stores) = stores().await;
     for store in stores {
         store.create("one", &parts(&["hello"])).await.expect("it is new");
 
@@ -59,17 +63,17 @@ async fn ranges_beyond_an_object_are_not_cut_short() {
 
 #[tokio::test]
 async fn good_stores_pass_the_probe_and_leave_nothing_behind() {
-    let (_folder, stores) = stores();
+    let (_folder, stores) = stores().await;
     for store in stores {
         store.probe("p1").await.expect("it does everything");
         assert!(store.list("probe").await.expect("listed").is_empty());
     }
 }
 
-#[test]
-fn urls_that_name_no_store_are_refused_with_what_to_write() {
+#[tokio::test]
+async fn urls_that_name_no_store_are_refused_with_what_to_write() {
     for url in ["nonsense", "ftp://host/path", "s3://bucket/?colour=blue"] {
-        let error = Store::open(url).expect_err(url).to_string();
+        let error = Store::open(url, &Runtime::real()).await.expect_err(url).to_string();
         assert!(error.contains("s3"), "{error}");
     }
 }

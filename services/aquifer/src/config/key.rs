@@ -66,6 +66,7 @@ const SECOND: Duration = Duration::from_secs(1);
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 const MIB: u64 = 1 << 20;
 const GIB: u64 = 1 << 30;
+const TIB: u64 = 1 << 40;
 
 const fn key(path: &'static str, kind: Kind, otherwise: Otherwise, note: &'static str) -> Key {
     Key { path, kind, otherwise, note }
@@ -191,7 +192,8 @@ pub(super) static KEYS: &[Key] = {
             Text,
             Unset("\"s3://bucket/prefix\""),
             "Where sealed ranges of topics with remote.storage.enable go: s3://, gs://, az:// or file:///folder; an S3 \
-             server of another kind by ?endpoint=http://host:port&region=name. Credentials come from the environment.",
+             server of another kind by ?endpoint=http://host:port&region=name. Credentials come from the environment; for S3 \
+             also from profiles, SSO, web identity, roles and the machine, as AWS's tools take them.",
         ),
         key(
             "tier.new_topics",
@@ -228,6 +230,13 @@ pub(super) static KEYS: &[Key] = {
             Size(16 * MIB..=64 * GIB),
             Is("\"256 MiB\""),
             "What parts of objects may take in memory for those who read them.",
+        ),
+        key(
+            "tier.cache",
+            Size(0..=64 * TIB),
+            Is("\"8 GiB\""),
+            "What parts of objects may take in DIR/cold for those who read them again; 0 switches it off. A tenth of the \
+             volume, 10 GiB at most, is left free whatever is said here.",
         ),
         key(
             "wal.bytes",

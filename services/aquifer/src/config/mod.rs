@@ -246,6 +246,7 @@ impl Config {
         settings.grace = self.time("tier.grace").expect(SET);
         settings.state_interval = self.time("tier.state_interval").expect(SET);
         settings.orphan_interval = self.time("tier.orphan_check").expect(SET);
+        settings.disk_bytes_max = self.size("tier.cache").expect(SET);
         settings.cold.pool_bytes_max = self.size("tier.memory").expect(SET);
         Some(settings)
     }

@@ -60,6 +60,16 @@ impl Node {
 
     /// Starts `aquifer server`, which creates no topics by itself, with more configuration; it is still starting.
     pub(crate) fn begin_server(data_dir: &Path, ports: Ports, more: &str) -> Node {
+        Node::begin_server_as(data_dir, ports, more, &[])
+    }
+
+    /// The same with these variables in its environment.
+    pub(crate) fn begin_server_as(
+        data_dir: &Path,
+        ports: Ports,
+        more: &str,
+        variables: &[(&str, &str)],
+    ) -> Node {
         let config = format!(
             "node_id = 0\ndata_dir = {:?}\nbootstrap = true\nhttp = \"127.0.0.1:{}\"\n\
              [[listeners]]\nname = \"PLAINTEXT\"\nbind = \"127.0.0.1:{}\"\n{more}",
@@ -70,7 +80,7 @@ impl Node {
         let file = data_dir.join("aquifer.toml");
         std::fs::write(&file, config).expect("a configuration file");
         let mut command = Command::new(env!("CARGO_BIN_EXE_aquifer"));
-        command.arg("server").arg("--config").arg(file);
+        command.arg("server").arg("--config").arg(file).envs(variables.iter().copied());
         Node::begin(command, ports)
     }
 
@@ -97,6 +107,17 @@ impl Node {
             pause();
         }
         panic!("not ready; its log: {}", self.log());
+    }
+
+    /// What it said until it ended by itself.
+    pub(crate) fn last_words(mut self) -> String {
+        for _ in 0..6000 {
+            if self.child.try_wait().expect("it was started").is_some() {
+                return self.log();
+            }
+            pause();
+        }
+        panic!("it goes on; its log: {}", self.log());
     }
 
     /// What it said so far.
@@ -127,13 +148,7 @@ impl Node {
 
     /// Status and body of an HTTP answer; `None` if nobody answers.
     pub(crate) fn get(&self, path: &str) -> Option<(u16, String)> {
-        use std::io::{Read as _, Write as _};
-        let mut socket = std::net::TcpStream::connect(&self.http).ok()?;
-        write!(socket, "GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").ok()?;
-        let mut answer = String::new();
-        socket.read_to_string(&mut answer).ok()?;
-        let status = answer.split(' ').nth(1)?.parse().ok()?;
-        Some((status, answer.split("\r\n\r\n").nth(1).unwrap_or_default().to_owned()))
+        get(&self.http, path)
     }
 
     /// SIGKILL: nothing is flushed, nothing is closed.
@@ -158,6 +173,17 @@ impl Drop for Node {
     }
 }
 
+/// Status and body of an HTTP answer; `None` if nobody answers.
+pub(crate) fn get(address: &str, path: &str) -> Option<(u16, String)> {
+    use std::io::{Read as _, Write as _};
+    let mut socket = std::net::TcpStream::connect(address).ok()?;
+    write!(socket, "GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").ok()?;
+    let mut answer = String::new();
+    socket.read_to_string(&mut answer).ok()?;
+    let status = answer.split(' ').nth(1)?.parse().ok()?;
+    Some((status, answer.split("\r\n\r\n").nth(1).unwrap_or_default().to_owned()))
+}
+
 /// Creates a topic with our own client.
 pub(crate) fn create_topic(bootstrap: &str, topic: &str, partitions: i32, configs: &[(&str, &str)]) {
     let topic = NewTopic {
@@ -180,11 +206,17 @@ pub(crate) fn create_topic(bootstrap: &str, topic: &str, partitions: i32, config
 
 /// Runs a tool with text on its standard input; returns what it printed.
 pub(crate) fn run(program: &str, arguments: &[&str], input: &str) -> Output {
+    run_as(program, arguments, input, &[])
+}
+
+/// The same with these variables in its environment.
+pub(crate) fn run_as(program: &str, arguments: &[&str], input: &str, variables: &[(&str, &str)]) -> Output {
     use std::io::Write as _;
     let mut child = Command::new("timeout")
         .arg("120")
         .arg(program)
         .args(arguments)
+        .envs(variables.iter().copied())
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())

@@ -76,7 +76,12 @@ fn every_record_is_read_from_the_bucket_with_every_codec_after_kills_and_by_time
         return;
     }
     let data = data_dir();
-    let mut node = Node::start(data.path());
+    every_codec(|| Node::start(data.path()));
+}
+
+/// Produces with each codec, and reads it all back after a kill each time.
+pub(crate) fn every_codec(start: impl Fn() -> Node) {
+    let mut node = start();
     create(&node, &[]);
     let mut expected = Vec::new();
     for (round, codec) in ["none", "gzip", "snappy", "lz4", "zstd"].into_iter().enumerate() {
@@ -86,7 +91,7 @@ fn every_record_is_read_from_the_bucket_with_every_codec_after_kills_and_by_time
         assert_eq!(state.tier_end, state.high_watermark, "everything is in the tier");
         assert!(state.objects > 0);
         node.kill();
-        node = Node::start(data.path());
+        node = start();
         assert_eq!(read(&node, "beginning"), expected.concat(), "round {round}");
     }
     let state = partition(&node, 0);

@@ -10,10 +10,12 @@ mod state;
 mod undelete;
 
 use std::collections::BTreeSet;
-use std::sync::OnceLock;
+use std::path::PathBuf;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use aquifer_cold::Cold;
+use aquifer_cold::{Cold, Shelf};
+use aquifer_disk::Disk;
 use aquifer_objects::{OpenError, ProbeError, Problem, Store};
 use aquifer_runtime::Runtime;
 use tokio::sync::{Mutex, Notify};
@@ -38,6 +40,8 @@ pub struct TierSettings {
     /// How often the bucket is searched for objects that nobody names.
     pub orphan_interval: Duration,
     pub cold: aquifer_cold::Limits,
+    /// What parts of objects may take on local disk for those who read them; 0 for none.
+    pub disk_bytes_max: u64,
 }
 
 /// A store that is in use.
@@ -78,14 +82,19 @@ impl TierSettings {
             state_interval: Duration::from_secs(10),
             orphan_interval: Duration::from_secs(6 * 60 * 60),
             cold: aquifer_cold::Limits::default(),
+            disk_bytes_max: 8 << 30,
         }
     }
 }
 
 impl Tier {
     /// Opens the store and tries it out. One that is away may come back; one that would lose data is refused.
-    pub(crate) async fn open(settings: TierSettings, runtime: &Runtime) -> Result<Tier, TierError> {
-        let store = Store::open(&settings.url)?;
+    pub(crate) async fn open(
+        settings: TierSettings,
+        (disk, folder): (Arc<dyn Disk>, PathBuf),
+        runtime: &Runtime,
+    ) -> Result<Tier, TierError> {
+        let store = Store::open(&settings.url, runtime).await?;
         let name = runtime.random_uuid().to_string();
         let probed = if store.is_remote() { store.probe(&name).await } else { Ok(()) };
         match probed {
@@ -95,7 +104,8 @@ impl Tier {
             }
             Err(source) => return Err(TierError::Probe { url: settings.url, source }),
         }
-        let cold = Cold::new(store.clone(), settings.cold, runtime);
+        let shelf = Shelf::new(disk, folder, settings.disk_bytes_max);
+        let cold = Cold::open(store.clone(), settings.cold, Some(shelf), runtime).await;
         Ok(Tier {
             store,
             cold,

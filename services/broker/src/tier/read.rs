@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use aquifer_cold::{Found, TimeFound, Wake, Wanted};
+use aquifer_cold::{Found, Part, TimeFound, Wake, Wanted};
 use aquifer_manifest::Place;
 use aquifer_metadata::Image;
 use aquifer_replica::Waiter;
@@ -19,7 +19,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// What a cold read comes to now.
 #[derive(Debug)]
 pub(crate) enum ColdRead {
-    Ready(Vec<Bytes>),
+    Ready(Vec<Part>),
     /// On its way; the waiter is woken.
     Filling,
     /// The store does not give it; the client may ask again.

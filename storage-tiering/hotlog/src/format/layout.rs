@@ -107,6 +107,12 @@ impl Layout {
         self.root.join("groups")
     }
 
+    /// Chunks of what only the bucket has, for those who read them.
+    #[must_use]
+    pub fn cold(&self) -> PathBuf {
+        self.root.join("cold")
+    }
+
     #[must_use]
     pub fn partitions(&self) -> PathBuf {
         self.root.join("partitions")

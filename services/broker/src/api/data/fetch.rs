@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use aquifer_cold::Part;
 use aquifer_hotlog::Range;
 use aquifer_metadata::Image;
 use aquifer_net::{Chunk, Outcome};
@@ -12,7 +13,6 @@ use aquifer_types::{Offset, TopicPartition};
 use aquifer_wire::messages::fetch_response::{FetchableTopicResponse, PartitionData};
 use aquifer_wire::messages::{FetchRequest, FetchResponse};
 use aquifer_wire::{ErrorCode, Hole, Records, Text};
-use bytes::Bytes;
 
 use super::fetch_session::{Asked, Opened, SessionUse, TopicName};
 use super::partition_ref::expected_epoch;
@@ -43,23 +43,30 @@ struct Answer {
 /// Where records are sent from.
 enum Plan {
     Hot(Range),
-    /// Parts of objects, in memory.
-    Cold(Vec<Bytes>),
+    /// Parts of objects.
+    Cold(Vec<Part>),
 }
 
 impl Plan {
     fn bytes(&self) -> u64 {
         match self {
             Plan::Hot(range) => range.len,
-            Plan::Cold(parts) => parts.iter().map(|part| part.len() as u64).sum(),
+            Plan::Cold(parts) => parts.iter().map(Part::bytes).sum(),
         }
     }
 
     fn chunks(self) -> Vec<Chunk> {
         match self {
             Plan::Hot(range) => vec![Chunk::File { file: range.file, at: range.at, bytes: range.len }],
-            Plan::Cold(parts) => parts.into_iter().map(Chunk::Bytes).collect(),
+            Plan::Cold(parts) => parts.into_iter().map(chunk).collect(),
         }
+    }
+}
+
+fn chunk(part: Part) -> Chunk {
+    match part {
+        Part::Memory(bytes) => Chunk::Bytes(bytes),
+        Part::File { file, at, bytes } => Chunk::File { file, at, bytes },
     }
 }
 

@@ -1,10 +1,12 @@
 //! Readers of objects in a store: what they get, how often the store is asked, and what a damaged object comes to.
 
+mod shelf;
+
 use std::io::IoSlice;
 use std::sync::Arc;
 use std::time::Duration;
 
-use aquifer_cold::{Cold, Found, Limits, TimeFound, Wake, Wanted};
+use aquifer_cold::{Cold, Found, Limits, Part, TimeFound, Wake, Wanted};
 use aquifer_disk::{Disk, OpenMode, RealDisk};
 use aquifer_manifest::{CHUNK_BYTES, Place, TierRange};
 use aquifer_objects::{Operation, Problem, Store};
@@ -32,11 +34,11 @@ struct Tier {
     log: Vec<u8>,
 }
 
-fn stretch(from: i64) -> Vec<u8> {
+fn stretch(from: i64, record_bytes: usize) -> Vec<u8> {
     let batch = |offset: i64| {
         let mut builder = BatchBuilder::new(Encoding::NONE);
         builder.base_offset(Offset(offset)).epoch(BatchEpoch(1));
-        let value = offset.to_be_bytes().repeat(RECORD_BYTES / 8);
+        let value = offset.to_be_bytes().repeat(record_bytes / 8);
         let record =
             NewRecord { timestamp: TimestampMs(offset * 1_000), value: Some(&value), ..NewRecord::default() };
         builder.push(&record).unwrap();
@@ -45,9 +47,9 @@ fn stretch(from: i64) -> Vec<u8> {
     (from..from + BATCHES).flat_map(batch).collect()
 }
 
-fn packed(from: i64, nonce: u64) -> Packed {
+fn packed(from: i64, nonce: u64, record_bytes: usize) -> Packed {
     let folder = tempfile::tempdir().unwrap();
-    let log = stretch(from);
+    let log = stretch(from, record_bytes);
     let file = RealDisk.open(&folder.path().join("segment"), OpenMode::Create).unwrap();
     file.write_at(0, &[IoSlice::new(&log)]).unwrap();
     let source = Source { file, at: 0, bytes: u32::try_from(log.len()).unwrap() };
@@ -64,13 +66,29 @@ fn packed(from: i64, nonce: u64) -> Packed {
     pack(&source, surroundings).unwrap()
 }
 
+/// What of a part a reader is sent.
+fn bytes(part: &Part) -> Bytes {
+    match part {
+        Part::Memory(bytes) => bytes.clone(),
+        Part::File { file, at, bytes } => {
+            let mut read = vec![0; usize::try_from(*bytes).unwrap()];
+            file.read_exact_at(*at, &mut read).unwrap();
+            Bytes::from(read)
+        }
+    }
+}
+
 impl Tier {
     async fn new() -> Tier {
-        let store = Store::open("memory:///").unwrap();
+        Tier::of(RECORD_BYTES).await
+    }
+
+    async fn of(record_bytes: usize) -> Tier {
+        let store = Store::open("memory:///", &Runtime::real()).await.unwrap();
         let runtime = Runtime::real();
         let mut tier = Tier { store, runtime, ranges: Vec::new(), log: Vec::new() };
         for (nonce, from) in (0..).zip([0, BATCHES, 2 * BATCHES]) {
-            let packed = packed(from, nonce);
+            let packed = packed(from, nonce, record_bytes);
             upload(&tier.store, &packed, &tier.runtime).await.unwrap();
             tier.log.extend_from_slice(&packed.parts[0]);
             tier.ranges.push(packed.range);
@@ -78,8 +96,8 @@ impl Tier {
         tier
     }
 
-    fn cold(&self, limits: Limits) -> Cold {
-        Cold::new(self.store.clone(), limits, &self.runtime)
+    async fn cold(&self, limits: Limits) -> Cold {
+        Cold::open(self.store.clone(), limits, None, &self.runtime).await
     }
 
     fn reads(&self) -> u64 {
@@ -96,7 +114,7 @@ impl Tier {
             let upto = Offset(3 * BATCHES);
             let wanted = Wanted { place: PLACE, ranges, from: Offset(from), upto, bytes_max };
             match cold.read(&wanted, Some(&wake)) {
-                Found::Ready { parts, next } => return Ok((parts, next.0)),
+                Found::Ready { parts, next } => return Ok((parts.iter().map(bytes).collect(), next.0)),
                 Found::Filling => {
                     self.runtime.timeout(Duration::from_secs(20), news.notified()).await.expect("it comes");
                 }
@@ -120,7 +138,7 @@ impl Tier {
 #[tokio::test]
 async fn a_reader_gets_the_very_bytes_and_the_store_is_asked_for_each_part_once() {
     let tier = Tier::new().await;
-    let cold = tier.cold(Limits::default());
+    let cold = tier.cold(Limits::default()).await;
 
     assert!(tier.read_all(&cold).await == tier.log, "the very bytes");
 
@@ -133,7 +151,7 @@ async fn a_reader_gets_the_very_bytes_and_the_store_is_asked_for_each_part_once(
 #[tokio::test]
 async fn many_readers_of_one_part_ask_for_it_once() {
     let tier = Tier::new().await;
-    let cold = tier.cold(Limits::default());
+    let cold = tier.cold(Limits::default()).await;
 
     // First all of them wait for the footer, then for the chunk.
     for _ in 0..2 {
@@ -157,7 +175,7 @@ async fn many_readers_of_one_part_ask_for_it_once() {
 async fn a_small_pool_serves_everything_too() {
     let tier = Tier::new().await;
     let limits = Limits { pool_bytes_max: u64::from(CHUNK_BYTES) * 2, fetches_max: 2 };
-    let cold = tier.cold(limits);
+    let cold = tier.cold(limits).await;
 
     assert!(tier.read_all(&cold).await == tier.log);
     assert!(cold.counters().held_bytes() <= limits.pool_bytes_max + u64::from(CHUNK_BYTES));
@@ -166,7 +184,7 @@ async fn a_small_pool_serves_everything_too() {
 #[tokio::test]
 async fn a_seek_asks_for_a_footer_and_a_chunk() {
     let tier = Tier::new().await;
-    let cold = tier.cold(Limits::default());
+    let cold = tier.cold(Limits::default()).await;
 
     let (parts, next) = tier.read(&cold, 150, 1).await.expect("readable");
 
@@ -179,7 +197,7 @@ async fn a_seek_asks_for_a_footer_and_a_chunk() {
 #[tokio::test]
 async fn a_time_is_found_in_its_range() {
     let tier = Tier::new().await;
-    let cold = tier.cold(Limits::default());
+    let cold = tier.cold(Limits::default()).await;
     let size = tier.log.len() / (3 * BATCHES) as usize;
 
     let found = loop {
@@ -196,12 +214,12 @@ async fn a_time_is_found_in_its_range() {
 #[tokio::test]
 async fn a_damaged_object_is_refused_and_its_neighbours_are_served() {
     let tier = Tier::new().await;
-    let packed = packed(BATCHES, 1);
+    let packed = packed(BATCHES, 1, RECORD_BYTES);
     let mut bad = packed.parts[0].to_vec();
     bad[5_000_000] ^= 1;
     tier.store.delete(&packed.key).await.unwrap();
     tier.store.create(&packed.key, &[Bytes::from(bad), packed.parts[1].clone()]).await.unwrap();
-    let cold = tier.cold(Limits::default());
+    let cold = tier.cold(Limits::default()).await;
 
     assert_eq!(tier.read(&cold, 160, 1).await.expect_err("damaged"), Problem::Corrupt);
     assert_eq!(tier.read(&cold, 110, 1).await.expect("sound").1, 111);
@@ -213,5 +231,8 @@ async fn a_missing_object_is_said_to_be_missing() {
     let tier = Tier::new().await;
     tier.store.delete(&PLACE.key(&tier.ranges[0])).await.unwrap();
 
-    assert_eq!(tier.read(&tier.cold(Limits::default()), 5, 1).await.expect_err("gone"), Problem::Missing);
+    assert_eq!(
+        tier.read(&tier.cold(Limits::default()).await, 5, 1).await.expect_err("gone"),
+        Problem::Missing
+    );
 }
