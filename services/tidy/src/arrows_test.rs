@@ -10,7 +10,7 @@ const ARROWS: &[(&str, &str)] = &[
     ("gateway/rest", "gateway record runtime session types wire"),
     ("gateway/service", "client record runtime session types wire"),
     ("gateway/session", "types"),
-    ("loadtest", "client record runtime types wire"),
+    ("loadtest", "client contract record runtime types wire"),
     ("openapi/contract", ""),
     (
         "services/aquifer",
