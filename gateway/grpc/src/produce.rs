@@ -44,9 +44,13 @@ pub(crate) async fn append(
     Ok(ProduceResponse { results, failed: i32::try_from(failed).unwrap_or(i32::MAX), producer_state })
 }
 
-fn once(request: &ProduceRequest) -> Result<Option<Once>, Refusal> {
+/// What tells a request from another that brings the same records, if it says so.
+pub fn once(request: &ProduceRequest) -> Result<Option<Once>, Refusal> {
     let refused = |detail: &str| Refusal::new(Code::InvalidParameter, detail);
     if let Some(key) = &request.idempotency_key {
+        if request.producer.is_some() {
+            return Err(refused("producer and idempotency_key exclude one another"));
+        }
         return Ok(Some(Once::Key(key.clone())));
     }
     let Some(position) = &request.producer else { return Ok(None) };

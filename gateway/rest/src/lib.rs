@@ -9,6 +9,7 @@ mod door;
 mod extract;
 mod ops;
 mod problem;
+mod protobuf;
 mod record;
 mod server;
 mod stream;

@@ -3,19 +3,22 @@
 use std::time::Duration;
 
 use aquifer_gateway::{Code, From, ReadLimits};
+use aquifer_grpc::message;
 use aquifer_session::Cursor;
 use aquifer_types::{PartitionIndex, TopicPartition};
 use aquifer_wire::Text;
 use axum::extract::State;
-use axum::http::header;
+use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
+use super::produce::Blob;
 use crate::caller::Caller;
 use crate::door::Door;
 use crate::extract::{Asked, Named};
 use crate::problem::{Problem, Refused};
+use crate::protobuf::{self, Form};
 use crate::record::{Shown, Values};
 
 const BYTES: usize = 1024 * 1024;
@@ -81,7 +84,7 @@ impl ReadQuery {
 /// Read records of a partition
 ///
 /// Answers at once with what is there; with `wait_ms`, as soon as something is. Nobody's offsets are stored: `cursor` and
-/// `next_offset` say where to go on.
+/// `next_offset` say where to go on. `Accept: application/x-protobuf` has them as a message, with bytes as they are.
 #[utoipa::path(
     get, path = "/v1/topics/{topic}/partitions/{partition}/records", operation_id = "readRecords", tag = "records",
     params(
@@ -90,7 +93,7 @@ impl ReadQuery {
         ReadQuery,
     ),
     responses(
-        (status = 200, description = "Records, none if there were none in time", body = ReadResponse),
+        (status = 200, description = "Records, none if there were none in time; as protobuf the message ReadResponse of openapi/proto", content((ReadResponse = "application/json"), (Blob = "application/x-protobuf"))),
         (status = 416, description = "The offset is not in the partition", body = Problem, content_type = "application/problem+json"),
     ),
 )]
@@ -99,6 +102,7 @@ pub(crate) async fn read_records(
     _caller: Caller,
     Named((topic, partition)): Named<(String, i32)>,
     Asked(query): Asked<ReadQuery>,
+    headers: HeaderMap,
 ) -> Result<Response, Refused> {
     let (limits, from) = (query.limits()?, query.from()?);
     let gateway = &door.gateway;
@@ -109,6 +113,18 @@ pub(crate) async fn read_records(
     let mut page = gateway.read(&wanted, &limits).await;
     if let Some((_, refusal)) = page.refused.pop() {
         return Err(refusal.into());
+    }
+    if Form::of_answer(&headers) == Form::Protobuf {
+        let mut records = Vec::new();
+        let reached =
+            page.take(&limits, |_, record| records.push(message::shown(&topic, partition, record)))?;
+        let next = reached.first().copied().unwrap_or(offset);
+        return Ok(protobuf::page(&aquifer_contract::v1::ReadResponse {
+            records,
+            next_offset: next.0,
+            high_watermark: page.high_watermark(0).unwrap_or(next).0,
+            cursor: Cursor::of_topic(id, [(place, next)].into()).to_string(),
+        }));
     }
     let mut body = Vec::with_capacity(256);
     body.extend_from_slice(b"{\"records\":[");
