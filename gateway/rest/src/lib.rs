@@ -7,6 +7,7 @@ mod caller;
 mod confluent;
 mod door;
 mod extract;
+mod metrics;
 mod ops;
 mod problem;
 mod protobuf;

@@ -18,6 +18,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 
 use crate::door::{Door, Ops};
+use crate::metrics::{Metrics, count};
 use crate::problem::Refused;
 use crate::{confluent, ops, stream, v1};
 
@@ -34,7 +35,9 @@ const REQUEST_ID_BYTES_MAX: usize = 128;
 
 /// Everything that is served: what the process says of itself, and the gateway where there is one, with `beside`.
 fn router(ops: &Ops, runtime: &Runtime, gateway: Option<(Door, Router)>) -> Router {
-    let own = ops::routes().with_state(ops.clone());
+    let metrics = Metrics::new(runtime);
+    let counted = gateway.as_ref().map(|(door, _)| door.gateway.clone());
+    let own = ops::routes(metrics.clone(), counted).with_state(ops.clone());
     let all = match gateway {
         None => own,
         Some((door, beside)) => {
@@ -48,6 +51,7 @@ fn router(ops: &Ops, runtime: &Runtime, gateway: Option<(Door, Router)>) -> Rout
             Refused::new(Code::MethodNotAllowed, "the path does not take this method")
         })
         .layer(from_fn_with_state(labels, label))
+        .layer(from_fn_with_state(metrics, count))
 }
 
 /// Serves until the signal, then lets what is under way come to its end.

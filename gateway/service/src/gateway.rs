@@ -120,6 +120,12 @@ impl Gateway {
         &self.shared.tail
     }
 
+    /// How many wait at the end of a partition; one that waits on several counts for each.
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        self.shared.tail.waiting()
+    }
+
     /// Who a caller is by the credential it presents.
     pub fn identify(&self, credential: Option<&str>) -> Result<Principal, Refusal> {
         let Some(authenticator) = &self.shared.authenticator else { return Ok(Principal::anonymous()) };

@@ -102,8 +102,11 @@ impl From<Result<Appended, Refusal>> for ProduceResult {
 /// Append records
 ///
 /// Records are answered one by one: 200 if all were appended, 207 if some were not. If none was, all for the same
-/// reason, that problem is the answer. The answer is written as `Accept` asks for, else as the request was; problems are
-/// always JSON.
+/// reason, that problem is the answer.
+///
+/// The body may also be `application/x-protobuf`, the message `ProduceRequest` of `openapi/proto`, whose topic is empty or
+/// the path's. The answer is the message `ProduceResponse` where `Accept` asks for that, or where it does not say and the
+/// body was one; problems are always JSON.
 #[utoipa::path(
     post, path = "/v1/topics/{topic}/records", operation_id = "produceRecords", tag = "records",
     params(
@@ -114,13 +117,10 @@ impl From<Result<Appended, Refusal>> for ProduceResult {
         ("Idempotency-Key" = inline(Option<String>), Header, nullable = false, description = "A key of this request alone: the request is appended once, however often it is sent"),
         ("Expected-Offset" = inline(Option<String>), Header, nullable = false, description = "Appended only if the partition, which every record names, ends here"),
     ),
-    request_body(
-        content((ProduceRequest<'static> = "application/json"), (Blob = "application/x-protobuf")),
-        description = "The records; as protobuf the message ProduceRequest of openapi/proto",
-    ),
+    request_body(content = ProduceRequest<'static>, content_type = "application/json", description = "The records"),
     responses(
-        (status = 200, description = "Every record was appended", content((ProduceResponse = "application/json"), (Blob = "application/x-protobuf"))),
-        (status = 207, description = "Some records were appended", content((ProduceResponse = "application/json"), (Blob = "application/x-protobuf"))),
+        (status = 200, description = "Every record was appended", body = ProduceResponse),
+        (status = 207, description = "Some records were appended", body = ProduceResponse),
         (status = 403, description = "A newer epoch of the producer has taken over", body = Problem, content_type = "application/problem+json"),
         (status = 409, description = "Records of the producer are missing before these", body = Problem, content_type = "application/problem+json"),
         (status = 412, description = "The partition does not end at the expected offset", body = Problem, content_type = "application/problem+json"),
@@ -233,7 +233,7 @@ pub(crate) async fn produce_batches(
 /// Bytes.
 #[derive(ToSchema)]
 #[schema(value_type = String, format = Binary)]
-pub(crate) struct Blob(#[allow(dead_code, reason = "only its schema is used")] Vec<u8>);
+struct Blob(#[allow(dead_code, reason = "only its schema is used")] Vec<u8>);
 
 /// Reads a JSON body; what is no JSON and what is not what was asked for differ.
 pub(crate) fn read_json<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<T, Refused> {

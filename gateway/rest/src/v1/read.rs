@@ -13,7 +13,6 @@ use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::produce::Blob;
 use crate::caller::Caller;
 use crate::door::Door;
 use crate::extract::{Asked, Named};
@@ -84,7 +83,9 @@ impl ReadQuery {
 /// Read records of a partition
 ///
 /// Answers at once with what is there; with `wait_ms`, as soon as something is. Nobody's offsets are stored: `cursor` and
-/// `next_offset` say where to go on. `Accept: application/x-protobuf` has them as a message, with bytes as they are.
+/// `next_offset` say where to go on.
+///
+/// With `Accept: application/x-protobuf` the answer is the message `ReadResponse` of `openapi/proto`, with bytes as they are.
 #[utoipa::path(
     get, path = "/v1/topics/{topic}/partitions/{partition}/records", operation_id = "readRecords", tag = "records",
     params(
@@ -93,7 +94,7 @@ impl ReadQuery {
         ReadQuery,
     ),
     responses(
-        (status = 200, description = "Records, none if there were none in time; as protobuf the message ReadResponse of openapi/proto", content((ReadResponse = "application/json"), (Blob = "application/x-protobuf"))),
+        (status = 200, description = "Records, none if there were none in time", body = ReadResponse),
         (status = 416, description = "The offset is not in the partition", body = Problem, content_type = "application/problem+json"),
     ),
 )]
