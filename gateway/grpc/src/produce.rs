@@ -7,6 +7,7 @@ use aquifer_gateway::{Code, Gateway, Once, Principal, Refusal};
 use futures_util::StreamExt as _;
 use futures_util::future::BoxFuture;
 use futures_util::stream::{FuturesOrdered, unfold};
+use prost::Message as _;
 use tonic::Streaming;
 
 use crate::message::{result, to_append};
@@ -15,8 +16,9 @@ use crate::status::problem;
 
 /// Records that a client may have sent without an answer.
 const CREDIT: i64 = 10_000;
-/// Requests of a stream that are worked on at a time.
-const UNDER_WAY_MAX: usize = 64;
+/// Requests of a stream that are worked on at a time, and their bytes: so many that batches fill.
+const UNDER_WAY_MAX: usize = 1024;
+const UNDER_WAY_BYTES_MAX: usize = 16 * 1024 * 1024;
 
 /// Appends what a request brings, once if it says how to tell it from another.
 pub(crate) async fn append(
@@ -64,8 +66,8 @@ pub fn once(request: &ProduceRequest) -> Result<Option<Once>, Refusal> {
     }))
 }
 
-/// A request that is worked on, and how many records it brought.
-type UnderWay = BoxFuture<'static, (i64, Result<ProduceResponse, Refusal>)>;
+/// A request that is worked on, how many records it brought and how many bytes.
+type UnderWay = BoxFuture<'static, (i64, usize, Result<ProduceResponse, Refusal>)>;
 
 /// One client's stream.
 struct Produce {
@@ -73,6 +75,7 @@ struct Produce {
     principal: Principal,
     requests: Streaming<ProduceStreamRequest>,
     under_way: FuturesOrdered<UnderWay>,
+    under_way_bytes: usize,
     said: VecDeque<ProduceStreamResponse>,
     is_at_end: bool,
     told_to_leave: bool,
@@ -90,6 +93,7 @@ pub(crate) fn stream(
         principal,
         requests,
         under_way: FuturesOrdered::new(),
+        under_way_bytes: 0,
         said: VecDeque::from([first]),
         is_at_end: false,
         told_to_leave: false,
@@ -109,11 +113,13 @@ impl Produce {
             if self.is_at_end && self.under_way.is_empty() {
                 return None;
             }
-            let reads = !self.is_at_end && self.under_way.len() < UNDER_WAY_MAX;
+            let room = self.under_way.len() < UNDER_WAY_MAX && self.under_way_bytes < UNDER_WAY_BYTES_MAX;
+            let reads = !self.is_at_end && room;
             let draining = self.gateway.draining().clone();
             tokio::select! {
                 biased;
-                Some((records, answer)) = self.under_way.next(), if !self.under_way.is_empty() => {
+                Some((records, bytes, answer)) = self.under_way.next(), if !self.under_way.is_empty() => {
+                    self.under_way_bytes -= bytes;
                     let (response, problem) = match answer {
                         Ok(response) => (Some(response), None),
                         Err(refusal) => (None, Some(problem(&refusal))),
@@ -138,9 +144,11 @@ impl Produce {
             return;
         };
         let (gateway, principal) = (self.gateway.clone(), self.principal.clone());
+        let bytes = request.encoded_len();
+        self.under_way_bytes += bytes;
         self.under_way.push_back(Box::pin(async move {
             let records = i64::try_from(request.records.len()).unwrap_or(i64::MAX);
-            (records, append(&gateway, &principal, &request).await)
+            (records, bytes, append(&gateway, &principal, &request).await)
         }));
     }
 }

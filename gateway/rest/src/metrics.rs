@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use aquifer_runtime::Runtime;
 use axum::body::Body;
-use axum::extract::{MatchedPath, Request, State};
+use axum::extract::{MatchedPath, Request};
 use axum::middleware::Next;
 use axum::response::Response;
 use bytes::Bytes;
@@ -165,7 +165,7 @@ impl Route {
 }
 
 /// Counts a request, its answer and the bytes of both.
-pub(crate) async fn count(State(metrics): State<Metrics>, request: Request, next: Next) -> Response {
+pub(crate) async fn count(metrics: &Metrics, request: Request, next: Next) -> Response {
     let path = request.extensions().get::<MatchedPath>().map(MatchedPath::as_str);
     let route = metrics.route(path.unwrap_or(NO_ROUTE));
     let counts = &metrics.counts;

@@ -4,6 +4,7 @@ use std::convert::Infallible;
 
 use axum::Router;
 use axum::body::Body;
+use axum::extract::State;
 use axum::http::{Request, StatusCode};
 use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse as _, Response};
@@ -26,8 +27,12 @@ fn port() -> (Metrics, Router) {
         )
         .route("/stream", get(stream))
         .fallback(|| async { StatusCode::NOT_FOUND })
-        .layer(from_fn_with_state(metrics.clone(), count));
+        .layer(from_fn_with_state(metrics.clone(), counting));
     (metrics, router)
+}
+
+async fn counting(State(metrics): State<Metrics>, request: Request<Body>, next: Next) -> Response {
+    count(&metrics, request, next).await
 }
 
 /// Four bytes, and then nothing for ever.

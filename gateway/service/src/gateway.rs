@@ -65,6 +65,8 @@ impl Gateway {
         let producing = ProducerSettings {
             // Records that come while requests are under way fill the next batch; waiting for more only delays them.
             linger: Duration::ZERO,
+            // One is written while the next fills: more of them would be smaller, and a batch costs more than its records.
+            in_flight_max: 2,
             batch_bytes_max: 1000 * 1024,
             request_bytes_max: 8 * 1024 * 1024,
             buffer_bytes_max: settings.request_bytes_max,
