@@ -169,6 +169,8 @@ pub enum SuiteName {
     Issue,
     /// Consumer groups, and programs that consume
     Groups,
+    /// The gateway over HTTP and gRPC
+    Gateway,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

@@ -33,12 +33,15 @@ pub struct Watch<'a> {
     runtime: Runtime,
     meter: Meter,
     server: Option<&'a Server>,
+    /// A gateway's process.
+    beside: Option<u32>,
 }
 
 #[derive(Clone, Copy)]
 struct Look {
     own: Usage,
     server: Usage,
+    beside: Usage,
     machine: f64,
     at: u64,
     bytes: u64,
@@ -59,7 +62,7 @@ impl Harness {
     /// Starts the warm-up.
     pub fn start_measuring<'a>(&self, server: Option<&'a Server>) -> Result<(Meter, Watch<'a>)> {
         let meter = Meter::start(&self.runtime, self.timing);
-        Ok((meter.clone(), Watch { runtime: self.runtime.clone(), meter, server }))
+        Ok((meter.clone(), Watch { runtime: self.runtime.clone(), meter, server, beside: None }))
     }
 
     /// An empty directory that no other run has.
@@ -71,6 +74,12 @@ impl Harness {
 }
 
 impl Watch<'_> {
+    /// Looks at that process too, if there is one.
+    pub fn beside(mut self, process: Option<u32>) -> Self {
+        self.beside = process;
+        self
+    }
+
     /// Waits for the window's end and reports what the meter and the machine say.
     pub async fn wait(self) -> Result<Measurement> {
         self.runtime.sleep(self.meter.until_open()).await;
@@ -86,6 +95,9 @@ impl Watch<'_> {
         if gigabytes > 0.0 {
             measurement.set("own_cpu_seconds_per_gb", cpu(after.own, before.own) / gigabytes);
         }
+        if gigabytes > 0.0 && self.beside.is_some() {
+            measurement.set("gateway_cpu_seconds_per_gb", cpu(after.beside, before.beside) / gigabytes);
+        }
         if self.server.is_some_and(|server| server.directory().is_some()) {
             if gigabytes > 0.0 {
                 measurement.set("server_cpu_seconds_per_gb", cpu(after.server, before.server) / gigabytes);
@@ -94,7 +106,8 @@ impl Watch<'_> {
             measurement.set("server_memory_mb", after.server.resident_bytes as f64 / 1e6);
             measurement.set("server_memory_max_mb", after.server.resident_bytes_max as f64 / 1e6);
         }
-        let known = user(after.own, before.own) + user(after.server, before.server);
+        let ours = user(after.own, before.own) + user(after.beside, before.beside);
+        let known = ours + user(after.server, before.server);
         let others = share_of_others(after.machine - before.machine, known, seconds);
         measurement.set("others_cpu_share", others);
         Ok(measurement)
@@ -104,6 +117,7 @@ impl Watch<'_> {
         Ok(Look {
             own: Usage::of_self()?,
             server: self.server.map(Server::usage).transpose()?.unwrap_or_default(),
+            beside: self.beside.map(Usage::of).transpose()?.unwrap_or_default(),
             machine: machine_user_seconds()?,
             at: self.meter.now(),
             bytes: self.meter.bytes(),

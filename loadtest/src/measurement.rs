@@ -46,6 +46,19 @@ impl Measurement {
         self.timeline_mb.clear();
     }
 
+    /// Adds processor time by operation, where it is known by byte.
+    pub fn set_per_operation(&mut self) {
+        let rates = self.metric("mb_per_second").zip(self.metric("operations_per_second"));
+        let Some((megabytes, operations)) = rates.filter(|(_, operations)| *operations > 0.0) else { return };
+        for part in ["server", "gateway", "own"] {
+            if let Some(seconds) = self.metric(&format!("{part}_cpu_seconds_per_gb")) {
+                // Seconds for a gigabyte are milliseconds for a megabyte.
+                let microseconds = seconds * 1e3 * megabytes / operations;
+                self.set(&format!("{part}_cpu_us_per_operation"), microseconds);
+            }
+        }
+    }
+
     /// Adds a distribution: its usual percentiles as metrics, more of them for a plot.
     pub fn set_latencies(&mut self, name: &str, latencies: &Latencies) {
         let histogram = &latencies.histogram;
@@ -100,6 +113,19 @@ mod tests {
         assert_eq!(rounded("ack_p99_us"), 99.0);
         assert_eq!(rounded("ack_max_us"), 100.0);
         assert_eq!(measurement.metric("ack_count"), Some(100.0));
+    }
+
+    #[test]
+    fn a_second_for_a_gigabyte_is_a_microsecond_for_a_kilobyte() {
+        let mut measurement = Measurement::default();
+        measurement.set("mb_per_second", 100.0);
+        measurement.set("operations_per_second", 100_000.0);
+        measurement.set("own_cpu_seconds_per_gb", 2.0);
+
+        measurement.set_per_operation();
+
+        assert_eq!(measurement.metric("own_cpu_us_per_operation"), Some(2.0));
+        assert_eq!(measurement.metric("server_cpu_us_per_operation"), None);
     }
 
     #[test]

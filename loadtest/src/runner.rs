@@ -140,6 +140,11 @@ async fn serve(harness: &Harness, server: &Server, work: &Work) -> Result<Measur
         Work::Departure(work) => work::departure(harness, server, work).await,
         Work::IdleConsumers(work) => work::idle_consumers(harness, server, work).await,
         Work::Consume(work) => work::consume(harness, server, work).await,
+        Work::GatewayProduce(work) => work::gateway_produce(harness, server, work).await,
+        Work::GrpcProduce(work) => work::grpc_produce(harness, server, work).await,
+        Work::GatewayRead(work) => work::gateway_read(harness, server, work).await,
+        Work::AddedLatency(work) => work::added_latency(harness, server, work).await,
+        Work::Parked(work) => work::parked(harness, server, work).await,
         _ => anyhow::bail!("this work needs no server"),
     }
 }
@@ -152,6 +157,8 @@ pub async fn floor(harness: &Harness, work: &Work) -> Result<Measurement> {
         Work::Sendfile(work) => floor::sendfile(harness, work).await,
         Work::Echo(work) => floor::echo(harness, work).await,
         Work::ColdRead(work) => floor::cold_read(harness, work).await,
+        Work::HttpParse(work) => floor::http_parse(harness, work).await,
+        Work::GrpcAck(work) => floor::grpc_ack(harness, work).await,
         _ => anyhow::bail!("this work is no floor"),
     }
 }
@@ -161,6 +168,8 @@ fn headline(measurement: &Measurement) -> String {
     let known = [
         ("end_to_end_p50_us", "µs end to end p50"),
         ("echo_p50_us", "µs p50"),
+        ("added_p99_ms", "ms added at p99"),
+        ("wake_p99_us", "µs to wake p99"),
         ("device_bytes_per_byte", "bytes written per byte"),
         ("mb_per_second", "MB/s"),
         ("groups_loaded_ms", "ms until groups answer"),

@@ -19,7 +19,7 @@ use tokio::net::TcpStream;
 use crate::process::Usage;
 use crate::system::{end_with_us, terminate};
 
-const START_LIMIT: Duration = Duration::from_secs(120);
+pub const START_LIMIT: Duration = Duration::from_secs(120);
 const STOP_LIMIT: Duration = Duration::from_secs(60);
 const POLL_INTERVAL: Duration = Duration::from_millis(1);
 
@@ -47,6 +47,8 @@ pub struct Server {
     pub kind: Kind,
     /// From the start of the process to the first answer to a metadata request.
     pub started_in: Duration,
+    /// Of a server that has one, if it was started here.
+    pub http_port: Option<u16>,
     process: Option<Process>,
 }
 
@@ -95,8 +97,8 @@ impl Programs {
         port: Option<u16>,
     ) -> Result<Server> {
         if let Some(address) = &self.running {
-            let (address, process) = (address.clone(), None);
-            return Ok(Server { address, kind, started_in: Duration::ZERO, process });
+            let address = address.clone();
+            return Ok(Server { address, kind, started_in: Duration::ZERO, http_port: None, process: None });
         }
         fs::create_dir_all(directory).with_context(|| format!("create {}", directory.display()))?;
         let (command, port, http_port) = match kind {
@@ -108,7 +110,7 @@ impl Programs {
         let started = runtime.now().monotonic;
         let child = spawn(command, directory)?;
         let process = Some(Process { child, directory: directory.to_owned() });
-        let mut server = Server { address, kind, started_in: Duration::ZERO, process };
+        let mut server = Server { address, kind, started_in: Duration::ZERO, http_port, process };
         let answered = runtime.timeout(START_LIMIT, server.wait_for_answer(runtime)).await;
         answered.with_context(|| server.described("does not answer"))??;
         server.started_in = runtime.now().monotonic.since(started);
@@ -242,7 +244,7 @@ pub fn client(runtime: &Runtime, address: &Address) -> Client {
     Client::new(runtime.clone(), Arc::new(TcpConnector), settings)
 }
 
-fn spawn(mut command: Command, directory: &Path) -> Result<Child> {
+pub fn spawn(mut command: Command, directory: &Path) -> Result<Child> {
     let output = File::create(directory.join("output.txt")).context("create the server's output file")?;
     command.stdin(Stdio::null()).stderr(output.try_clone()?).stdout(output);
     end_with_us(&mut command);
@@ -250,7 +252,7 @@ fn spawn(mut command: Command, directory: &Path) -> Result<Child> {
 }
 
 /// A port nobody listens on at the moment, below those that the system hands out to connections by itself.
-fn free_port() -> Result<u16> {
+pub fn free_port() -> Result<u16> {
     let base = 20_000 + u16::try_from(std::process::id() % 10_000)?;
     // Kafka's controller takes the port after the one it is given.
     let free = |port: u16| TcpListener::bind(("127.0.0.1", port)).is_ok();
@@ -272,7 +274,7 @@ fn port_in(properties: &str) -> Option<u16> {
     line.rsplit_once(':')?.1.parse().ok()
 }
 
-async fn wait_until_ready(runtime: &Runtime, port: u16) {
+pub async fn wait_until_ready(runtime: &Runtime, port: u16) {
     while !is_ready(port).await.unwrap_or(false) {
         runtime.sleep(POLL_INTERVAL).await;
     }

@@ -44,10 +44,23 @@ const GROUPS: &[(&str, &str)] = scenarios![
     "groups-consume-command",
 ];
 
+/// What was promised of the gateway, beside what the machine gives without it.
+const GATEWAY: &[(&str, &str)] = scenarios![
+    "gateway-produce-flushed",
+    "gateway-produce-page-cache",
+    "gateway-produce-parts",
+    "gateway-single",
+    "gateway-grpc",
+    "gateway-history",
+    "gateway-added-latency",
+    "gateway-parked",
+];
+
 pub fn suite(name: SuiteName) -> Result<Vec<Scenario>> {
     let scenarios = match name {
         SuiteName::Issue => ISSUE,
         SuiteName::Groups => GROUPS,
+        SuiteName::Gateway => GATEWAY,
     };
     let parsed = scenarios
         .iter()

@@ -5,7 +5,7 @@ mod consume;
 #[allow(unused_qualifications, clippy::all, reason = "generated")]
 #[rustfmt::skip]
 mod generated;
-mod message;
+pub mod message;
 mod produce;
 mod records;
 mod sessions;
@@ -13,6 +13,8 @@ mod status;
 mod topics;
 
 pub use generated::{records_service_client, sessions_service_client, topics_service_client};
+
+pub use produce::once;
 
 use aquifer_gateway::Gateway;
 use generated::records_service_server::RecordsServiceServer;

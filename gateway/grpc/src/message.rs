@@ -13,7 +13,8 @@ pub(crate) fn said(number: i32) -> Option<i64> {
     (number != 0).then_some(i64::from(number))
 }
 
-pub(crate) fn to_append(record: &NewRecord) -> aquifer_gateway::Record<'_> {
+#[must_use]
+pub fn to_append(record: &NewRecord) -> aquifer_gateway::Record<'_> {
     let headers = record.headers.iter().map(|header| RecordHeader {
         name: Cow::Borrowed(&header.name),
         value: header.value.as_deref().map(Cow::Borrowed),
@@ -27,7 +28,8 @@ pub(crate) fn to_append(record: &NewRecord) -> aquifer_gateway::Record<'_> {
     }
 }
 
-pub(crate) fn result(outcome: Result<Appended, Refusal>) -> ProduceResult {
+#[must_use]
+pub fn result(outcome: Result<Appended, Refusal>) -> ProduceResult {
     match outcome {
         Ok(appended) => ProduceResult {
             partition: Some(appended.partition.0),
@@ -44,7 +46,8 @@ pub(crate) fn result(outcome: Result<Appended, Refusal>) -> ProduceResult {
     }
 }
 
-pub(crate) fn shown(topic: &str, partition: i32, record: &aquifer_record::Record<'_>) -> Record {
+#[must_use]
+pub fn shown(topic: &str, partition: i32, record: &aquifer_record::Record<'_>) -> Record {
     let headers = record.headers.map(|header| Header {
         name: String::from_utf8_lossy(header.key).into_owned(),
         value: header.value.map(<[u8]>::to_vec),

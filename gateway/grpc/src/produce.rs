@@ -16,10 +16,9 @@ use crate::status::problem;
 
 /// Records that a client may have sent without an answer.
 const CREDIT: i64 = 10_000;
-/// Requests of a stream that are worked on at a time.
-const UNDER_WAY_MAX: usize = 64;
-/// What those may take up before the next is read.
-const UNDER_WAY_BYTES: usize = 4 * 1024 * 1024;
+/// Requests of a stream that are worked on at a time, and their bytes: so many that batches fill.
+const UNDER_WAY_MAX: usize = 1024;
+const UNDER_WAY_BYTES_MAX: usize = 16 * 1024 * 1024;
 
 /// Appends what a request brings, once if it says how to tell it from another.
 pub(crate) async fn append(
@@ -48,9 +47,13 @@ pub(crate) async fn append(
     Ok(ProduceResponse { results, failed: i32::try_from(failed).unwrap_or(i32::MAX), producer_state })
 }
 
-fn once(request: &ProduceRequest) -> Result<Option<Once>, Refusal> {
+/// What tells a request from another that brings the same records, if it says so.
+pub fn once(request: &ProduceRequest) -> Result<Option<Once>, Refusal> {
     let refused = |detail: &str| Refusal::new(Code::InvalidParameter, detail);
     if let Some(key) = &request.idempotency_key {
+        if request.producer.is_some() {
+            return Err(refused("producer and idempotency_key exclude one another"));
+        }
         return Ok(Some(Once::Key(key.clone())));
     }
     let Some(position) = &request.producer else { return Ok(None) };
@@ -64,15 +67,8 @@ fn once(request: &ProduceRequest) -> Result<Option<Once>, Refusal> {
     }))
 }
 
-/// What a request brought.
-#[derive(Clone, Copy)]
-struct Brought {
-    records: i64,
-    bytes: usize,
-}
-
-/// A request that is worked on.
-type UnderWay = BoxFuture<'static, (Brought, Result<ProduceResponse, Refusal>)>;
+/// A request that is worked on, how many records it brought and how many bytes.
+type UnderWay = BoxFuture<'static, (i64, usize, Result<ProduceResponse, Refusal>)>;
 
 /// One client's stream.
 struct Produce {
@@ -80,7 +76,7 @@ struct Produce {
     principal: Principal,
     requests: Streaming<ProduceStreamRequest>,
     under_way: FuturesOrdered<UnderWay>,
-    bytes_under_way: usize,
+    under_way_bytes: usize,
     said: VecDeque<ProduceStreamResponse>,
     is_at_end: bool,
     told_to_leave: bool,
@@ -98,7 +94,7 @@ pub(crate) fn stream(
         principal,
         requests,
         under_way: FuturesOrdered::new(),
-        bytes_under_way: 0,
+        under_way_bytes: 0,
         said: VecDeque::from([first]),
         is_at_end: false,
         told_to_leave: false,
@@ -118,20 +114,18 @@ impl Produce {
             if self.is_at_end && self.under_way.is_empty() {
                 return None;
             }
-            let reads = !self.is_at_end
-                && self.under_way.len() < UNDER_WAY_MAX
-                && self.bytes_under_way < UNDER_WAY_BYTES;
+            let room = self.under_way.len() < UNDER_WAY_MAX && self.under_way_bytes < UNDER_WAY_BYTES_MAX;
+            let reads = !self.is_at_end && room;
             let draining = self.gateway.draining().clone();
             tokio::select! {
                 biased;
-                Some((brought, answer)) = self.under_way.next(), if !self.under_way.is_empty() => {
+                Some((records, bytes, answer)) = self.under_way.next(), if !self.under_way.is_empty() => {
+                    self.under_way_bytes -= bytes;
                     let (response, problem) = match answer {
                         Ok(response) => (Some(response), None),
                         Err(refusal) => (None, Some(problem(&refusal))),
                     };
-                    self.bytes_under_way -= brought.bytes;
-                    let credit = brought.records;
-                    let told = ProduceStreamResponse { response, problem, credit, reconnect_advised: false };
+                    let told = ProduceStreamResponse { response, problem, credit: records, reconnect_advised: false };
                     self.said.push_back(told);
                 }
                 () = draining.wait(), if !self.told_to_leave => {
@@ -151,10 +145,11 @@ impl Produce {
             return;
         };
         let (gateway, principal) = (self.gateway.clone(), self.principal.clone());
-        let records = i64::try_from(request.records.len()).unwrap_or(i64::MAX);
-        let brought = Brought { records, bytes: request.encoded_len() };
-        self.bytes_under_way += brought.bytes;
-        self.under_way
-            .push_back(Box::pin(async move { (brought, append(&gateway, &principal, &request).await) }));
+        let bytes = request.encoded_len();
+        self.under_way_bytes += bytes;
+        self.under_way.push_back(Box::pin(async move {
+            let records = i64::try_from(request.records.len()).unwrap_or(i64::MAX);
+            (records, bytes, append(&gateway, &principal, &request).await)
+        }));
     }
 }

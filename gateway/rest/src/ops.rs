@@ -1,5 +1,6 @@
 //! `/healthz`, `/readyz` and `/metrics`.
 
+use aquifer_gateway::Gateway;
 use axum::Router;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
@@ -7,6 +8,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 
 use crate::door::Ops;
+use crate::metrics::Metrics;
 
 /// What the process says of itself.
 pub trait Probe: Send + Sync + 'static {
@@ -24,11 +26,17 @@ pub enum Readiness {
     NotReady(String),
 }
 
-pub(crate) fn routes() -> Router<Ops> {
+/// `gateway` is the one whose waiting clients are counted, where there is one.
+pub(crate) fn routes(metrics: Metrics, gateway: Option<Gateway>) -> Router<Ops> {
+    let told = move |State(ops): State<Ops>| {
+        let waiting = gateway.as_ref().map(Gateway::waiting);
+        let text = ops.probe.metrics() + &metrics.text(waiting);
+        async move { ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], text) }
+    };
     Router::new()
         .route("/healthz", get(|| async { "ok\n" }))
         .route("/readyz", get(readyz))
-        .route("/metrics", get(metrics))
+        .route("/metrics", get(told))
 }
 
 async fn readyz(State(ops): State<Ops>) -> Response {
@@ -40,8 +48,4 @@ async fn readyz(State(ops): State<Ops>) -> Response {
         Readiness::Ready => (StatusCode::OK, "ready\n").into_response(),
         Readiness::NotReady(why) => (StatusCode::SERVICE_UNAVAILABLE, format!("{why}\n")).into_response(),
     }
-}
-
-async fn metrics(State(ops): State<Ops>) -> Response {
-    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], ops.probe.metrics()).into_response()
 }

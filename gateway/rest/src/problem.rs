@@ -6,6 +6,8 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use crate::metrics::RefusedAs;
+
 /// What went wrong, for programs by `code` and for people by the rest.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Problem {
@@ -93,6 +95,7 @@ impl IntoResponse for Refused {
         }
         let body = serde_json::to_vec(&Problem::from(&refusal)).unwrap_or_default();
         let mut response = (status, body).into_response();
+        response.extensions_mut().insert(RefusedAs(refusal.code.entry().name));
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         if let Some(wait) = refusal.retry_after {

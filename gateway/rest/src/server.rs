@@ -2,6 +2,7 @@
 
 use std::net::TcpListener as StdListener;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use aquifer_gateway::Code;
@@ -18,6 +19,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 
 use crate::door::{Door, Ops};
+use crate::metrics::{Metrics, count};
 use crate::problem::Refused;
 use crate::{confluent, ops, stream, v1};
 
@@ -34,7 +36,9 @@ const REQUEST_ID_BYTES_MAX: usize = 128;
 
 /// Everything that is served: what the process says of itself, and the gateway where there is one, with `beside`.
 fn router(ops: &Ops, runtime: &Runtime, gateway: Option<(Door, Router)>) -> Router {
-    let own = ops::routes().with_state(ops.clone());
+    let metrics = Metrics::new(runtime);
+    let counted = gateway.as_ref().map(|(door, _)| door.gateway.clone());
+    let own = ops::routes(metrics.clone(), counted).with_state(ops.clone());
     let all = match gateway {
         None => own,
         Some((door, beside)) => {
@@ -42,7 +46,8 @@ fn router(ops: &Ops, runtime: &Runtime, gateway: Option<(Door, Router)>) -> Rout
             own.merge(own_api.merge(confluent::routes()).with_state(door)).merge(beside)
         }
     };
-    let labels = Labels { runtime: runtime.clone(), draining: ops.draining.clone() };
+    let name = (runtime.random_u64() >> 32) as u32;
+    let labels = Labels { metrics, name, requests: Arc::default(), draining: ops.draining.clone() };
     all.fallback(|| async { Refused::new(Code::UnknownRoute, "nothing is served at this path") })
         .method_not_allowed_fallback(|| async {
             Refused::new(Code::MethodNotAllowed, "the path does not take this method")
@@ -117,22 +122,25 @@ async fn accept(listener: &TcpListener, runtime: &Runtime) -> TcpStream {
     }
 }
 
-/// What answers are labelled by.
+/// What answers are labelled by, and counted in.
 #[derive(Clone)]
 struct Labels {
-    runtime: Runtime,
+    metrics: Metrics,
+    /// Drawn once: the system's randomness costs more than some requests.
+    name: u32,
+    requests: Arc<AtomicU32>,
     draining: Shutdown,
 }
 
-/// Names the request in its answer, and has connections end while the node drains.
+/// Counts the request, names it in its answer, and has connections end while the node drains.
 async fn label(State(labels): State<Labels>, request: Request, next: Next) -> Response {
     let told = request.headers().get(REQUEST_ID).filter(|id| id.len() <= REQUEST_ID_BYTES_MAX).cloned();
     let id = told.or_else(|| {
-        let drawn = format!("{:016x}", labels.runtime.random_u64());
-        HeaderValue::from_str(&drawn).ok()
+        let number = labels.requests.fetch_add(1, Ordering::Relaxed);
+        HeaderValue::try_from(format!("{:08x}{number:08x}", labels.name)).ok()
     });
     let is_http1 = request.version() <= axum::http::Version::HTTP_11;
-    let mut response = next.run(request).await;
+    let mut response = count(&labels.metrics, request, next).await;
     let headers = response.headers_mut();
     if let Some(id) = id {
         headers.insert(REQUEST_ID, id);

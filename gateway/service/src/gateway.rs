@@ -72,6 +72,8 @@ impl Gateway {
         let producing = ProducerSettings {
             // Records that come while requests are under way fill the next batch; waiting for more only delays them.
             linger: Duration::ZERO,
+            // One is written while the next fills: more of them would be smaller, and a batch costs more than its records.
+            in_flight_max: 2,
             batch_bytes_max: 1000 * 1024,
             request_bytes_max: 8 * 1024 * 1024,
             buffer_bytes_max: settings.request_bytes_max,
@@ -132,6 +134,12 @@ impl Gateway {
 
     pub(crate) fn tail(&self) -> &Tail {
         &self.shared.tail
+    }
+
+    /// How many wait at the end of a partition; one that waits on several counts for each.
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        self.shared.tail.waiting()
     }
 
     /// Who a caller is by what it says in `Authorization`, else by its API key.

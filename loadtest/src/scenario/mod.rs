@@ -1,5 +1,6 @@
 //! `Scenario`: what is run, in which order, and which figures come of it. Read from TOML.
 
+mod gateway;
 mod groups;
 mod work;
 
@@ -12,6 +13,9 @@ use serde::{Deserialize, Serialize};
 use crate::meter::Timing;
 use crate::server::Kind;
 
+pub use gateway::{
+    AddedLatency, Body, Form, GatewayProduce, GatewayRead, GrpcAck, GrpcProduce, HttpParse, Parked, Way,
+};
 pub use groups::{Commits, Consume, Departure, IdleConsumers, Members, Program, Reload};
 pub use work::{
     ColdRead, Durability, Echo, EndToEnd, Fetch, Frames, Idle, Memory, Produce, Start, Streams, Verify, Work,

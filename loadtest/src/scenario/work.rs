@@ -2,6 +2,7 @@
 
 use serde::Deserialize;
 
+use super::gateway::{AddedLatency, GatewayProduce, GatewayRead, GrpcAck, GrpcProduce, HttpParse, Parked};
 use super::groups::{Commits, Consume, Departure, IdleConsumers, Members, Reload};
 
 /// What a run does.
@@ -21,6 +22,13 @@ pub enum Work {
     IdleConsumers(IdleConsumers),
     Reload(Reload),
     Consume(Consume),
+    GatewayProduce(GatewayProduce),
+    GrpcProduce(GrpcProduce),
+    GatewayRead(GatewayRead),
+    AddedLatency(AddedLatency),
+    Parked(Parked),
+    HttpParse(HttpParse),
+    GrpcAck(GrpcAck),
     Ingest(Frames),
     Walfloor(Frames),
     Sendfile(Streams),
@@ -147,7 +155,13 @@ impl Work {
     pub fn is_floor(&self) -> bool {
         matches!(
             self,
-            Work::Ingest(_) | Work::Walfloor(_) | Work::Sendfile(_) | Work::Echo(_) | Work::ColdRead(_)
+            Work::Ingest(_)
+                | Work::Walfloor(_)
+                | Work::Sendfile(_)
+                | Work::Echo(_)
+                | Work::ColdRead(_)
+                | Work::HttpParse(_)
+                | Work::GrpcAck(_)
         )
     }
 
@@ -171,7 +185,18 @@ impl Work {
             Work::IdleConsumers(idle) => idle.consumers = idle.consumers.min(50),
             Work::Reload(reload) => reload.groups = reload.groups.min(10),
             Work::Consume(consume) => consume.bytes = consume.bytes.min(16 << 20),
+            Work::GatewayRead(read) => read.bytes = read.bytes.min(16 << 20),
+            Work::Parked(parked) => {
+                parked.clients = parked.clients.min(100);
+                parked.clients_per_partition = parked.clients_per_partition.min(10);
+                parked.wakes = parked.wakes.min(5);
+            }
             Work::Commits(_)
+            | Work::GatewayProduce(_)
+            | Work::GrpcProduce(_)
+            | Work::AddedLatency(_)
+            | Work::HttpParse(_)
+            | Work::GrpcAck(_)
             | Work::EndToEnd(_)
             | Work::Verify(_)
             | Work::Ingest(_)

@@ -7,10 +7,10 @@ use crate::tree::{files, read};
 /// Every crate of the workspace and the crates of the workspace that its production code names.
 const ARROWS: &[(&str, &str)] = &[
     ("gateway/grpc", "contract gateway record session types wire"),
-    ("gateway/rest", "gateway record runtime session types wire"),
+    ("gateway/rest", "contract gateway grpc record runtime session types wire"),
     ("gateway/service", "client record runtime session types wire"),
     ("gateway/session", "types"),
-    ("loadtest", "client record runtime types wire"),
+    ("loadtest", "client contract record runtime types wire"),
     ("openapi/contract", ""),
     (
         "services/aquifer",

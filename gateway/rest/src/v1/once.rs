@@ -1,5 +1,6 @@
 //! What makes a produce request safe to send again, as headers and body say it.
 
+use aquifer_contract::v1::ProduceRequest;
 use aquifer_gateway::{Code, Once};
 use axum::http::HeaderMap;
 
@@ -60,5 +61,21 @@ impl Terms {
             return Ok(Terms::Once(Once::Key(key.to_owned())));
         }
         Ok(if expected.is_some() { Terms::Expecting(number(EXPECTED, i64::MAX)?) } else { Terms::Plain })
+    }
+
+    /// As a message says it; one that says nothing leaves it to the headers.
+    pub(super) fn of_message(request: &ProduceRequest, headers: &HeaderMap) -> Result<Terms, Refused> {
+        let by_headers = Terms::read(headers, None)?;
+        let once = aquifer_grpc::once(request)?.map(Terms::Once);
+        let expecting = request.expected_offset.map(Terms::Expecting);
+        match (once, expecting, by_headers) {
+            (None, None, by_headers) => Ok(by_headers),
+            (Some(terms), None, Terms::Plain) | (None, Some(terms), Terms::Plain) => Ok(terms),
+            _ => {
+                let detail =
+                    "producer, idempotency_key, expected_offset and the headers for them exclude one another";
+                Err(Refused::new(Code::InvalidParameter, detail))
+            }
+        }
     }
 }

@@ -11,11 +11,12 @@ use std::borrow::Cow;
 use utoipa::{IntoParams, ToSchema};
 
 use super::once::Terms;
-use crate::body::{must_be, take};
+use crate::body::{is_of, must_be, take};
 use crate::caller::Caller;
 use crate::door::Door;
 use crate::extract::{Asked, Named};
 use crate::problem::{Problem, Refused};
+use crate::protobuf::{self, Form, PROTOBUF};
 use crate::record::{NewRecord, Number};
 
 pub(crate) const RECORD_BATCH: &str = "application/vnd.kafka.recordbatch";
@@ -102,6 +103,10 @@ impl From<Result<Appended, Refusal>> for ProduceResult {
 ///
 /// Records are answered one by one: 200 if all were appended, 207 if some were not. If none was, all for the same
 /// reason, that problem is the answer.
+///
+/// The body may also be `application/x-protobuf`, the message `ProduceRequest` of `openapi/proto`, whose topic is empty or
+/// the path's. The answer is the message `ProduceResponse` where `Accept` asks for that, or where it does not say and the
+/// body was one; problems are always JSON.
 #[utoipa::path(
     post, path = "/v1/topics/{topic}/records", operation_id = "produceRecords", tag = "records",
     params(
@@ -128,27 +133,39 @@ pub(crate) async fn produce_records(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Refused> {
-    must_be(&headers, "application/json")?;
-    let taken = take(&door, &headers, body).await?;
-    let request: ProduceRequest<'_> = read_json(&taken.bytes)?;
-    let terms = Terms::read(&headers, request.producer_state)?;
-    let mut records = Vec::with_capacity(request.records.len());
-    for (index, record) in request.records.into_iter().enumerate() {
-        let record = record
-            .read()
-            .map_err(|why| Refused::new(Code::InvalidRecord, format!("records[{index}] {why}")))?;
-        records.push(record);
+    let is_message = is_of(&headers, PROTOBUF);
+    if !is_message {
+        must_be(&headers, "application/json")?;
     }
+    let taken = take(&door, &headers, body).await?;
+    let message = if is_message { Some(protobuf::request(&topic, &taken.bytes)?) } else { None };
+    let (mut records, terms) = match &message {
+        Some(message) => (protobuf::records(message)?, Terms::of_message(message, &headers)?),
+        None => {
+            let request: ProduceRequest<'_> = read_json(&taken.bytes)?;
+            let terms = Terms::read(&headers, request.producer_state)?;
+            (read_records(request.records)?, terms)
+        }
+    };
     trace(&mut records, &headers);
     let gateway = &door.gateway;
-    Ok(match terms {
-        Terms::Plain => answer(gateway.append(&topic, &records).await, None),
+    let (results, state) = match terms {
+        Terms::Plain => (gateway.append(&topic, &records).await, None),
         Terms::Once(once) => {
             let settled = gateway.append_once(&principal, &topic, &records, &once).await?;
-            answer(settled.results, settled.state)
+            (settled.results, settled.state)
         }
-        Terms::Expecting(offset) => answer(gateway.append_expecting(&topic, &records, offset).await?, None),
-    })
+        Terms::Expecting(offset) => (gateway.append_expecting(&topic, &records, offset).await?, None),
+    };
+    Ok(answer(results, state, Form::of_answer(&headers)))
+}
+
+fn read_records(records: Vec<NewRecord<'_>>) -> Result<Vec<Record<'_>>, Refused> {
+    let numbered = records.into_iter().enumerate();
+    let read = numbered.map(|(index, record)| {
+        record.read().map_err(|why| Refused::new(Code::InvalidRecord, format!("records[{index}] {why}")))
+    });
+    read.collect()
 }
 
 /// Append one record with the body as its value
@@ -183,7 +200,7 @@ pub(crate) async fn produce_raw(
         timestamp: None,
     }];
     trace(&mut records, &headers);
-    Ok(answer(door.gateway.append(&topic, &records).await, None))
+    Ok(answer(door.gateway.append(&topic, &records).await, None, Form::of_answer(&headers)))
 }
 
 /// Append record batches of Kafka's format
@@ -210,13 +227,13 @@ pub(crate) async fn produce_batches(
     must_be(&headers, RECORD_BATCH)?;
     let taken = take(&door, &headers, body).await?;
     let appended = door.gateway.append_batches(&topic, PartitionIndex(partition), &taken.bytes).await?;
-    Ok(answer(appended.into_iter().map(Ok).collect(), None))
+    Ok(answer(appended.into_iter().map(Ok).collect(), None, Form::of_answer(&headers)))
 }
 
 /// Bytes.
 #[derive(ToSchema)]
 #[schema(value_type = String, format = Binary)]
-pub(crate) struct Blob(#[allow(dead_code, reason = "only its schema is used")] Vec<u8>);
+struct Blob(#[allow(dead_code, reason = "only its schema is used")] Vec<u8>);
 
 /// Reads a JSON body; what is no JSON and what is not what was asked for differ.
 pub(crate) fn read_json<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<T, Refused> {
@@ -234,7 +251,7 @@ pub(crate) fn trace<'a>(records: &mut [Record<'a>], headers: &'a HeaderMap) {
     }
 }
 
-fn answer(results: Vec<Result<Appended, Refusal>>, producer_state: Option<String>) -> Response {
+fn answer(results: Vec<Result<Appended, Refusal>>, producer_state: Option<String>, form: Form) -> Response {
     let failed = results.iter().filter(|result| result.is_err()).count();
     if failed > 0 && failed == results.len() {
         let alike = |one: &Result<Appended, Refusal>, other: &Result<Appended, Refusal>| matches!((one, other), (Err(one), Err(other)) if one.code == other.code);
@@ -245,11 +262,19 @@ fn answer(results: Vec<Result<Appended, Refusal>>, producer_state: Option<String
         }
     }
     let status = if failed == 0 { StatusCode::OK } else { StatusCode::MULTI_STATUS };
-    let results: Vec<_> = results.into_iter().map(ProduceResult::from).collect();
-    let is_duplicate = !results.is_empty() && results.iter().all(|result| result.duplicate);
+    let is_duplicate = !results.is_empty()
+        && results.iter().all(|result| result.as_ref().is_ok_and(|appended| appended.duplicate));
     let failed = i32::try_from(failed).unwrap_or(i32::MAX);
-    let body = serde_json::to_vec(&ProduceResponse { results, failed, producer_state }).unwrap_or_default();
-    let mut response = (status, [(header::CONTENT_TYPE, "application/json")], body).into_response();
+    let mut response = match form {
+        Form::Protobuf => protobuf::produced(results, failed, producer_state),
+        Form::Json => {
+            let results = results.into_iter().map(ProduceResult::from).collect();
+            let answer = ProduceResponse { results, failed, producer_state };
+            let body = serde_json::to_vec(&answer).unwrap_or_default();
+            ([(header::CONTENT_TYPE, "application/json")], body).into_response()
+        }
+    };
+    *response.status_mut() = status;
     if is_duplicate {
         response.headers_mut().insert("duplicate", HeaderValue::from_static("true"));
     }

@@ -1,11 +1,12 @@
 //! Stateless reads of one partition.
 
 use aquifer_gateway::{AskedLimits, From, ReadLimits};
+use aquifer_grpc::message;
 use aquifer_session::Cursor;
 use aquifer_types::{PartitionIndex, TopicPartition};
 use aquifer_wire::Text;
 use axum::extract::State;
-use axum::http::header;
+use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -15,6 +16,7 @@ use crate::caller::Caller;
 use crate::door::Door;
 use crate::extract::{Asked, Named};
 use crate::problem::{Problem, Refused};
+use crate::protobuf::{self, Form};
 use crate::record::{Shown, Values};
 
 /// What to read, and how much of it.
@@ -69,6 +71,8 @@ impl ReadQuery {
 ///
 /// Answers at once with what is there; with `wait_ms`, as soon as something is. Nobody's offsets are stored: `cursor` and
 /// `next_offset` say where to go on.
+///
+/// With `Accept: application/x-protobuf` the answer is the message `ReadResponse` of `openapi/proto`, with bytes as they are.
 #[utoipa::path(
     get, path = "/v1/topics/{topic}/partitions/{partition}/records", operation_id = "readRecords", tag = "records",
     params(
@@ -86,6 +90,7 @@ pub(crate) async fn read_records(
     _caller: Caller,
     Named((topic, partition)): Named<(String, i32)>,
     Asked(query): Asked<ReadQuery>,
+    headers: HeaderMap,
 ) -> Result<Response, Refused> {
     let (limits, from) = (query.limits()?, query.from()?);
     let gateway = &door.gateway;
@@ -98,6 +103,19 @@ pub(crate) async fn read_records(
         return Err(refusal.into());
     }
     let claim = gateway.answers().claim(page.bytes()).await?;
+    if Form::of_answer(&headers) == Form::Protobuf {
+        let mut records = Vec::new();
+        let reached =
+            page.take(&limits, |_, record| records.push(message::shown(&topic, partition, record)))?;
+        let next = reached.first().copied().unwrap_or(offset);
+        let answer = aquifer_contract::v1::ReadResponse {
+            records,
+            next_offset: next.0,
+            high_watermark: page.high_watermark(0).unwrap_or(next).0,
+            cursor: Cursor::of_topic(id, [(place, next)].into()).to_string(),
+        };
+        return Ok(protobuf::page(&answer, claim));
+    }
     let mut body = Vec::with_capacity(256 + page.bytes());
     body.extend_from_slice(b"{\"records\":[");
     let values = query.values.unwrap_or_default();

@@ -98,6 +98,11 @@ impl Board {
         self.last
     }
 
+    /// How many wait, and on how many partitions each.
+    pub(crate) fn waiting(&self) -> usize {
+        self.places.values().map(|watched| watched.waiters.len()).sum()
+    }
+
     /// Somebody no longer waits.
     pub(crate) fn leave(&mut self, place: &Place, number: u64) {
         let Some(watched) = self.places.get_mut(place) else { return };

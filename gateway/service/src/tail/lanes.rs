@@ -58,6 +58,11 @@ impl Tail {
         Tail { shared: Arc::new(shared) }
     }
 
+    /// How many wait, each as often as it waits on a partition.
+    pub(crate) fn waiting(&self) -> usize {
+        self.shared.board().waiting()
+    }
+
     /// Returns once one of the partitions may have records from its offset on.
     pub(crate) async fn wait(&self, wanted: &[(Place, Offset)]) -> Result<Arrival, ClientError> {
         let shared = &self.shared;

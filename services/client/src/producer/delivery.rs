@@ -65,6 +65,10 @@ impl Outcome {
     }
 
     pub(crate) async fn wait(&self) -> &Result<Landed, DeliveryError> {
+        // Of a batch's records, all but the first to wait find it settled.
+        if let Some(result) = self.settled.get() {
+            return result;
+        }
         loop {
             let mut woken = pin!(self.waiting.notified());
             woken.as_mut().enable();

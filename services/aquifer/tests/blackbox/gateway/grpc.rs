@@ -4,12 +4,13 @@ use std::time::Duration;
 
 use aquifer_contract::v1::{
     ConsumeRequest, ConsumeStreamRequest, CreateTopicRequest, GetTopicRequest, Header, NewRecord,
-    OpenProducerRequest, OpenSessionRequest, ProduceRequest, ProduceStreamRequest, ProducerPosition,
-    ReadRequest,
+    OpenProducerRequest, OpenSessionRequest, ProduceRequest, ProduceResponse, ProduceStreamRequest,
+    ProducerPosition, ReadRequest, ReadResponse,
 };
 use aquifer_grpc::records_service_client::RecordsServiceClient;
 use aquifer_grpc::sessions_service_client::SessionsServiceClient;
 use aquifer_grpc::topics_service_client::TopicsServiceClient;
+use prost::Message as _;
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 use tonic::transport::Channel;
@@ -183,6 +184,83 @@ async fn told_by_grpc(address: &str, topic: &str) -> Story {
     story
 }
 
+/// Over REST with the messages of gRPC.
+fn told_by_protobuf(http: &Http, topic: &str) -> Story {
+    const PROTOBUF: (&str, &str) = ("content-type", "application/x-protobuf");
+    let post = |headers: &[(&str, &str)], records: Vec<NewRecord>| {
+        let path = format!("/v1/topics/{topic}/records");
+        let body = ProduceRequest { records, ..ProduceRequest::default() }.encode_to_vec();
+        let answer = http.send("POST", &path, &[&[PROTOBUF], headers].concat(), &body);
+        if answer.header("content-type") == Some("application/problem+json") {
+            return answer.json()["code"].as_str().expect("text").to_owned();
+        }
+        assert_eq!(answer.header("content-type"), Some(PROTOBUF.1));
+        let response = ProduceResponse::decode(&*answer.body).expect("a message");
+        assert_eq!(answer.status, if response.failed == 0 { 200 } else { 207 });
+        let each = response.results.iter().map(|it| match &it.problem {
+            Some(problem) => problem.code.clone(),
+            None => format!(
+                "{}@{}{}",
+                it.partition.expect("a place"),
+                it.offset.expect("a place"),
+                if it.duplicate { " again" } else { "" }
+            ),
+        });
+        each.collect::<Vec<_>>().join(",")
+    };
+    let of = |value: &str, partition| NewRecord { partition: Some(partition), ..record(value) };
+    let mut story = vec![post(&[], vec![of("a", 0)])];
+    http.topic(topic, 2);
+    let tombstone = NewRecord { partition: Some(1), key: Some(b"k".to_vec()), ..NewRecord::default() };
+    story.push(post(&[], vec![of("a", 0), of("b", 5)]));
+    story.push(post(&[], vec![tombstone]));
+    story.push(post(&[("expected-offset", "7")], vec![of("c", 0)]));
+    for value in ["d", "d", "e"] {
+        story.push(post(&[("idempotency-key", "k")], vec![of(value, 0)]));
+    }
+    for from in ["0", "-1", "x", "99"] {
+        let path = format!("/v1/topics/{topic}/partitions/0/records?from={from}");
+        let answer = http.send("GET", &path, &[("accept", PROTOBUF.1)], b"");
+        story.push(if answer.status == 200 {
+            let page = ReadResponse::decode(&*answer.body).expect("a message");
+            let values = page.records.iter().map(|it| it.value.clone().expect("a value"));
+            let values: Vec<_> = values.map(|value| String::from_utf8(value).expect("text")).collect();
+            format!("{} to {}", values.join(","), page.next_offset)
+        } else {
+            answer.json()["code"].as_str().expect("text").to_owned()
+        });
+    }
+    story
+}
+
+#[test]
+fn protobuf_over_rest_is_answered_as_it_is_accepted_and_refused_as_a_problem() {
+    let folder = data_dir();
+    let node = Node::start(folder.path());
+    let http = Http::at(&node.http);
+    http.topic("t", 1);
+    let send =
+        |headers: &[(&str, &str)], body: &[u8]| http.send("POST", "/v1/topics/t/records", headers, body);
+    let message = ("content-type", "application/x-protobuf");
+    let body = produce(&["a"]).encode_to_vec();
+
+    let as_json = send(&[message, ("accept", "application/json")], &body).expect(200);
+    assert_eq!(as_json["results"][0]["offset"], "0");
+    let json = (("content-type", "application/json"), br#"{"records":[{"value_text":"b"}]}"#);
+    let as_message = send(&[json.0, ("accept", message.1)], json.1);
+    let response = ProduceResponse::decode(&*as_message.body).expect("a message");
+    assert_eq!(response.results[0].offset, Some(1));
+
+    send(&[message], &[255; 9]).problem(400, "malformed_body");
+    let other = ProduceRequest { topic: "other".to_owned(), ..produce(&["a"]) };
+    send(&[message], &other.encode_to_vec()).problem(400, "invalid_parameter");
+    let twice = ProduceRequest { idempotency_key: Some("k".to_owned()), ..produce(&["a"]) };
+    send(&[message, ("expected-offset", "2")], &twice.encode_to_vec()).problem(400, "invalid_parameter");
+    let below = NewRecord { partition: Some(-1), ..record("a") };
+    let below = ProduceRequest { records: vec![below], ..produce(&[]) };
+    send(&[message], &below.encode_to_vec()).problem(422, "invalid_record");
+}
+
 #[test]
 fn rest_and_grpc_tell_the_same_story() {
     let folder = data_dir();
@@ -190,6 +268,7 @@ fn rest_and_grpc_tell_the_same_story() {
     let by_rest = told_by_rest(&Http::at(&node.http), "rest");
     let by_grpc = reactor().block_on(told_by_grpc(&node.http, "grpc"));
     assert_eq!(by_rest, by_grpc);
+    assert_eq!(by_rest, told_by_protobuf(&Http::at(&node.http), "protobuf"));
     assert_eq!(
         by_rest,
         [
