@@ -223,12 +223,7 @@ pub(super) static KEYS: &[Key] = {
             Is("\"6h\""),
             "How often the bucket is searched for objects that nobody names, left by uploads that were broken off.",
         ),
-        key(
-            "tier.memory",
-            Size(16 * MIB..=64 * GIB),
-            Is("\"256 MiB\""),
-            "For parts of objects in memory, for readers.",
-        ),
+        key("tier.memory", Size(16 * MIB..=64 * GIB), Is("\"256 MiB\""), "Memory for parts of objects."),
         key(
             "tier.cache",
             Size(0..=65_536 * GIB),
