@@ -130,7 +130,7 @@ mod tests {
             async move {
                 let (Ok(millis) | Err(millis)) = comes;
                 runtime.sleep(Duration::from_millis(millis)).await;
-                comes.map(|_| name).map_err(|_| ())
+                comes.map(|_| name).map_err(drop)
             }
         });
         let answer = answer.await;
