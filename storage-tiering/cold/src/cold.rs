@@ -16,6 +16,7 @@ use crate::chunks::{ChunkId, Chunks, Lookup, Wake};
 use crate::counters::Counters;
 use crate::fill::{Fill, chunk_fill, object};
 use crate::footers::Footers;
+use crate::hedges::Hedges;
 use crate::keep::{self, OnShelf, Writes};
 use crate::scan::{Batches, Run, Scanned};
 use crate::shelf::Shelf;
@@ -26,7 +27,7 @@ use crate::shelved::Shelved;
 pub struct Limits {
     /// Chunks in memory and on their way.
     pub pool_bytes_max: u64,
-    /// Requests to the store at a time.
+    /// Requests to the store at a time, but for those that are asked a second time.
     pub fetches_max: usize,
 }
 
@@ -42,6 +43,7 @@ pub(crate) struct Inner {
     limits: Limits,
     pub(crate) counters: Counters,
     pub(crate) slots: Semaphore,
+    pub(crate) hedges: Mutex<Hedges>,
     pub(crate) shelf: Option<Shelf>,
     state: Mutex<State>,
 }
@@ -123,8 +125,8 @@ impl Cold {
         let counters = Counters::default();
         counters.disk_held_bytes.store(shelved.bytes(), std::sync::atomic::Ordering::Relaxed);
         let state = Mutex::new(State { shelved, ..State::default() });
-        let runtime = runtime.clone();
-        Cold { inner: Arc::new(Inner { store, runtime, limits, counters, slots, shelf, state }) }
+        let (runtime, hedges) = (runtime.clone(), Mutex::default());
+        Cold { inner: Arc::new(Inner { store, runtime, limits, counters, slots, hedges, shelf, state }) }
     }
 
     #[must_use]

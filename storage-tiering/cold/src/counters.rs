@@ -12,6 +12,8 @@ pub struct Counters {
     pub(crate) served_bytes: AtomicU64,
     pub(crate) evicted_unread: AtomicU64,
     pub(crate) held_bytes: AtomicU64,
+    pub(crate) hedges: AtomicU64,
+    pub(crate) hedges_won: AtomicU64,
     pub(crate) disk_hits: AtomicU64,
     pub(crate) disk_loads: AtomicU64,
     pub(crate) disk_writes: AtomicU64,
@@ -21,10 +23,11 @@ pub struct Counters {
 }
 
 impl Counters {
-    /// By name: chunks found, waited for with others, fetched, failed, given up unread; bytes served; and of the disk: reads
+    /// By name: chunks found, waited for with others, fetched, failed, given up unread; bytes served; asked twice, and answered by
+    /// the second request; and of the disk: reads
     /// served from files, chunks taken from there into memory, written, given up, not written or of no use.
     #[must_use]
-    pub fn all(&self) -> [(&'static str, u64); 11] {
+    pub fn all(&self) -> [(&'static str, u64); 13] {
         let value = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         [
             ("hits", value(&self.hits)),
@@ -33,6 +36,8 @@ impl Counters {
             ("failures", value(&self.failures)),
             ("evicted_unread", value(&self.evicted_unread)),
             ("served_bytes", value(&self.served_bytes)),
+            ("hedges", value(&self.hedges)),
+            ("hedges_won", value(&self.hedges_won)),
             ("disk_hits", value(&self.disk_hits)),
             ("disk_loads", value(&self.disk_loads)),
             ("disk_writes", value(&self.disk_writes)),

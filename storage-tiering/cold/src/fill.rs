@@ -7,6 +7,7 @@ use bytes::Bytes;
 use crate::chunks::ChunkId;
 use crate::cold::Inner;
 use crate::footers::ObjectId;
+use crate::hedges::hedged;
 
 /// A part of an object that is to be fetched.
 pub(crate) struct Fill {
@@ -42,7 +43,12 @@ impl Inner {
             return Ok(bytes);
         }
         let _slot = self.slots.acquire().await;
-        let bytes = self.store.read(&fill.key, fill.from..fill.to).await?;
+        let ask = || self.store.read(&fill.key, fill.from..fill.to);
+        // Footers are small and of many sizes: what they take says nothing about chunks.
+        let bytes = match fill.id.chunk {
+            Some(_) => hedged(&self.runtime, &self.hedges, &self.counters, ask).await?,
+            None => ask().await?,
+        };
         match fill.refusal(&bytes) {
             None => Ok(bytes),
             Some(message) => Err(ObjectError::new(Operation::Read, &fill.key, Problem::Corrupt, message)),

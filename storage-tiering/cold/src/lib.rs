@@ -8,6 +8,7 @@ mod cold;
 mod counters;
 mod fill;
 mod footers;
+mod hedges;
 mod keep;
 mod scan;
 mod shelf;

@@ -66,7 +66,6 @@ const SECOND: Duration = Duration::from_secs(1);
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 const MIB: u64 = 1 << 20;
 const GIB: u64 = 1 << 30;
-const TIB: u64 = 1 << 40;
 
 const fn key(path: &'static str, kind: Kind, otherwise: Otherwise, note: &'static str) -> Key {
     Key { path, kind, otherwise, note }
@@ -192,8 +191,7 @@ pub(super) static KEYS: &[Key] = {
             Text,
             Unset("\"s3://bucket/prefix\""),
             "Where sealed ranges of topics with remote.storage.enable go: s3://, gs://, az:// or file:///folder; an S3 \
-             server of another kind by ?endpoint=http://host:port&region=name. Credentials come from the environment; for S3 \
-             also from profiles, SSO, web identity, roles and the machine, as AWS's tools take them.",
+             server of another kind by ?endpoint=http://host:port&region=name. Credentials: as the cloud's own tools.",
         ),
         key(
             "tier.new_topics",
@@ -225,18 +223,12 @@ pub(super) static KEYS: &[Key] = {
             Is("\"6h\""),
             "How often the bucket is searched for objects that nobody names, left by uploads that were broken off.",
         ),
-        key(
-            "tier.memory",
-            Size(16 * MIB..=64 * GIB),
-            Is("\"256 MiB\""),
-            "What parts of objects may take in memory for those who read them.",
-        ),
+        key("tier.memory", Size(16 * MIB..=64 * GIB), Is("\"256 MiB\""), "Memory for parts of objects."),
         key(
             "tier.cache",
-            Size(0..=64 * TIB),
+            Size(0..=65_536 * GIB),
             Is("\"8 GiB\""),
-            "What parts of objects may take in DIR/cold for those who read them again; 0 switches it off. A tenth of the \
-             volume, 10 GiB at most, is left free whatever is said here.",
+            "What parts of objects may take in DIR/cold, within nine tenths of the volume; 0 keeps none.",
         ),
         key(
             "wal.bytes",
