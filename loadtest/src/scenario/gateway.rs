@@ -26,6 +26,7 @@ pub struct GatewayProduce {
 #[serde(rename_all = "kebab-case")]
 pub enum Body {
     RecordBatch,
+    Protobuf,
     Ndjson,
     Json,
 }

@@ -1,9 +1,11 @@
 //! Request bodies of records, built once and sent again and again.
 
 use anyhow::{Result, ensure};
+use aquifer_contract::v1::{NewRecord as NewMessage, ProduceRequest};
 use aquifer_record::{BatchBuilder, Encoding, NewRecord};
 use aquifer_runtime::Runtime;
 use bytes::Bytes;
+use prost::Message as _;
 
 use crate::scenario::Body;
 use crate::work::gateway::http::Prepared;
@@ -43,6 +45,12 @@ impl Records {
         format!("{{\"records\":[{}]}}", vec![record; self.count].join(",")).into()
     }
 
+    pub fn protobuf(&self) -> Bytes {
+        let record = NewMessage { value: Some(self.value.clone().into_bytes()), ..NewMessage::default() };
+        let request = ProduceRequest { records: vec![record; self.count], ..ProduceRequest::default() };
+        request.encode_to_vec().into()
+    }
+
     pub fn ndjson(&self) -> Bytes {
         format!("{{\"value_text\":\"{}\"}}\n", self.value).repeat(self.count).into()
     }
@@ -53,6 +61,10 @@ impl Records {
             Body::RecordBatch => {
                 let path = format!("/v1/topics/{topic}/partitions/{partition}/records:batch");
                 Prepared::post(&path, "application/vnd.kafka.recordbatch", self.batch.clone())
+            }
+            Body::Protobuf => {
+                let path = format!("/v1/topics/{topic}/records");
+                Prepared::post(&path, "application/x-protobuf", self.protobuf())
             }
             Body::Ndjson => {
                 let path = format!("/v1/topics/{topic}/records:ndjson");
@@ -75,6 +87,8 @@ mod tests {
 
         let json: serde_json::Value = serde_json::from_slice(&records.json()).expect("JSON");
         assert_eq!(json["records"].as_array().map(Vec::len), Some(3));
+        let message = ProduceRequest::decode(&*records.protobuf()).expect("a message");
+        assert_eq!(message.records.len(), 3);
         assert_eq!(records.ndjson().split(|byte| *byte == b'\n').filter(|line| !line.is_empty()).count(), 3);
         assert_eq!(aquifer_record::BatchView::parse(&records.batch).expect("a batch").header.count, 3);
     }

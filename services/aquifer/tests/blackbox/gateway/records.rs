@@ -14,6 +14,30 @@ fn texts(page: &Value) -> Vec<&str> {
 }
 
 #[test]
+fn a_node_and_a_gateway_alone_tell_what_their_ports_did() {
+    let folder = data_dir();
+    let node = Node::start(folder.path());
+    let file = secret();
+    let alone = GatewayProcess::start(&node.kafka, file.path());
+    Http::at(&node.http).topic("t", 1);
+    for http in [&Http::at(&node.http), &alone.http] {
+        http.post("/v1/topics/t/records", &json!({"records": [{"value_text": "a"}]})).expect(200);
+        http.get("/v1/topics/none").problem(404, "unknown_topic");
+        let _follower = http.lines("/v1/topics/t/partitions/0/records:sse", &[]);
+
+        let answer = http.get("/metrics");
+        let text = String::from_utf8(answer.body).expect("text");
+        for line in [
+            "aquifer_http_requests_total{route=\"/v1/topics/{topic}/records\",status=\"200\"} 1",
+            "aquifer_http_refusals_total{code=\"unknown_topic\"} 1",
+            "aquifer_http_streams 1",
+        ] {
+            assert!(text.lines().any(|found| found == line), "{line} is not in\n{text}");
+        }
+    }
+}
+
+#[test]
 fn topics_come_about_are_looked_at_changed_and_deleted() {
     let folder = data_dir();
     let node = Node::start(folder.path());
