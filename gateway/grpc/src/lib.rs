@@ -14,7 +14,7 @@ mod topics;
 
 pub use generated::{records_service_client, sessions_service_client, topics_service_client};
 
-pub use produce::once;
+pub use produce::terms;
 
 use aquifer_gateway::Gateway;
 use generated::records_service_server::RecordsServiceServer;

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use aquifer_contract::v1::{ProduceRequest, ProduceResponse, ProduceStreamRequest, ProduceStreamResponse};
-use aquifer_gateway::{Code, Gateway, Once, Principal, Refusal};
+use aquifer_gateway::{Code, Gateway, Once, Principal, Refusal, Settled, Terms};
 use futures_util::StreamExt as _;
 use futures_util::future::BoxFuture;
 use futures_util::stream::{FuturesOrdered, unfold};
@@ -28,39 +28,28 @@ pub(crate) async fn append(
 ) -> Result<ProduceResponse, Refusal> {
     let _room = gateway.requests().claim(request.encoded_len()).await?;
     let records: Vec<_> = request.records.iter().map(to_append).collect();
-    let terms =
-        [request.producer.is_some(), request.idempotency_key.is_some(), request.expected_offset.is_some()];
-    if terms.iter().filter(|term| **term).count() > 1 {
-        let detail = "producer, idempotency_key and expected_offset exclude one another";
-        return Err(Refusal::new(Code::InvalidParameter, detail));
-    }
-    let (results, producer_state) = if let Some(expected) = request.expected_offset {
-        (gateway.append_expecting(&request.topic, &records, expected).await?, None)
-    } else if let Some(once) = once(request)? {
-        let settled = gateway.append_once(principal, &request.topic, &records, &once).await?;
-        (settled.results, settled.state)
-    } else {
-        (gateway.append(&request.topic, &records).await, None)
-    };
+    let terms = terms(request)?;
+    let Settled { results, state } = gateway.append_on(principal, &request.topic, &records, &terms).await?;
     let results: Vec<_> = results.into_iter().map(result).collect();
     let failed = results.iter().filter(|result| result.problem.is_some()).count();
-    Ok(ProduceResponse { results, failed: i32::try_from(failed).unwrap_or(i32::MAX), producer_state })
+    Ok(ProduceResponse { results, failed: i32::try_from(failed).unwrap_or(i32::MAX), producer_state: state })
 }
 
-/// What tells a request from another that brings the same records, if it says so.
-pub fn once(request: &ProduceRequest) -> Result<Option<Once>, Refusal> {
+/// How a request says that its records are to be appended.
+pub fn terms(request: &ProduceRequest) -> Result<Terms, Refusal> {
     let refused = |detail: &str| Refusal::new(Code::InvalidParameter, detail);
-    if let Some(key) = &request.idempotency_key {
-        if request.producer.is_some() {
-            return Err(refused("producer and idempotency_key exclude one another"));
-        }
-        return Ok(Some(Once::Key(key.clone())));
-    }
-    let Some(position) = &request.producer else { return Ok(None) };
+    let ProduceRequest { producer, idempotency_key, expected_offset, .. } = request;
+    let position = match (producer, idempotency_key, expected_offset) {
+        (None, None, None) => return Ok(Terms::Plain),
+        (None, None, Some(expected)) => return Ok(Terms::Expecting(*expected)),
+        (None, Some(key), None) => return Ok(Terms::Once(Once::Key(key.clone()))),
+        (Some(position), None, None) => position,
+        _ => return Err(refused("producer, idempotency_key and expected_offset exclude one another")),
+    };
     let producer = position.producer_id.clone();
     let epoch = i16::try_from(position.epoch).ok().filter(|epoch| *epoch >= 0);
     let epoch = epoch.ok_or_else(|| refused("the producer's epoch is not one from 0 to 32767"))?;
-    Ok(Some(match (&position.state, position.first_sequence) {
+    Ok(Terms::Once(match (&position.state, position.first_sequence) {
         (Some(state), None) => Once::State { producer, epoch, state: state.clone() },
         (None, Some(first)) if first >= 0 => Once::Sequence { producer, epoch, first },
         _ => return Err(refused("the producer says either a first_sequence, from 0 on, or its state")),

@@ -37,7 +37,7 @@ pub use listing::listed;
 pub use position::{From, InvalidFrom, time_of, time_text};
 pub use principal::{Authenticator, Principal};
 pub use produce::{Appended, Record, RecordHeader, Sent};
-pub use producers::{Once, OpenedProducer, Settled};
+pub use producers::{Once, OpenedProducer, Settled, Terms};
 pub use read::{Page, Part, Position};
 pub use refusal::{CATALOGUE, Code, Facts, Refusal};
 pub use room::{Claim, Room};

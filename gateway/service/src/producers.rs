@@ -44,7 +44,17 @@ pub enum Once {
     Key(String),
 }
 
-/// What became of a request that is safe to send again.
+/// How records are to be appended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Terms {
+    /// As they come.
+    Plain,
+    Once(Once),
+    /// If the partition, which every record names, ends there.
+    Expecting(i64),
+}
+
+/// What became of a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settled {
     pub results: Vec<Result<Appended, Refusal>>,
@@ -137,8 +147,24 @@ impl Gateway {
         }
     }
 
+    /// Appends records on the terms of whoever sent them.
+    pub async fn append_on(
+        &self,
+        caller: &Principal,
+        topic: &str,
+        records: &[Record<'_>],
+        terms: &Terms,
+    ) -> Result<Settled, Refusal> {
+        let results = match terms {
+            Terms::Plain => self.append(topic, records).await,
+            Terms::Expecting(expected) => self.append_expecting(topic, records, *expected).await?,
+            Terms::Once(once) => return self.append_once(caller, topic, records, once).await,
+        };
+        Ok(Settled { results, state: None })
+    }
+
     /// Appends records to their one partition if it ends at `expected`.
-    pub async fn append_expecting(
+    async fn append_expecting(
         &self,
         topic: &str,
         records: &[Record<'_>],

@@ -1,7 +1,7 @@
 //! What makes a produce request safe to send again, as headers and body say it.
 
 use aquifer_contract::v1::ProduceRequest;
-use aquifer_gateway::{Code, Once};
+use aquifer_gateway::{Code, Once, Terms};
 use axum::http::HeaderMap;
 
 use crate::problem::Refused;
@@ -12,70 +12,55 @@ const SEQUENCE: &str = "producer-seq";
 const KEY: &str = "idempotency-key";
 const EXPECTED: &str = "expected-offset";
 
-/// How records are to be appended.
-pub(super) enum Terms {
-    /// As they come.
-    Plain,
-    Once(Once),
-    /// If the partition ends there.
-    Expecting(i64),
+/// What the headers say; `state` is what the body brings of an earlier answer.
+pub(super) fn read_terms(headers: &HeaderMap, state: Option<String>) -> Result<Terms, Refused> {
+    let refused = |detail: String| Refused::new(Code::InvalidParameter, detail);
+    let text = |name: &str| {
+        let value = headers.get(name).map(|value| value.to_str().map(str::trim));
+        value.transpose().map_err(|_not_text| refused(format!("{name} is not text")))
+    };
+    let (producer, key, expected) = (text(ID)?, text(KEY)?, text(EXPECTED)?);
+    let said = [producer.is_some(), key.is_some(), expected.is_some()];
+    if said.iter().filter(|said| **said).count() > 1 {
+        return Err(refused(
+            "Producer-Id, Idempotency-Key and Expected-Offset exclude one another".to_owned(),
+        ));
+    }
+    let number = |name: &str, max: i64| {
+        let value = text(name)?.ok_or_else(|| refused(format!("{name} is missing")))?;
+        let number = value.parse::<i64>().ok().filter(|number| (0..=max).contains(number));
+        number.ok_or_else(|| refused(format!("{name} is {value}, not a number from 0 to {max}")))
+    };
+    if let Some(producer) = producer {
+        let producer = producer.to_owned();
+        let epoch = i16::try_from(number(EPOCH, i64::from(i16::MAX))?).unwrap_or(i16::MAX);
+        return Ok(Terms::Once(match state {
+            Some(state) => Once::State { producer, epoch, state },
+            None => {
+                let first = i32::try_from(number(SEQUENCE, i64::from(i32::MAX))?).unwrap_or(i32::MAX);
+                Once::Sequence { producer, epoch, first }
+            }
+        }));
+    }
+    if state.is_some() {
+        return Err(refused("producer_state comes with Producer-Id".to_owned()));
+    }
+    if let Some(key) = key {
+        // A string of RFC 8941, or as most clients write it.
+        let key = key.strip_prefix('"').and_then(|key| key.strip_suffix('"')).unwrap_or(key);
+        return Ok(Terms::Once(Once::Key(key.to_owned())));
+    }
+    Ok(if expected.is_some() { Terms::Expecting(number(EXPECTED, i64::MAX)?) } else { Terms::Plain })
 }
 
-impl Terms {
-    /// `state` is what the body brings of an earlier answer.
-    pub(super) fn read(headers: &HeaderMap, state: Option<String>) -> Result<Terms, Refused> {
-        let refused = |detail: String| Refused::new(Code::InvalidParameter, detail);
-        let text = |name: &str| {
-            let value = headers.get(name).map(|value| value.to_str().map(str::trim));
-            value.transpose().map_err(|_not_text| refused(format!("{name} is not text")))
-        };
-        let (producer, key, expected) = (text(ID)?, text(KEY)?, text(EXPECTED)?);
-        let said = [producer.is_some(), key.is_some(), expected.is_some()];
-        if said.iter().filter(|said| **said).count() > 1 {
-            return Err(refused(
-                "Producer-Id, Idempotency-Key and Expected-Offset exclude one another".to_owned(),
-            ));
-        }
-        let number = |name: &str, max: i64| {
-            let value = text(name)?.ok_or_else(|| refused(format!("{name} is missing")))?;
-            let number = value.parse::<i64>().ok().filter(|number| (0..=max).contains(number));
-            number.ok_or_else(|| refused(format!("{name} is {value}, not a number from 0 to {max}")))
-        };
-        if let Some(producer) = producer {
-            let producer = producer.to_owned();
-            let epoch = i16::try_from(number(EPOCH, i64::from(i16::MAX))?).unwrap_or(i16::MAX);
-            return Ok(Terms::Once(match state {
-                Some(state) => Once::State { producer, epoch, state },
-                None => {
-                    let first = i32::try_from(number(SEQUENCE, i64::from(i32::MAX))?).unwrap_or(i32::MAX);
-                    Once::Sequence { producer, epoch, first }
-                }
-            }));
-        }
-        if state.is_some() {
-            return Err(refused("producer_state comes with Producer-Id".to_owned()));
-        }
-        if let Some(key) = key {
-            // A string of RFC 8941, or as most clients write it.
-            let key = key.strip_prefix('"').and_then(|key| key.strip_suffix('"')).unwrap_or(key);
-            return Ok(Terms::Once(Once::Key(key.to_owned())));
-        }
-        Ok(if expected.is_some() { Terms::Expecting(number(EXPECTED, i64::MAX)?) } else { Terms::Plain })
-    }
-
-    /// As a message says it; one that says nothing leaves it to the headers.
-    pub(super) fn of_message(request: &ProduceRequest, headers: &HeaderMap) -> Result<Terms, Refused> {
-        let by_headers = Terms::read(headers, None)?;
-        let once = aquifer_grpc::once(request)?.map(Terms::Once);
-        let expecting = request.expected_offset.map(Terms::Expecting);
-        match (once, expecting, by_headers) {
-            (None, None, by_headers) => Ok(by_headers),
-            (Some(terms), None, Terms::Plain) | (None, Some(terms), Terms::Plain) => Ok(terms),
-            _ => {
-                let detail =
-                    "producer, idempotency_key, expected_offset and the headers for them exclude one another";
-                Err(Refused::new(Code::InvalidParameter, detail))
-            }
+/// As a message says it; one that says nothing leaves it to the headers.
+pub(super) fn terms_of_message(request: &ProduceRequest, headers: &HeaderMap) -> Result<Terms, Refused> {
+    match (aquifer_grpc::terms(request)?, read_terms(headers, None)?) {
+        (Terms::Plain, terms) | (terms, Terms::Plain) => Ok(terms),
+        _ => {
+            let detail =
+                "producer, idempotency_key, expected_offset and the headers for them exclude one another";
+            Err(Refused::new(Code::InvalidParameter, detail))
         }
     }
 }

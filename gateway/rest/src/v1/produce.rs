@@ -1,6 +1,6 @@
 //! Records in: JSON, single raw values, Kafka's record batches.
 
-use aquifer_gateway::{Appended, Code, Record, RecordHeader, Refusal};
+use aquifer_gateway::{Appended, Code, Record, RecordHeader, Refusal, Settled};
 use aquifer_types::PartitionIndex;
 use axum::body::Body;
 use axum::extract::State;
@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 use utoipa::{IntoParams, ToSchema};
 
-use super::once::Terms;
+use super::once::{read_terms, terms_of_message};
 use crate::body::{is_of, must_be, take};
 use crate::caller::Caller;
 use crate::door::Door;
@@ -140,23 +140,16 @@ pub(crate) async fn produce_records(
     let taken = take(&door, &headers, body).await?;
     let message = if is_message { Some(protobuf::request(&topic, &taken.bytes)?) } else { None };
     let (mut records, terms) = match &message {
-        Some(message) => (protobuf::records(message)?, Terms::of_message(message, &headers)?),
+        Some(message) => (protobuf::records(message)?, terms_of_message(message, &headers)?),
         None => {
             let request: ProduceRequest<'_> = read_json(&taken.bytes)?;
-            let terms = Terms::read(&headers, request.producer_state)?;
+            let terms = read_terms(&headers, request.producer_state)?;
             (read_records(request.records)?, terms)
         }
     };
     trace(&mut records, &headers);
     let gateway = &door.gateway;
-    let (results, state) = match terms {
-        Terms::Plain => (gateway.append(&topic, &records).await, None),
-        Terms::Once(once) => {
-            let settled = gateway.append_once(&principal, &topic, &records, &once).await?;
-            (settled.results, settled.state)
-        }
-        Terms::Expecting(offset) => (gateway.append_expecting(&topic, &records, offset).await?, None),
-    };
+    let Settled { results, state } = gateway.append_on(&principal, &topic, &records, &terms).await?;
     Ok(answer(results, state, Form::of_answer(&headers)))
 }
 

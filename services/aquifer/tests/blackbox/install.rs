@@ -55,7 +55,8 @@ impl Recipe<'_> {
         let _ = std::fs::remove_dir_all(&unfinished);
         std::fs::create_dir(&unfinished).expect("a fresh folder");
         let output = Command::new("timeout")
-            .arg("600")
+            // MinIO is compiled, and a slow machine takes its time.
+            .arg("1800")
             .arg(self.folder.join("install"))
             .arg(&unfinished)
             .envs(self.environment.clone())
