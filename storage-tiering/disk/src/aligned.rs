@@ -1,6 +1,6 @@
 //! `AlignedBuf`: memory that O_DIRECT accepts.
 
-use std::alloc::{Layout, alloc_zeroed, dealloc, handle_alloc_error};
+use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
 use std::ops::{Deref, DerefMut};
 use std::ptr::NonNull;
 
@@ -30,8 +30,9 @@ impl AlignedBuf {
     #[must_use]
     pub fn with_capacity(capacity: usize) -> AlignedBuf {
         let layout = layout(capacity);
+        // Nothing is read beyond `len`, so pages are touched once there is something to put into them.
         // SAFETY: the layout's size is at least one block.
-        let start = unsafe { alloc_zeroed(layout) };
+        let start = unsafe { alloc(layout) };
         let Some(start) = NonNull::new(start) else { handle_alloc_error(layout) };
         AlignedBuf { start, capacity: layout.size(), len: 0 }
     }
