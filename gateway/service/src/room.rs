@@ -63,6 +63,13 @@ impl Claim {
         self.permit.merge(other.permit);
     }
 
+    /// Takes so many bytes out of it, or all that there are.
+    #[must_use]
+    pub fn split(&mut self, bytes: usize) -> Claim {
+        let bytes = bytes.min(self.bytes());
+        Claim { permit: self.permit.split(bytes).expect("no more than it has") }
+    }
+
     #[must_use]
     pub fn bytes(&self) -> usize {
         self.permit.num_permits()
@@ -85,6 +92,11 @@ mod tests {
         assert_eq!(room.claim(41).await.map(|_| ()).map_err(|error| error.code), Err(Code::TooManyRequests));
         claim.add(room.claim_now(40).expect("it just fits"));
         assert_eq!(claim.bytes(), 100);
+        let part = claim.split(30);
+        assert_eq!((part.bytes(), claim.bytes()), (30, 70));
+        drop(part);
+        assert!(room.claim_now(31).is_err());
+        assert_eq!(claim.split(1_000).bytes(), 70);
         drop(claim);
         assert!(room.claim_now(100).is_ok());
     }

@@ -126,12 +126,17 @@ struct Reading {
 impl Reading {
     async fn run(self, mut body: BodyDataStream) {
         let mut lines = Lines::default();
+        let Ok(mut room) = self.gateway.requests().claim(0).await else { return };
         loop {
             let (is_last, broken_off) = match body.next().await {
-                Some(Ok(bytes)) => {
-                    lines.add(&bytes);
-                    (false, None)
-                }
+                Some(Ok(bytes)) => match self.gateway.requests().claim(bytes.len()).await {
+                    Ok(more) => {
+                        room.add(more);
+                        lines.add(&bytes);
+                        (false, None)
+                    }
+                    Err(refusal) => (true, Some(refusal)),
+                },
                 Some(Err(error)) => {
                     let detail = format!("the body broke off: {error}");
                     (true, Some(Refusal::new(Code::MalformedBody, detail)))
@@ -140,7 +145,7 @@ impl Reading {
             };
             // What stands behind the last end of a line is a line only if the body has come to its end.
             let whole = if is_last && broken_off.is_none() { lines.all() } else { lines.whole() };
-            let refusal = match self.hand_in(&mut lines, whole).await {
+            let refusal = match self.hand_in(&mut lines, whole, &mut room).await {
                 Ok(refusal) => refusal.or(broken_off),
                 Err(Left) => return,
             };
@@ -157,14 +162,16 @@ impl Reading {
     }
 
     /// Sends the records of the first `whole` bytes, and says why nothing behind them is read, if so.
-    async fn hand_in(&self, lines: &mut Lines, whole: usize) -> Result<Option<Refusal>, Left> {
+    async fn hand_in(
+        &self,
+        lines: &mut Lines,
+        whole: usize,
+        room: &mut Claim,
+    ) -> Result<Option<Refusal>, Left> {
         if whole == 0 {
             return Ok(None);
         }
-        let room = match self.gateway.requests().claim(whole).await {
-            Ok(room) => room,
-            Err(refusal) => return Ok(Some(refusal)),
-        };
+        let room = room.split(whole);
         let (records, refusal) = self.parse(&lines.bytes[..whole], &mut lines.number);
         lines.done(whole);
         if !records.is_empty() {
