@@ -21,23 +21,49 @@ pub(crate) type Outcome = Result<Answer, Unavailable>;
 /// What reaches the task of a partition.
 #[derive(Debug)]
 pub(crate) enum Message {
-    Request { group: GroupId, request: Request, answer: oneshot::Sender<Outcome> },
-    List { filter: ListFilter, answer: oneshot::Sender<Outcome> },
-    Export { answer: oneshot::Sender<Outcome> },
+    Request {
+        group: GroupId,
+        request: Request,
+        answer: oneshot::Sender<Outcome>,
+    },
+    List {
+        filter: ListFilter,
+        answer: oneshot::Sender<Outcome>,
+    },
+    Export {
+        answer: oneshot::Sender<Outcome>,
+    },
     TopicsDeleted(Vec<(TopicName, TopicId)>),
     TopicsChanged(Vec<TopicName>),
-    PatternResolved { group: GroupId, pattern: Arc<str>, topics: Vec<Arc<str>>, version: i64 },
+    PatternResolved {
+        group: GroupId,
+        pattern: Arc<str>,
+        topics: Vec<Arc<str>>,
+        version: i64,
+    },
+    /// Whoever asked was answered on the spot, and left something for the task to look after.
+    Stirred,
 }
 
 /// A question that was handed in.
 #[derive(Debug)]
-pub struct Asked(pub(crate) Result<oneshot::Receiver<Outcome>, Unavailable>);
+pub struct Asked(pub(crate) Way);
+
+/// Where the answer is.
+#[derive(Debug)]
+pub(crate) enum Way {
+    Here(Outcome),
+    Coming(oneshot::Receiver<Outcome>),
+}
 
 impl Asked {
     /// The answer, once everything it rests on is committed.
     pub async fn answer(self) -> Result<Answer, Unavailable> {
-        // The task drops what it does not answer.
-        self.0?.await.unwrap_or(Err(Unavailable::NotHere))
+        match self.0 {
+            Way::Here(outcome) => outcome,
+            // The task drops what it does not answer.
+            Way::Coming(answer) => answer.await.unwrap_or(Err(Unavailable::NotHere)),
+        }
     }
 }
 
@@ -49,7 +75,9 @@ impl Message {
         };
         match self {
             Message::Request { request, .. } => !reads(request),
-            Message::List { .. } | Message::Export { .. } | Message::TopicsDeleted(_) => false,
+            Message::List { .. } | Message::Export { .. } | Message::TopicsDeleted(_) | Message::Stirred => {
+                false
+            }
             Message::PatternResolved { .. } | Message::TopicsChanged(_) => true,
         }
     }
@@ -62,6 +90,7 @@ impl Message {
                 let _ = answer.send(Err(why));
                 None
             }
+            Message::Stirred => None,
             kept => Some(kept),
         }
     }

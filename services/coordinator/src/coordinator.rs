@@ -8,7 +8,8 @@ use aquifer_replica::Replica;
 use aquifer_types::{LeaderEpoch, TopicId, TopicName, TopicPartition};
 use tokio::sync::{mpsc, oneshot};
 
-use crate::ask::{Asked, Message, Unavailable};
+use crate::ask::{Asked, Message, Unavailable, Way};
+use crate::desk::Desk;
 use crate::serve::Server;
 use crate::surroundings::{Counters, Surroundings};
 use crate::topics::TopicsVersion;
@@ -26,6 +27,7 @@ pub struct Coordinator {
 struct Led {
     topic: TopicId,
     epoch: LeaderEpoch,
+    desk: Arc<Desk>,
     sender: mpsc::UnboundedSender<Message>,
 }
 
@@ -49,15 +51,14 @@ impl Coordinator {
             return;
         }
         let (sender, messages) = mpsc::unbounded_channel();
-        let server = Server::new(
+        let desk = Arc::new(Desk::new(
             self.surroundings.clone(),
-            Arc::clone(&self.topics_version),
             replica.clone(),
-            messages,
+            Arc::clone(&self.topics_version),
             sender.downgrade(),
-        );
-        self.surroundings.runtime.spawn("serve-groups", server.run());
-        led.insert(id.partition.0, Led { topic: id.topic, epoch, sender });
+        ));
+        self.surroundings.runtime.spawn("serve-groups", Server::new(desk.clone(), messages).run());
+        led.insert(id.partition.0, Led { topic: id.topic, epoch, desk, sender });
     }
 
     /// This broker leads the partition no longer.
@@ -77,11 +78,11 @@ impl Coordinator {
     /// these calls.
     #[must_use]
     pub fn ask(&self, partition: i32, group: GroupId, request: Request) -> Asked {
-        let (answer, asked) = oneshot::channel();
         let led = self.led.read().expect("noting who leads does not panic");
-        let Some(led) = led.get(&partition) else { return Asked(Err(Unavailable::NotHere)) };
-        let message = Message::Request { group, request, answer };
-        Asked(led.sender.send(message).map(|()| asked).map_err(|_ended| Unavailable::NotHere))
+        match led.get(&partition) {
+            Some(led) => led.desk.ask(&led.sender, group, request),
+            None => Asked(Way::Here(Err(Unavailable::NotHere))),
+        }
     }
 
     /// Asks every shard for its groups.
@@ -90,8 +91,7 @@ impl Coordinator {
         let led = self.led.read().expect("noting who leads does not panic");
         let asked = led.values().map(|led| {
             let (answer, asked) = oneshot::channel();
-            let message = Message::List { filter: filter.clone(), answer };
-            Asked(led.sender.send(message).map(|()| asked).map_err(|_ended| Unavailable::NotHere))
+            led.desk.send(&led.sender, Message::List { filter: filter.clone(), answer }, asked)
         });
         asked.collect()
     }
@@ -99,11 +99,10 @@ impl Coordinator {
     /// Asks a partition for every offset that is committed in its groups.
     #[must_use]
     pub fn export(&self, partition: i32) -> Asked {
-        let (answer, asked) = oneshot::channel();
         let led = self.led.read().expect("noting who leads does not panic");
-        let Some(led) = led.get(&partition) else { return Asked(Err(Unavailable::NotHere)) };
-        let message = Message::Export { answer };
-        Asked(led.sender.send(message).map(|()| asked).map_err(|_ended| Unavailable::NotHere))
+        let Some(led) = led.get(&partition) else { return Asked(Way::Here(Err(Unavailable::NotHere))) };
+        let (answer, asked) = oneshot::channel();
+        led.desk.send(&led.sender, Message::Export { answer }, asked)
     }
 
     /// Topics or the brokers that they are on may be others from this command on: each group finds out with its next heartbeat.
@@ -117,7 +116,7 @@ impl Coordinator {
         let led = self.led.read().expect("noting who leads does not panic");
         for led in led.values() {
             // A task that ended tells its readers when it is loaded again.
-            let _ = led.sender.send(Message::TopicsChanged(topics.to_vec()));
+            let _ = led.desk.tell(&led.sender, Message::TopicsChanged(topics.to_vec()));
         }
     }
 
@@ -126,7 +125,7 @@ impl Coordinator {
         let led = self.led.read().expect("noting who leads does not panic");
         for led in led.values() {
             // A task that ended has nothing to remove from.
-            let _ = led.sender.send(Message::TopicsDeleted(topics.to_vec()));
+            let _ = led.desk.tell(&led.sender, Message::TopicsDeleted(topics.to_vec()));
         }
     }
 }

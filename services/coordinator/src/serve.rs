@@ -1,21 +1,17 @@
-//! The task of one partition: loads its shard, feeds it, appends what it decides, and answers once that is committed.
+//! The task of one partition: loads its shard, hands it what comes, and waits for what it appended and for its deadlines.
 
-use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use aquifer_group::{Input, Reply, Resolve, Shard, Step, Ticket};
-use aquifer_replica::Replica;
 use aquifer_types::Offset;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::mpsc;
 
-use crate::append::{AppendError, Appending, append};
-use crate::ask::{Message, Outcome, Unavailable};
+use crate::append::{AppendError, Appending};
+use crate::ask::{Message, Unavailable};
+use crate::desk::Desk;
 use crate::load::{self, Loaded};
-use crate::pattern;
+use crate::serving::{Ahead, Serving};
 use crate::surroundings::{Surroundings, count};
-use crate::topics::{ClusterTopics, TopicsVersion};
 
 /// How long after a failure the partition is loaded again, at first and at most.
 const RELOAD_AFTER: Duration = Duration::from_millis(100);
@@ -28,12 +24,8 @@ const TURN: usize = 64;
 /// Serves one partition until its sender is dropped.
 #[derive(Debug)]
 pub(crate) struct Server {
-    surroundings: Surroundings,
-    topics_version: Arc<TopicsVersion>,
-    replica: Arc<Replica>,
+    desk: Arc<Desk>,
     messages: mpsc::UnboundedReceiver<Message>,
-    /// For the tasks that resolve patterns; does not keep the server going.
-    sender: mpsc::WeakUnboundedSender<Message>,
     /// What came while the shard was loaded and asks nothing.
     kept: Vec<Message>,
 }
@@ -46,49 +38,30 @@ enum End {
     Lost(AppendError),
 }
 
-/// A loaded shard at work.
-struct Serving {
-    shard: Shard,
-    waiting: BTreeMap<Ticket, oneshot::Sender<Outcome>>,
-    last_ticket: u64,
-    appending: VecDeque<Appending>,
-    since_checkpoint: u64,
-    /// Something was queued that the directory was not told of: a heartbeat that stores nothing wakes nobody.
-    is_queued: bool,
-    counted: (u64, u64),
-}
-
 impl Server {
-    pub(crate) fn new(
-        surroundings: Surroundings,
-        topics_version: Arc<TopicsVersion>,
-        replica: Arc<Replica>,
-        messages: mpsc::UnboundedReceiver<Message>,
-        sender: mpsc::WeakUnboundedSender<Message>,
-    ) -> Server {
-        Server { surroundings, topics_version, replica, messages, sender, kept: Vec::new() }
+    pub(crate) fn new(desk: Arc<Desk>, messages: mpsc::UnboundedReceiver<Message>) -> Server {
+        Server { desk, messages, kept: Vec::new() }
     }
 
     pub(crate) async fn run(mut self) {
         let mut pause = RELOAD_AFTER;
         loop {
             let Some(loaded) = self.load().await else { return };
-            let mut serving = match loaded {
-                Some(loaded) => self.begin(loaded),
-                None => {
-                    if !self.rest(pause, Unavailable::Loading).await {
-                        return;
-                    }
-                    pause = (pause * 2).min(RELOAD_AFTER_MAX);
-                    continue;
+            let Some(loaded) = loaded else {
+                if !self.rest(pause, Unavailable::Loading).await {
+                    return;
                 }
+                pause = (pause * 2).min(RELOAD_AFTER_MAX);
+                continue;
             };
-            let end = serving.serve(&mut self).await;
-            serving.end(&self.surroundings);
+            let end = self.serve(loaded).await;
+            if let Some(serving) = self.desk.serving().take() {
+                serving.end(&self.desk.surroundings);
+            }
             match end {
                 End::Resigned => return,
                 End::Lost(error) => {
-                    tracing::warn!(partition = %self.replica.id(), %error, "groups are loaded anew");
+                    tracing::warn!(partition = %self.desk.replica.id(), %error, "groups are loaded anew");
                     if !self.rest(RELOAD_AFTER, Unavailable::CannotStore).await {
                         return;
                     }
@@ -100,7 +73,7 @@ impl Server {
 
     /// Refuses everything for a while; `false` once nobody can ask any more.
     async fn rest(&mut self, pause: Duration, why: Unavailable) -> bool {
-        let rested = self.surroundings.runtime.clone();
+        let rested = self.desk.surroundings.runtime.clone();
         let rested = rested.sleep(pause);
         tokio::pin!(rested);
         loop {
@@ -108,35 +81,40 @@ impl Server {
                 biased;
                 message = self.messages.recv() => match message {
                     None => return false,
-                    Some(message) => self.kept.extend(message.refuse(why)),
+                    Some(message) => self.refuse(message, why),
                 },
                 () = &mut rested => return true,
             }
         }
     }
 
+    fn refuse(&mut self, message: Message, why: Unavailable) {
+        self.kept.extend(message.refuse(why));
+        self.desk.dealt_with_one();
+    }
+
     /// The state, or `None` within if it cannot be had now; `None` once nobody can ask any more.
     async fn load(&mut self) -> Option<Option<Loaded>> {
-        let began = self.surroundings.runtime.now().monotonic;
-        let (surroundings, replica) = (self.surroundings.clone(), self.replica.clone());
-        let loading = async move { load::load(&surroundings, &replica).await };
+        let desk = self.desk.clone();
+        let began = desk.surroundings.runtime.now().monotonic;
+        let loading = load::load(&desk.surroundings, &desk.replica);
         tokio::pin!(loading);
         let loaded = loop {
             tokio::select! {
                 biased;
                 message = self.messages.recv() => match message {
                     None => return None,
-                    Some(message) => self.kept.extend(message.refuse(Unavailable::Loading)),
+                    Some(message) => self.refuse(message, Unavailable::Loading),
                 },
                 loaded = &mut loading => break loaded,
             }
         };
-        let took = self.surroundings.runtime.now().monotonic.since(began);
-        let id = self.replica.id();
+        let took = desk.surroundings.runtime.now().monotonic.since(began);
+        let (id, counters) = (desk.replica.id(), &desk.surroundings.counters);
         match loaded {
             Ok(loaded) => {
-                count(&self.surroundings.counters.loads, 1);
-                count(&self.surroundings.counters.loaded_bytes, loaded.tail_bytes);
+                count(&counters.loads, 1);
+                count(&counters.loaded_bytes, loaded.tail_bytes);
                 if loaded.state.skipped() > 0 {
                     tracing::warn!(partition = %id, skipped = loaded.state.skipped(), "records of unknown kinds are passed over");
                 }
@@ -144,55 +122,39 @@ impl Server {
                 Some(Some(loaded))
             }
             Err(error) => {
-                count(&self.surroundings.counters.loads_failed, 1);
+                count(&counters.loads_failed, 1);
                 tracing::warn!(partition = %id, %error, "groups cannot be loaded yet");
                 Some(None)
             }
         }
     }
 
-    fn topics(&self) -> ClusterTopics {
-        let version = self.topics_version.get();
-        ClusterTopics { image: (self.surroundings.image)(), version }
-    }
-
-    fn begin(&self, loaded: Loaded) -> Serving {
-        let (committed, since_checkpoint) = (loaded.state.next(), loaded.tail_bytes);
-        let topics = self.topics();
-        let now = self.surroundings.now();
-        let settings = self.surroundings.settings.clone();
-        Serving {
-            shard: Shard::lead(loaded.state, committed, now, &topics, settings),
-            waiting: BTreeMap::new(),
-            last_ticket: 0,
-            appending: VecDeque::new(),
-            since_checkpoint,
-            is_queued: false,
-            counted: (0, 0),
+    async fn serve(&mut self, loaded: Loaded) -> End {
+        let desk = self.desk.clone();
+        if let Err(error) = self.begin(loaded) {
+            return End::Lost(error);
         }
-    }
-}
-
-impl Serving {
-    async fn serve(&mut self, server: &mut Server) -> End {
-        // Nobody waits for what only makes the next load shorter.
-        self.checkpoint_if_due(server);
-        for message in std::mem::take(&mut server.kept) {
-            if let Err(error) = self.take(server, message) {
-                return End::Lost(error);
-            }
-        }
-        self.nudge(server);
+        let mut first = None;
         loop {
-            self.count(&server.surroundings);
+            let ahead = with(&desk, |serving| serving.look_ahead(&desk, &mut first));
+            let Ahead { deadline, is_queued } = match ahead {
+                Ok(ahead) => ahead,
+                Err(lost) => return End::Lost(lost),
+            };
+            if is_queued {
+                desk.surroundings.directory.nudge();
+            }
             let outcome = tokio::select! {
                 biased;
-                committed = first_committed(&mut self.appending) => self.committed(committed),
-                message = server.messages.recv() => match message {
+                committed = committed(&mut first) => committed.map(|upto| {
+                    first = None;
+                    with(&desk, |serving| serving.committed(upto));
+                }),
+                message = self.messages.recv() => match message {
                     None => return End::Resigned,
-                    Some(message) => self.take_several(server, message),
+                    Some(message) => self.take_several(message),
                 },
-                () = due(&server.surroundings, self.shard.next_deadline()) => self.tick(server),
+                () = due(&desk.surroundings, deadline) => with(&desk, |serving| serving.tick(&desk)),
             };
             if let Err(error) = outcome {
                 return End::Lost(error);
@@ -200,133 +162,44 @@ impl Serving {
         }
     }
 
-    fn take_several(&mut self, server: &mut Server, first: Message) -> Result<(), AppendError> {
-        self.take(server, first)?;
-        for _ in 1..TURN {
-            let Ok(message) = server.messages.try_recv() else { break };
-            self.take(server, message)?;
-        }
-        self.nudge(server);
-        Ok(())
+    /// Opens the desk, and hands the shard what came meanwhile.
+    fn begin(&mut self, loaded: Loaded) -> Result<(), AppendError> {
+        let mut serving = Serving::begin(&self.desk, loaded);
+        serving.checkpoint_if_due(&self.desk);
+        let kept = std::mem::take(&mut self.kept).into_iter();
+        let taken = kept.map(|message| serving.take(&self.desk, message)).collect();
+        *self.desk.serving() = Some(serving);
+        taken
     }
 
-    fn take(&mut self, server: &Server, message: Message) -> Result<(), AppendError> {
-        if message.may_store() && server.surroundings.is_full() {
-            // A pattern is resolved again with the next heartbeat that finds it missing.
-            drop(message.refuse(Unavailable::CannotStore));
+    fn take_several(&mut self, first: Message) -> Result<(), AppendError> {
+        let desk = self.desk.clone();
+        let mut serving = desk.serving();
+        let Some(serving) = serving.as_mut().filter(|serving| serving.is_sound()) else {
+            self.refuse(first, Unavailable::CannotStore);
             return Ok(());
-        }
-        let input = match message {
-            Message::Request { group, request, answer } => {
-                count(&server.surroundings.counters.requests, 1);
-                Input::Request { ticket: self.wait(answer), group, request }
-            }
-            Message::List { filter, answer } => Input::List { ticket: self.wait(answer), filter },
-            Message::Export { answer } => Input::Export { ticket: self.wait(answer) },
-            Message::TopicsDeleted(topics) => Input::TopicsDeleted(topics),
-            Message::TopicsChanged(topics) => Input::TopicsChanged(topics),
-            Message::PatternResolved { group, pattern, topics, version } => {
-                Input::PatternResolved { group, pattern, topics, version }
-            }
         };
-        let topics = server.topics();
-        let step = self.shard.handle(server.surroundings.now(), &topics, input);
-        self.carry_out(server, step)
-    }
-
-    /// Has what was queued written.
-    fn nudge(&mut self, server: &Server) {
-        if std::mem::take(&mut self.is_queued) {
-            server.surroundings.directory.nudge();
-        }
-    }
-
-    fn wait(&mut self, answer: oneshot::Sender<Outcome>) -> Ticket {
-        self.last_ticket += 1;
-        let ticket = Ticket(self.last_ticket);
-        self.waiting.insert(ticket, answer);
-        ticket
-    }
-
-    fn tick(&mut self, server: &Server) -> Result<(), AppendError> {
-        let topics = server.topics();
-        let step = self.shard.tick(server.surroundings.now(), &topics);
-        self.carry_out(server, step)?;
-        self.nudge(server);
-        Ok(())
-    }
-
-    fn carry_out(&mut self, server: &Server, step: Step) -> Result<(), AppendError> {
-        let Step { base, records, replies, patterns } = step;
-        if !records.is_empty() {
-            let now = server.surroundings.runtime.now().wall;
-            let appending = append(&server.replica, base, &records, now)?;
-            count(&server.surroundings.counters.batches, 1);
-            self.is_queued = true;
-            self.since_checkpoint += appending.bytes;
-            self.appending.push_back(appending);
-            self.checkpoint_if_due(server);
-        }
-        self.answer(replies);
-        for wanted in patterns {
-            resolve(server, wanted);
+        let mut next = Some(first);
+        for _ in 0..TURN {
+            let Some(message) = next else { break };
+            let taken = serving.take(&desk, message);
+            desk.dealt_with_one();
+            taken?;
+            next = self.messages.try_recv().ok();
         }
         Ok(())
-    }
-
-    fn checkpoint_if_due(&mut self, server: &Server) {
-        if self.since_checkpoint >= server.surroundings.checkpoint_every_bytes {
-            self.since_checkpoint = 0;
-            let making = load::make_checkpoint(server.surroundings.clone(), server.replica.clone());
-            server.surroundings.runtime.spawn("checkpoint-groups", making);
-        }
-    }
-
-    fn committed(&mut self, committed: Result<Offset, AppendError>) -> Result<(), AppendError> {
-        let upto = committed?;
-        self.appending.pop_front();
-        let replies = self.shard.commit(upto);
-        self.answer(replies);
-        Ok(())
-    }
-
-    fn answer(&mut self, replies: Vec<Reply>) {
-        for Reply { ticket, answer } in replies {
-            if let Some(sender) = self.waiting.remove(&ticket) {
-                // Whoever asked may be gone.
-                let _ = sender.send(Ok(answer));
-            }
-        }
-    }
-
-    /// Keeps the totals of all shards.
-    fn count(&mut self, surroundings: &Surroundings) {
-        let held = (self.shard.group_count() as u64, self.shard.bytes() as u64);
-        self.tell(surroundings, held);
-    }
-
-    fn tell(&mut self, surroundings: &Surroundings, held: (u64, u64)) {
-        let (groups, bytes) = std::mem::replace(&mut self.counted, held);
-        if (groups, bytes) != held {
-            let counters = &surroundings.counters;
-            counters.groups.fetch_add(held.0.wrapping_sub(groups), Ordering::Relaxed);
-            counters.bytes.fetch_add(held.1.wrapping_sub(bytes), Ordering::Relaxed);
-        }
-    }
-
-    /// Whoever still waits has to look the coordinator up again.
-    fn end(mut self, surroundings: &Surroundings) {
-        self.tell(surroundings, (0, 0));
-        for (_, sender) in self.waiting {
-            let _ = sender.send(Err(Unavailable::NotHere));
-        }
     }
 }
 
-/// Returns what became of the oldest append; never, if there is none.
-async fn first_committed(appending: &mut VecDeque<Appending>) -> Result<Offset, AppendError> {
-    match appending.front_mut() {
-        Some(first) => first.committed().await,
+/// Lets the shard work. It is there for as long as its task serves it.
+fn with<T>(desk: &Desk, act: impl FnOnce(&mut Serving) -> T) -> T {
+    act(desk.serving().as_mut().expect("a shard is taken away by its task alone"))
+}
+
+/// Returns what became of the append; never, if there is none.
+async fn committed(appending: &mut Option<Appending>) -> Result<Offset, AppendError> {
+    match appending {
+        Some(appending) => appending.committed().await,
         None => std::future::pending().await,
     }
 }
@@ -342,19 +215,4 @@ async fn due(surroundings: &Surroundings, deadline_ms: u64) {
     while surroundings.is_full() {
         runtime.sleep(FULL_FOR).await;
     }
-}
-
-/// Resolves a pattern beside the shard, and tells it.
-fn resolve(server: &Server, wanted: Resolve) {
-    let (surroundings, sender) = (server.surroundings.clone(), server.sender.clone());
-    let image = (surroundings.image)();
-    surroundings.runtime.clone().spawn("resolve-pattern", async move {
-        let limit = surroundings.settings.limits.pattern_topics_max;
-        let work = move || pattern::resolve(wanted, &image, limit);
-        let resolved = surroundings.runtime.spawn_blocking("match-topics", work).await;
-        if let (Some(resolved), Some(sender)) = (resolved, sender.upgrade()) {
-            // The shard may have ended meanwhile.
-            let _ = sender.send(resolved);
-        }
-    });
 }

@@ -6,6 +6,7 @@ use aquifer_coordinator::Unavailable;
 use aquifer_disk::{CrashChoice, Disk};
 use aquifer_group::{Answer, GroupId, ListFilter, Request};
 use aquifer_hotlog::format::Layout;
+use futures_util::FutureExt as _;
 
 use crate::node::{ID, Node, commit, disk, join_by_pattern, on_simulated_time};
 
@@ -176,5 +177,35 @@ fn a_pattern_is_resolved_and_its_topics_are_assigned() {
 
         let assigned = assigned.expect("something is assigned");
         assert_eq!(assigned.into_values().collect::<Vec<_>>(), [[0]], "the one partition of the one topic");
+    });
+}
+
+#[test]
+fn a_heartbeat_is_answered_on_the_spot_but_not_before_what_was_asked_before_it() {
+    on_simulated_time(async {
+        let disk = disk();
+        let node = Node::start(&disk, 1);
+        let Request::ConsumerHeartbeat(mut beat) = join_by_pattern("none") else { unreachable!() };
+        // It joins, the pattern is resolved, and nothing changes any more.
+        for _ in 0..3 {
+            let told = node.ask(&Request::ConsumerHeartbeat(beat.clone())).await;
+            let Ok(Answer::ConsumerHeartbeat(Ok(told))) = told else { panic!("{told:?}") };
+            (beat.epoch, beat.topics, beat.pattern, beat.owned) = (told.epoch, None, None, None);
+            node.pause(10).await;
+        }
+        let ask = |request| node.coordinator.ask(0, GroupId::new("g"), request);
+
+        let told = ask(Request::ConsumerHeartbeat(beat.clone())).answer().now_or_never();
+        let Request::Commit(mut commit) = commit(0, 7) else { unreachable!() };
+        (commit.member, commit.generation) = (beat.member.clone(), beat.epoch);
+        let committed = ask(Request::Commit(commit));
+        beat.epoch = -1;
+        let left = ask(Request::ConsumerHeartbeat(beat));
+
+        assert!(matches!(told, Some(Ok(Answer::ConsumerHeartbeat(Ok(_))))), "{told:?}");
+        let Ok(Answer::Commit(Ok(outcomes))) = committed.answer().await else { panic!("a member commits") };
+        assert_eq!(outcomes[0].1, [(0, Ok(()))]);
+        assert!(matches!(left.answer().await, Ok(Answer::ConsumerHeartbeat(Ok(_)))));
+        assert_eq!(node.committed(0).await, 7);
     });
 }
