@@ -102,7 +102,14 @@ pub fn refuse(error: &clap::Error, format: Format) -> ExitCode {
 }
 
 fn on_reactor(work: Work) -> Result<(), Failure> {
-    let reactor = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    // Who only reads does so on one thread: what was received is in its processor's cache when it is written, and nobody has
+    // to be woken for it. A member of a group beats beside that, however long a write takes.
+    let reads_alone =
+        matches!(&work, Work::Command(Command::Consume(arguments)) if !arguments.joins_a_group());
+    let reactor = match reads_alone {
+        true => tokio::runtime::Builder::new_current_thread().enable_all().build(),
+        false => tokio::runtime::Builder::new_multi_thread().enable_all().build(),
+    };
     let reactor =
         reactor.map_err(|error| Failure::new(Exit::Failed, format!("start the reactor: {error}")))?;
     // One that has to leave its group first ends by itself.

@@ -47,3 +47,10 @@ pub struct ConsumeArguments {
     #[command(flatten)]
     pub(super) reach: Reach,
 }
+
+impl ConsumeArguments {
+    /// Whether it reads as a member of a group, which others wait for.
+    pub(crate) fn joins_a_group(&self) -> bool {
+        self.group.is_some()
+    }
+}

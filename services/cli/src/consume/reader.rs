@@ -22,7 +22,8 @@ use crate::moment::Moment;
 use crate::output::{Format, is_broken_pipe};
 use crate::places;
 
-/// Small enough that what was received is still in the processor's cache when it is written.
+/// Of a partition as much as Kafka's clients ask for, small enough that it is still in the processor's cache when it is written.
+const PARTITION_BYTES: i32 = 1024 * 1024;
 const FETCH_BYTES: i32 = 4 * 1024 * 1024;
 const BUFFER_BYTES: usize = 16 * 1024 * 1024;
 const COMMIT_INTERVAL: Duration = Duration::from_secs(1);
@@ -91,7 +92,7 @@ fn source(arguments: &ConsumeArguments, client: &Client, places: &[Place], start
     let settings = ConsumerSettings {
         fetch: FetchSettings {
             bytes_max: FETCH_BYTES,
-            partition_bytes_max: FETCH_BYTES,
+            partition_bytes_max: PARTITION_BYTES,
             read_committed: !arguments.uncommitted,
             ..FetchSettings::default()
         },
