@@ -13,8 +13,8 @@ use aquifer_types::{
 use crate::codec::{DecodeError, decode_command, decode_snapshot, encode_command, encode_snapshot};
 use crate::command::{
     AllocateProducerIds, AlterConfig, AlterPartition, AlterPartitions, BrokerRun, Change, Command,
-    ConfigChange, ConfigOperation, ConfigSetting, FeatureUpdate, NewPartitions, RecoveryVerdict, TierAdd,
-    TierCommit, TierDelete, TierMove, TierTrim, TopicKey, UndeleteTopic, Verdict,
+    ConfigChange, ConfigOperation, ConfigSetting, FeatureUpdate, Fence, FenceIf, NewPartitions,
+    RecoveryVerdict, TierAdd, TierCommit, TierDelete, TierMove, TierTrim, TopicKey, UndeleteTopic, Verdict,
 };
 use crate::config::ConfigResource;
 use crate::features::METADATA_FEATURE;
@@ -126,6 +126,16 @@ fn samples() -> Vec<(&'static str, Command)> {
         ),
         ("tier-delete", Change::TierDelete(TierDelete { grace_ms: 0, upto: vec![(at, Offset(10))] })),
         ("tier-forget", Change::TierForget(vec![(at, Offset(10))])),
+        (
+            "fence",
+            Change::Fence(Fence {
+                run,
+                partition: at,
+                leader_epoch: LeaderEpoch(0),
+                token: Some("writer-2".parse().expect("a token")),
+                condition: FenceIf::Is(None),
+            }),
+        ),
         ("fence-broker", Change::FenceBroker(run)),
         (
             "undelete-topic",
