@@ -126,22 +126,24 @@ fn samples() -> Vec<(&'static str, Command)> {
         ),
         ("tier-delete", Change::TierDelete(TierDelete { grace_ms: 0, upto: vec![(at, Offset(10))] })),
         ("tier-forget", Change::TierForget(vec![(at, Offset(10))])),
-        (
-            "fence",
-            Change::Fence(Fence {
-                run,
-                partition: at,
-                leader_epoch: LeaderEpoch(0),
-                token: Some("writer-2".parse().expect("a token")),
-                condition: FenceIf::Is(None),
-            }),
-        ),
         ("fence-broker", Change::FenceBroker(run)),
         (
             "undelete-topic",
             Change::UndeleteTopic(UndeleteTopic {
                 deleted: topic_id(2),
                 topic: new_topic("gone", 3, &[&[0]]),
+            }),
+        ),
+        ("unfence-broker-again", Change::UnfenceBroker(run)),
+        (
+            "fence",
+            Change::Fence(Fence {
+                run,
+                partition: at,
+                // Nobody led while the broker was fenced.
+                leader_epoch: LeaderEpoch(2),
+                token: Some("writer-2".parse().expect("a token")),
+                condition: FenceIf::Is(None),
             }),
         ),
     ];

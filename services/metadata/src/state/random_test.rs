@@ -51,7 +51,7 @@ enum Step {
     Update { level: i16 },
     Tier { topic: u8, partition: u8, what: u8, offset: u8, stale: bool },
     Undelete { which: u8, id: u8, first: u8 },
-    Fence { topic: u8, partition: u8, token: u8, expected: u8, stale: bool },
+    Token { topic: u8, partition: u8, token: u8, expected: u8, stale: bool },
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -88,7 +88,7 @@ fn step() -> impl Strategy<Value = Step> {
             |(which, id, first)| Step::Undelete { which, id, first }
         ),
         2 => (0u8..5, 0u8..3, 0u8..3, 0u8..5, prop::bool::weighted(0.2)).prop_map(
-            |(topic, partition, token, expected, stale)| Step::Fence { topic, partition, token, expected, stale }
+            |(topic, partition, token, expected, stale)| Step::Token { topic, partition, token, expected, stale }
         ),
     ]
 }
@@ -184,7 +184,7 @@ fn command(cluster: &Cluster, step: &Step) -> Command {
             let topic = new_topic(named, *id, &vec![places.as_slice(); count]);
             Change::UndeleteTopic(UndeleteTopic { deleted, topic })
         }
-        Step::Fence { topic, partition, token, expected, stale } => {
+        Step::Token { topic, partition, token, expected, stale } => {
             let id = topic_at(*topic).map_or(topic_id(255), |topic| topic.id());
             let at = TopicPartition { topic: id, partition: PartitionIndex(i32::from(*partition)) };
             let known = cluster.image().partition(at);

@@ -4,6 +4,7 @@ mod bad_input;
 mod browser;
 mod chunks;
 mod clients;
+mod cold;
 mod confluent;
 mod contract;
 mod fencing;
