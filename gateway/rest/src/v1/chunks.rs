@@ -39,8 +39,8 @@ pub(crate) struct ChunksQuery {
     #[param(nullable = false, default = "earliest")]
     from: Option<String>,
     /// At most 1000.
-    #[param(value_type = Option<i32>, nullable = false, default = 100)]
-    page_size: Option<i64>,
+    #[param(nullable = false, default = 100, minimum = 1)]
+    page_size: Option<i32>,
     /// As the page before told it.
     #[param(nullable = false)]
     page_token: Option<String>,
@@ -115,7 +115,7 @@ pub(crate) async fn list_chunks(
     let place = place(&topic_id, partition)?;
     let from = From::read(query.from.as_deref().unwrap_or("earliest"))?;
     let refused = |detail: String| Refused::new(Code::InvalidParameter, detail);
-    let size = match query.page_size.unwrap_or(PAGE) {
+    let size = match query.page_size.map_or(PAGE, i64::from) {
         size @ 1.. => size.min(PAGE_MAX),
         size => return Err(refused(format!("page_size is {size}; it is 1 at least"))),
     };
@@ -158,7 +158,7 @@ pub(crate) async fn list_chunks(
     params(
         ("topic_id" = String, Path, description = "The topic's id"),
         ("partition" = i32, Path, description = "The partition's number"),
-        ("chunk" = String, Path, description = "The chunk's number"),
+        ("chunk" = String, Path, description = "The chunk's number", pattern = "^[0-9]{1,15}$"),
         ("If-None-Match" = inline(Option<String>), Header, nullable = false, description = "An ETag of the chunk: answered 304 if it is still the one"),
         ("Range" = inline(Option<String>), Header, nullable = false, description = "One range of bytes"),
         ("If-Range" = inline(Option<String>), Header, nullable = false, description = "The range is of the chunk with this ETag; otherwise everything is wanted"),

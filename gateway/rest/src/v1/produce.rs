@@ -231,6 +231,10 @@ pub(super) struct Blob(#[allow(dead_code, reason = "only its schema is used")] V
 
 /// Reads a JSON body; what is no JSON and what is not what was asked for differ.
 pub(crate) fn read_json<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<T, Refused> {
+    // What reads an object would read a list of its fields too.
+    if bytes.trim_ascii_start().first() == Some(&b'[') {
+        return Err(Refused::new(Code::MalformedBody, "the body is a list, where an object is read"));
+    }
     serde_json::from_slice(bytes).map_err(|error| Refused::new(Code::MalformedBody, error.to_string()))
 }
 

@@ -71,7 +71,7 @@ fn read(text: &Text) -> Result<Option<FencingToken>, Refused> {
         return Ok(None);
     }
     let token = text.parse::<FencingToken>();
-    token.map(Some).map_err(|invalid| Refused::invalid_request(invalid))
+    token.map(Some).map_err(Refused::invalid_request)
 }
 
 fn text(token: Option<FencingToken>) -> Text {
