@@ -1,10 +1,13 @@
 //! A real browser follows a topic while its gateway stops, is killed and comes back.
 
+use std::io::{BufRead as _, BufReader};
+use std::process::{Command, Stdio};
+
 use serde_json::{Value, json};
 
 use super::http::Http;
-use super::process::{GatewayProcess, in_thread, secret};
-use crate::harness::{Node, data_dir, free_port, run_ok, skip_without, sleep};
+use super::process::{GatewayProcess, secret};
+use crate::harness::{Node, data_dir, free_port, skip_without, sleep};
 use crate::install::installed;
 
 const ROUNDS: usize = 4;
@@ -23,11 +26,17 @@ fn a_browser_misses_nothing_over_sse_and_over_a_websocket() {
     let (file, port) = (secret(), free_port());
     let start = || GatewayProcess::start_with(&node.kafka, file.path(), port, &[]);
     let mut gateway = start();
-    let page = in_thread(move || {
-        let script = home.join("follow.js").display().to_string();
-        let (url, count) = (format!("http://127.0.0.1:{port}"), (ROUNDS * RECORDS_EACH).to_string());
-        run_ok("node", &[&script, "/usr/bin/chromium", &url, &count], "")
-    });
+    let mut page = Command::new("timeout")
+        .args(["300", "node"])
+        .arg(home.join("follow.js"))
+        .args(["/usr/bin/chromium", &format!("http://127.0.0.1:{port}")])
+        .arg((ROUNDS * RECORDS_EACH).to_string())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("timeout runs");
+    let mut lines = BufReader::new(page.stdout.take().expect("a pipe")).lines();
+    let mut line = || lines.next().expect("the page goes on").expect("text");
+    assert_eq!(line(), "following");
     for round in 0..ROUNDS {
         // Some come while there is no gateway, some while the page is on its way back.
         for index in 0..RECORDS_EACH {
@@ -45,7 +54,8 @@ fn a_browser_misses_nothing_over_sse_and_over_a_websocket() {
         }
         sleep(std::time::Duration::from_millis(1500));
     }
-    let told: Value = serde_json::from_str(&page.join().expect("the page ended")).expect("JSON");
+    let told: Value = serde_json::from_str(&line()).expect("JSON");
+    assert!(page.wait().expect("it was started").success());
     for way in ["events", "socket"] {
         let values = told[way]["values"].as_array().expect("values");
         let mut numbers: Vec<usize> =

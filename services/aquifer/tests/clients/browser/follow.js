@@ -1,17 +1,30 @@
 // follow.js CHROMIUM URL COUNT: a page of Chromium follows topic t over SSE and over a WebSocket until it has seen COUNT
-// values over each, whatever becomes of the gateway meanwhile. Prints what it saw, in order, and how often it connected.
+// values over each, whatever becomes of the gateway meanwhile. Prints a line once it follows, and at the end what it saw, in
+// order, and how often it connected.
 import { chromium } from 'playwright-core';
 
 const [executablePath, url, count] = process.argv.slice(2);
 
-// What runs in the page, as anybody would write it.
+// What runs in the page, as anybody would write it. Returns once both ways are open; the page then has what will have come.
 async function follow(count) {
+  const ways = new Set();
+  let bothOpen;
+  const isOpen = new Promise((done) => { bothOpen = done; });
+  const opened = (way) => {
+    ways.add(way);
+    if (ways.size === 2) {
+      bothOpen();
+    }
+  };
   const overEvents = new Promise((done) => {
     const seen = { values: [], connected: 0 };
     let last = 'earliest';
     const open = () => {
       const source = new EventSource(`/v1/topics/t/records:sse?from=${encodeURIComponent(last)}`);
-      source.onopen = () => { seen.connected += 1; };
+      source.onopen = () => {
+        seen.connected += 1;
+        opened('events');
+      };
       const remember = (event) => { last = event.lastEventId || last; };
       source.addEventListener('control', remember);
       source.addEventListener('reconnect', remember);
@@ -37,7 +50,10 @@ async function follow(count) {
     let last = 'earliest';
     const open = () => {
       const socket = new WebSocket(`ws://${location.host}/v1/topics/t/records:ws?from=${encodeURIComponent(last)}`);
-      socket.onopen = () => { seen.connected += 1; };
+      socket.onopen = () => {
+        seen.connected += 1;
+        opened('socket');
+      };
       socket.onmessage = (event) => {
         const page = JSON.parse(event.data);
         last = page.cursor || last;
@@ -54,14 +70,19 @@ async function follow(count) {
     };
     open();
   });
-  return { events: await overEvents, socket: await overSocket };
+  window.followed = Promise.all([overEvents, overSocket]).then(([events, socket]) => ({ events, socket }));
+  await isOpen;
 }
 
-const browser = await chromium.launch({ executablePath, args: ['--no-sandbox'] });
+// A busy machine takes its time.
+const browser = await chromium.launch({ executablePath, args: ['--no-sandbox'], timeout: 120000 });
 try {
   const page = await browser.newPage();
+  page.setDefaultTimeout(120000);
   await page.goto(`${url}/v1/docs`);
-  console.log(JSON.stringify(await page.evaluate(follow, Number(count))));
+  await page.evaluate(follow, Number(count));
+  console.log('following');
+  console.log(JSON.stringify(await page.evaluate(() => window.followed)));
 } finally {
   await browser.close();
 }
