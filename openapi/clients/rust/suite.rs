@@ -56,7 +56,7 @@ async fn topic(at: &Configuration) {
 async fn produce(at: &Configuration) {
     let append = async |records| {
         let request = ProduceRequest::new(records);
-        records_api::produce_records(at, "orders", request, None, None, None, None, None)
+        records_api::produce_records(at, "orders", request, None, None, None, None, None, None)
             .await
             .expect("produced")
     };
