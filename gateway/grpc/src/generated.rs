@@ -161,6 +161,60 @@ pub mod records_service_client {
                 .insert(GrpcMethod::new("aquifer.v1.RecordsService", "OpenProducer"));
             self.inner.unary(req, path, codec).await
         }
+        /// Tells the fencing token of a partition.
+        pub async fn get_fencing_token(
+            &mut self,
+            request: impl tonic::IntoRequest<
+                ::aquifer_contract::v1::GetFencingTokenRequest,
+            >,
+        ) -> std::result::Result<
+            tonic::Response<::aquifer_contract::v1::GetFencingTokenResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/aquifer.v1.RecordsService/GetFencingToken",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("aquifer.v1.RecordsService", "GetFencingToken"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// Gives a partition a fencing token: requests with another one are refused from then on.
+        pub async fn set_fencing_token(
+            &mut self,
+            request: impl tonic::IntoRequest<
+                ::aquifer_contract::v1::SetFencingTokenRequest,
+            >,
+        ) -> std::result::Result<
+            tonic::Response<::aquifer_contract::v1::SetFencingTokenResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/aquifer.v1.RecordsService/SetFencingToken",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("aquifer.v1.RecordsService", "SetFencingToken"));
+            self.inner.unary(req, path, codec).await
+        }
         /// Reads records of one partition, waiting for the first if there is none.
         pub async fn read(
             &mut self,
@@ -291,6 +345,22 @@ pub mod records_service_server {
             request: tonic::Request<::aquifer_contract::v1::OpenProducerRequest>,
         ) -> std::result::Result<
             tonic::Response<::aquifer_contract::v1::OpenProducerResponse>,
+            tonic::Status,
+        >;
+        /// Tells the fencing token of a partition.
+        async fn get_fencing_token(
+            &self,
+            request: tonic::Request<::aquifer_contract::v1::GetFencingTokenRequest>,
+        ) -> std::result::Result<
+            tonic::Response<::aquifer_contract::v1::GetFencingTokenResponse>,
+            tonic::Status,
+        >;
+        /// Gives a partition a fencing token: requests with another one are refused from then on.
+        async fn set_fencing_token(
+            &self,
+            request: tonic::Request<::aquifer_contract::v1::SetFencingTokenRequest>,
+        ) -> std::result::Result<
+            tonic::Response<::aquifer_contract::v1::SetFencingTokenResponse>,
             tonic::Status,
         >;
         /// Reads records of one partition, waiting for the first if there is none.
@@ -543,6 +613,104 @@ pub mod records_service_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = OpenProducerSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/aquifer.v1.RecordsService/GetFencingToken" => {
+                    #[allow(non_camel_case_types)]
+                    struct GetFencingTokenSvc<T: RecordsService>(pub Arc<T>);
+                    impl<
+                        T: RecordsService,
+                    > tonic::server::UnaryService<
+                        ::aquifer_contract::v1::GetFencingTokenRequest,
+                    > for GetFencingTokenSvc<T> {
+                        type Response = ::aquifer_contract::v1::GetFencingTokenResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<
+                                ::aquifer_contract::v1::GetFencingTokenRequest,
+                            >,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as RecordsService>::get_fencing_token(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = GetFencingTokenSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/aquifer.v1.RecordsService/SetFencingToken" => {
+                    #[allow(non_camel_case_types)]
+                    struct SetFencingTokenSvc<T: RecordsService>(pub Arc<T>);
+                    impl<
+                        T: RecordsService,
+                    > tonic::server::UnaryService<
+                        ::aquifer_contract::v1::SetFencingTokenRequest,
+                    > for SetFencingTokenSvc<T> {
+                        type Response = ::aquifer_contract::v1::SetFencingTokenResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<
+                                ::aquifer_contract::v1::SetFencingTokenRequest,
+                            >,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as RecordsService>::set_fencing_token(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = SetFencingTokenSvc(inner);
                         let codec = tonic_prost::ProstCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(

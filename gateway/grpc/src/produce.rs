@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use aquifer_contract::v1::{ProduceRequest, ProduceResponse, ProduceStreamRequest, ProduceStreamResponse};
-use aquifer_gateway::{Code, Gateway, Once, Principal, Refusal, Settled, Terms};
+use aquifer_gateway::{Code, Gateway, Once, Principal, Refusal, Settled, Terms, fencing_token};
 use futures_util::StreamExt as _;
 use futures_util::future::BoxFuture;
 use futures_util::stream::{FuturesOrdered, unfold};
@@ -38,22 +38,25 @@ pub(crate) async fn append(
 /// How a request says that its records are to be appended.
 pub fn terms(request: &ProduceRequest) -> Result<Terms, Refusal> {
     let refused = |detail: &str| Refusal::new(Code::InvalidParameter, detail);
-    let ProduceRequest { producer, idempotency_key, expected_offset, .. } = request;
-    let position = match (producer, idempotency_key, expected_offset) {
-        (None, None, None) => return Ok(Terms::Plain),
-        (None, None, Some(expected)) => return Ok(Terms::Expecting(*expected)),
-        (None, Some(key), None) => return Ok(Terms::Once(Once::Key(key.clone()))),
+    let ProduceRequest { producer, idempotency_key, expected_offset: expected, .. } = request;
+    let token = request.fencing_token.as_deref().map(fencing_token).transpose()?;
+    let position = match (producer, idempotency_key, expected) {
+        (None, None, _) => return Ok(Terms { once: None, token, expected: *expected }),
+        (None, Some(key), None) => {
+            return Ok(Terms { once: Some(Once::Key(key.clone())), token, expected: None });
+        }
         (Some(position), None, None) => position,
         _ => return Err(refused("producer, idempotency_key and expected_offset exclude one another")),
     };
     let producer = position.producer_id.clone();
     let epoch = i16::try_from(position.epoch).ok().filter(|epoch| *epoch >= 0);
     let epoch = epoch.ok_or_else(|| refused("the producer's epoch is not one from 0 to 32767"))?;
-    Ok(Terms::Once(match (&position.state, position.first_sequence) {
+    let once = match (&position.state, position.first_sequence) {
         (Some(state), None) => Once::State { producer, epoch, state: state.clone() },
         (None, Some(first)) if first >= 0 => Once::Sequence { producer, epoch, first },
         _ => return Err(refused("the producer says either a first_sequence, from 0 on, or its state")),
-    }))
+    };
+    Ok(Terms { once: Some(once), token, expected: None })
 }
 
 /// A request that is worked on, how many records it brought and how many bytes.

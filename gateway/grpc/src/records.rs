@@ -3,11 +3,12 @@
 use std::pin::Pin;
 
 use aquifer_contract::v1::{
-    ConsumeRequest, ConsumeResponse, ConsumeStreamRequest, ConsumeStreamResponse, OpenProducerRequest,
-    OpenProducerResponse, ProduceRequest, ProduceResponse, ProduceStreamRequest, ProduceStreamResponse,
-    ReadRequest, ReadResponse,
+    ConsumeRequest, ConsumeResponse, ConsumeStreamRequest, ConsumeStreamResponse, GetFencingTokenRequest,
+    GetFencingTokenResponse, OpenProducerRequest, OpenProducerResponse, ProduceRequest, ProduceResponse,
+    ProduceStreamRequest, ProduceStreamResponse, ReadRequest, ReadResponse, SetFencingTokenRequest,
+    SetFencingTokenResponse,
 };
-use aquifer_gateway::{AskedLimits, From, Gateway, ReadLimits, Refusal};
+use aquifer_gateway::{AskedLimits, FenceIf, From, Gateway, ReadLimits, Refusal, fencing_token};
 use aquifer_session::Cursor;
 use aquifer_types::{PartitionIndex, TopicPartition};
 use aquifer_wire::Text;
@@ -59,6 +60,26 @@ impl RecordsService for Records {
         }))
     }
 
+    async fn get_fencing_token(
+        &self,
+        request: Request<GetFencingTokenRequest>,
+    ) -> Result<Response<GetFencingTokenResponse>, Status> {
+        caller(&self.0, request.metadata())?;
+        let GetFencingTokenRequest { topic, partition } = request.get_ref();
+        let token = self.0.fencing_token(topic, *partition).await.map_err(|refusal| status(&refusal))?;
+        Ok(Response::new(GetFencingTokenResponse { token: token.map(|token| token.to_string()) }))
+    }
+
+    async fn set_fencing_token(
+        &self,
+        request: Request<SetFencingTokenRequest>,
+    ) -> Result<Response<SetFencingTokenResponse>, Status> {
+        caller(&self.0, request.metadata())?;
+        let set = fence(&self.0, request.get_ref()).await;
+        set.map_err(|refusal| status(&refusal))?;
+        Ok(Response::new(SetFencingTokenResponse {}))
+    }
+
     async fn read(&self, request: Request<ReadRequest>) -> Result<Response<ReadResponse>, Status> {
         caller(&self.0, request.metadata())?;
         let read = read(&self.0, request.get_ref()).await;
@@ -80,6 +101,16 @@ impl RecordsService for Records {
         let principal = caller(&self.0, request.metadata())?;
         Ok(Response::new(consume::converse(self.0.clone(), principal, request.into_inner()).await?))
     }
+}
+
+async fn fence(gateway: &Gateway, request: &SetFencingTokenRequest) -> Result<(), Refusal> {
+    let SetFencingTokenRequest { topic, partition, token, expected_token } = request;
+    let read = |text: &str| if text.is_empty() { Ok(None) } else { fencing_token(text).map(Some) };
+    let condition = match expected_token {
+        None => FenceIf::Any,
+        Some(expected) => FenceIf::Is(read(expected)?),
+    };
+    gateway.set_fencing_token(topic, *partition, read(token)?, condition).await
 }
 
 async fn read(gateway: &Gateway, request: &ReadRequest) -> Result<ReadResponse, Refusal> {

@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 #![allow(unused_qualifications, reason = "the macros that describe operations write them")]
 
+mod admission;
 mod answer;
 mod body;
 mod caller;

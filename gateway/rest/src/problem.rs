@@ -98,6 +98,8 @@ impl IntoResponse for Refused {
         response.extensions_mut().insert(RefusedAs(refusal.code.entry().name));
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        // Caches may keep some statuses that nobody forbids them to; what was refused once may be there soon.
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
         if let Some(wait) = refusal.retry_after {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(wait.as_secs().max(1)));
         }

@@ -295,6 +295,8 @@ fn show(bytes: Option<&[u8]>, base64: bool) -> (Option<&str>, Option<String>) {
 
 #[cfg(test)]
 mod record_test {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn read(json: &str) -> Result<aquifer_gateway::Record<'_>, String> {
@@ -339,6 +341,52 @@ mod record_test {
             assert!(refused.contains(reason), "{json}: {refused}");
         }
         assert!(read(r#"{"tombstone":true,"key_text":"k"}"#).is_ok());
+    }
+
+    /// Fields of a record, of which none, some or too many are there, and their values are of any kind.
+    fn anything() -> impl Strategy<Value = String> {
+        const NAMES: [&str; 10] = [
+            "key_text",
+            "key_base64",
+            "value_text",
+            "value_json",
+            "value_base64",
+            "tombstone",
+            "headers",
+            "partition",
+            "timestamp",
+            "other",
+        ];
+        let value = prop_oneof![
+            any::<String>().prop_map(|text| serde_json::to_string(&text).unwrap_or_default()),
+            any::<i64>().prop_map(|number| number.to_string()),
+            prop::sample::select(vec![
+                "null",
+                "true",
+                "[]",
+                "{}",
+                "1e400",
+                "-0.0",
+                "[{\"name\":\"n\"}]",
+                "\"\\ud800\""
+            ])
+            .prop_map(str::to_owned),
+        ];
+        let fields = prop::collection::vec((prop::sample::select(NAMES.to_vec()), value), 0..6);
+        fields.prop_map(|fields| {
+            let fields: Vec<_> = fields.iter().map(|(name, value)| format!("\"{name}\":{value}")).collect();
+            format!("{{{}}}", fields.join(","))
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_that_is_sent_as_a_record_makes_reading_panic(json in anything(), any in any::<String>()) {
+            let _refused = read(&any);
+            let Ok(record) = read(&json) else { return Ok(()) };
+            prop_assert!(record.partition.is_none_or(|partition| partition >= 0), "{}", json);
+            prop_assert!(record.timestamp.is_none_or(|time| time.0 >= 0), "{}", json);
+        }
     }
 
     #[test]

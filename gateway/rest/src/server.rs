@@ -1,6 +1,6 @@
 //! The HTTP server: connections in bounds, one router for everything, and an end that lets answers leave.
 
-use std::net::TcpListener as StdListener;
+use std::net::{SocketAddr, TcpListener as StdListener};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
@@ -16,14 +16,16 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
 
+use crate::admission::Admissions;
 use crate::door::{Door, Ops};
 use crate::metrics::{Metrics, count};
 use crate::problem::Refused;
 use crate::{confluent, ops, stream, v1};
 
 const CONNECTIONS_MAX: usize = 20_000;
+/// What a balancer in front may need, and still leaves places for others.
+const CONNECTIONS_PER_ADDRESS_MAX: usize = 16_000;
 /// A connection without a whole request head for so long is closed.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(60);
 /// How long answers under way may take after the signal.
@@ -66,7 +68,7 @@ pub async fn serve(
     socket.set_nonblocking(true)?;
     let listener = TcpListener::from_std(socket)?;
     let service = TowerToHyperService::new(router(&ops, &runtime, gateway));
-    let room = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    let admissions = Admissions::new(CONNECTIONS_MAX, CONNECTIONS_PER_ADDRESS_MAX);
     let mut builder = Builder::new(TokioExecutor::new());
     builder.http1().timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT);
     builder
@@ -75,13 +77,13 @@ pub async fn serve(
         .max_concurrent_streams(STREAMS_MAX)
         .keep_alive_interval(HEAD_TIMEOUT);
     loop {
-        let accepted = tokio::select! {
+        let (accepted, peer) = tokio::select! {
             biased;
             () = stop.wait() => break,
             accepted = accept(&listener, &runtime) => accepted,
         };
         // Closed at once: a client that is told nothing tries elsewhere.
-        let Ok(place) = Arc::clone(&room).try_acquire_owned() else { continue };
+        let Some(place) = admissions.ask(peer.ip()) else { continue };
         let (service, builder, stop) = (service.clone(), builder.clone(), stop.clone());
         runtime.spawn("http connection", async move {
             let connection = builder.serve_connection_with_upgrades(TokioIo::new(accepted), service);
@@ -100,19 +102,18 @@ pub async fn serve(
             drop(place);
         });
     }
-    let all = u32::try_from(CONNECTIONS_MAX).unwrap_or(u32::MAX);
     // What still runs after that is given up.
-    let _ = runtime.timeout(PATIENCE, room.acquire_many(all)).await;
+    let _ = runtime.timeout(PATIENCE, admissions.all_free(CONNECTIONS_MAX)).await;
     Ok(())
 }
 
-async fn accept(listener: &TcpListener, runtime: &Runtime) -> TcpStream {
+async fn accept(listener: &TcpListener, runtime: &Runtime) -> (TcpStream, SocketAddr) {
     loop {
         match listener.accept().await {
-            Ok((stream, _)) => {
+            Ok((stream, peer)) => {
                 // Small answers must not wait for one another; a socket that refuses is slower, not wrong.
                 let _ = stream.set_nodelay(true);
-                return stream;
+                return (stream, peer);
             }
             Err(error) => {
                 tracing::warn!(%error, "accept an HTTP connection");

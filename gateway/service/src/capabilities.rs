@@ -15,6 +15,8 @@ pub struct Capabilities {
     pub session_timeouts: bool,
     /// Whether groups of KIP-848 are there, which sessions need.
     pub consumer_groups: bool,
+    /// Whether appends may depend on the partition's end or fencing token.
+    pub conditional_appends: bool,
     /// Whether old records move to object storage, as far as the cluster tells.
     pub tier: bool,
 }
@@ -29,6 +31,7 @@ impl Gateway {
             is_aquifer,
             session_timeouts: is_aquifer,
             consumer_groups: versions.advertised(ApiKey::ConsumerGroupHeartbeat.number()).is_some(),
+            conditional_appends: versions.advertised(ApiKey::AquiferFence.number()).is_some(),
             tier: is_aquifer,
         })
     }

@@ -9,6 +9,7 @@ use aquifer_session::{Keys, NONCE_BYTES, cluster_named};
 use aquifer_types::ClusterId;
 use tokio::sync::OnceCell;
 
+use crate::chunks::Archive;
 use crate::principal::{Authenticator, Principal};
 use crate::refusal::{Code, Refusal};
 use crate::room::Room;
@@ -55,6 +56,7 @@ struct Shared {
     cluster: OnceCell<ClusterId>,
     producer: Producer,
     tail: Tail,
+    archive: Archive,
     requests: Room,
     answers: Room,
     draining: Shutdown,
@@ -84,6 +86,7 @@ impl Gateway {
         let room = |bytes, of| Room::new(client.runtime().clone(), bytes, settings.admission, of);
         let shared = Shared {
             tail: Tail::new(client.clone()),
+            archive: Archive::new(client.clone(), settings.admission),
             requests: room(settings.request_bytes_max, "the request's body"),
             answers: room(settings.answer_bytes_max, "the answer's records"),
             draining: Shutdown::default(),
@@ -134,6 +137,10 @@ impl Gateway {
 
     pub(crate) fn tail(&self) -> &Tail {
         &self.shared.tail
+    }
+
+    pub(crate) fn archive(&self) -> &Archive {
+        &self.shared.archive
     }
 
     /// How many wait at the end of a partition; one that waits on several counts for each.

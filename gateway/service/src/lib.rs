@@ -7,6 +7,8 @@
 
 mod api_keys;
 mod capabilities;
+mod chunks;
+mod fencing;
 mod follow;
 mod gateway;
 mod groups;
@@ -23,11 +25,14 @@ mod refusal;
 mod room;
 mod session;
 mod tail;
+mod terms;
 mod topics;
 
 pub use api_keys::{ApiKeys, InvalidApiKeys};
-pub use aquifer_client::{GroupDescription, GroupListing, GroupMember, Place};
+pub use aquifer_client::{FenceIf, GroupDescription, GroupListing, GroupMember, Place};
 pub use capabilities::Capabilities;
+pub use chunks::{CHUNK_OFFSETS, Chunk, ChunkFrame, ChunkList, ChunkStream, Keeping, Layout, Wanted};
+pub use fencing::fencing_token;
 pub use follow::{Follower, Next};
 pub use gateway::{Gateway, GatewaySettings};
 pub use groups::{Lag, Reset, ResetOffset};
@@ -37,9 +42,10 @@ pub use listing::listed;
 pub use position::{From, InvalidFrom, time_of, time_text};
 pub use principal::{Authenticator, Principal};
 pub use produce::{Appended, Record, RecordHeader, Sent};
-pub use producers::{Once, OpenedProducer, Settled, Terms};
+pub use producers::{Once, OpenedProducer, Settled};
 pub use read::{Page, Part, Position};
 pub use refusal::{CATALOGUE, Code, Facts, Refusal};
 pub use room::{Claim, Room};
 pub use session::{Acknowledged, Held, Moved, NewSession, Opened, PollRequest, Polled, Target};
+pub use terms::Terms;
 pub use topics::{ConfigView, NewTopic, PartitionView, TopicChange, TopicCreated, TopicView};

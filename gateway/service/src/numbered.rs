@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
-use aquifer_client::{Acks, AppendAnswer};
-use aquifer_types::{Offset, PartitionIndex, ProducerEpoch, ProducerId};
+use aquifer_client::{Acks, AppendAnswer, AppendIf};
+use aquifer_types::{FencingToken, Offset, PartitionIndex, ProducerEpoch, ProducerId};
 use aquifer_wire::ErrorCode;
 use bytes::Bytes;
 
+use crate::fencing::another_token;
 use crate::gateway::Gateway;
 use crate::refusal::{Code, Refusal};
 
@@ -23,6 +24,8 @@ pub(crate) struct Numbered {
     pub(crate) count: i32,
     /// Whether more follows, so that what lies before the expected sequence was sent before.
     pub(crate) is_session: bool,
+    /// The fencing token that the partition must have.
+    pub(crate) token: Option<FencingToken>,
 }
 
 impl Gateway {
@@ -34,9 +37,10 @@ impl Gateway {
         batch: &Bytes,
         numbered: Numbered,
     ) -> Result<(Option<Offset>, bool), Refusal> {
+        let conditions = AppendIf { token: numbered.token, end: None };
         let until = self.runtime().now().monotonic.plus(OVERTAKEN);
         loop {
-            let answer = self.client().append(topic, partition, None, batch, true).await;
+            let answer = self.client().append(topic, partition, conditions, batch, true).await;
             let refusal = match answer {
                 Ok(AppendAnswer::Appended { base, duplicate }) => return Ok((Some(base), duplicate)),
                 Ok(AppendAnswer::Fenced { epoch }) => return Err(fenced(numbered, i32::from(epoch.0))),
@@ -46,10 +50,13 @@ impl Gateway {
                     }
                     gap(numbered, expected)
                 }
+                Ok(AppendAnswer::AnotherToken { current }) => {
+                    return Err(another_token(numbered.token, current));
+                }
                 Ok(AppendAnswer::UnexpectedEnd { .. }) => {
                     return Err(Refusal::new(Code::Internal, "the broker expects an end that was not sent"));
                 }
-                Err(error) if error.is_unsupported() => {
+                Err(error) if error.is_unsupported() && numbered.token.is_none() => {
                     match self.append_foreign(topic, partition, batch, numbered).await? {
                         Ok(settled) => return Ok(settled),
                         Err(refusal) => refusal,
@@ -135,7 +142,7 @@ mod numbered_test {
     fn what_is_old_is_told_from_what_is_ahead_across_the_turn() {
         let is_old = |sequence, count, expected| {
             let (id, epoch) = (ProducerId(1), ProducerEpoch(0));
-            Numbered { id, epoch, sequence, count, is_session: true }.is_old(expected)
+            Numbered { id, epoch, sequence, count, is_session: true, token: None }.is_old(expected)
         };
         assert!(is_old(0, 5, 5) && is_old(4, 1, 5));
         assert!(!is_old(3, 3, 5), "its last record is new");

@@ -1,4 +1,4 @@
-//! Records in exactly once: producer sessions, one-shot keys, and appends that expect where the partition ends.
+//! Records in exactly once: producer sessions and one-shot keys.
 //!
 //! Every partition of a request gets one batch, never merged with others', so that a retry through any node makes the
 //! same batches and brokers know them again.
@@ -7,10 +7,10 @@ use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::time::Duration;
 
-use aquifer_client::{AppendAnswer, ClientError, FetchSettings, RecordReader, Topic, partition_of_key};
+use aquifer_client::{ClientError, FetchSettings, RecordReader, Topic, partition_of_key};
 use aquifer_record::{BatchBuilder, Encoding, Header, NewRecord};
 use aquifer_session::{Cursor, OneShot, Positions, ProducerSession};
-use aquifer_types::{Offset, PartitionIndex, ProducerEpoch, TopicPartition};
+use aquifer_types::{FencingToken, Offset, PartitionIndex, ProducerEpoch, TopicPartition};
 use aquifer_wire::ErrorCode;
 use bytes::Bytes;
 
@@ -42,16 +42,6 @@ pub enum Once {
     State { producer: String, epoch: i16, state: String },
     /// A key of the client's own for this one request.
     Key(String),
-}
-
-/// How records are to be appended.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Terms {
-    /// As they come.
-    Plain,
-    Once(Once),
-    /// If the partition, which every record names, ends there.
-    Expecting(i64),
 }
 
 /// What became of a request.
@@ -87,17 +77,18 @@ impl Gateway {
     }
 
     /// Appends records once, however often the request comes.
-    pub async fn append_once(
+    pub(crate) async fn append_once(
         &self,
         principal: &Principal,
         topic: &str,
         records: &[Record<'_>],
         once: &Once,
+        token: Option<FencingToken>,
     ) -> Result<Settled, Refusal> {
         let known = self.client().topic_when_known(topic).await;
         let known = known.map_err(|error| Refusal::of_client(&error).at(topic, None))?;
         match once {
-            Once::Key(key) => self.append_by_key(principal, topic, &known, records, key).await,
+            Once::Key(key) => self.append_by_key(principal, topic, &known, records, (key, token)).await,
             Once::Sequence { producer, epoch, first } => {
                 let session = self.session_of(principal, topic, &known, producer).await?;
                 let parts = parts(records, session.partitions, home(&session))?;
@@ -111,6 +102,7 @@ impl Gateway {
                     sequence: *first,
                     count,
                     is_session: true,
+                    token,
                 });
                 Ok(Settled { results: results.await, state: None })
             }
@@ -131,6 +123,7 @@ impl Gateway {
                     sequence: sequence(partition),
                     count,
                     is_session: true,
+                    token,
                 });
                 let results = results.await;
                 let mut after_these = next.clone();
@@ -144,66 +137,6 @@ impl Gateway {
                 let state = Cursor::of_topic(known.id, after_these).to_string();
                 Ok(Settled { results, state: Some(state) })
             }
-        }
-    }
-
-    /// Appends records on the terms of whoever sent them.
-    pub async fn append_on(
-        &self,
-        caller: &Principal,
-        topic: &str,
-        records: &[Record<'_>],
-        terms: &Terms,
-    ) -> Result<Settled, Refusal> {
-        let results = match terms {
-            Terms::Plain => self.append(topic, records).await,
-            Terms::Expecting(expected) => self.append_expecting(topic, records, *expected).await?,
-            Terms::Once(once) => return self.append_once(caller, topic, records, once).await,
-        };
-        Ok(Settled { results, state: None })
-    }
-
-    /// Appends records to their one partition if it ends at `expected`.
-    async fn append_expecting(
-        &self,
-        topic: &str,
-        records: &[Record<'_>],
-        expected: i64,
-    ) -> Result<Vec<Result<Appended, Refusal>>, Refusal> {
-        let mut named = records.iter().map(|record| record.partition);
-        let first = named.next().flatten();
-        let one = first.filter(|first| named.all(|partition| partition == Some(*first)));
-        let Some(partition) = one.map(PartitionIndex) else {
-            let detail = "records with an Expected-Offset name their partition, all the same";
-            return Err(Refusal::new(Code::InvalidRecord, detail));
-        };
-        if expected < 0 {
-            return Err(Refusal::new(Code::InvalidParameter, "Expected-Offset is negative"));
-        }
-        self.topic_of(topic, partition.0).await?;
-        let batch = self.batch(records.iter(), None)?;
-        let answer = self.client().append(topic, partition, Some(Offset(expected)), &batch, false).await;
-        let refused = |refusal: Refusal| refusal.at(topic, Some(partition.0));
-        match answer {
-            Ok(AppendAnswer::Appended { base, .. }) => {
-                Ok((0..).zip(records).map(|(index, _)| Ok(placed(partition, base, index, false))).collect())
-            }
-            Ok(AppendAnswer::UnexpectedEnd { end }) => {
-                let detail = format!("the partition ends at {end}, not at {expected}");
-                let mut refusal = refused(Refusal::new(Code::UnexpectedOffset, detail));
-                refusal.facts.expected = Some(expected.to_string());
-                refusal.facts.actual = Some(end.to_string());
-                Err(refusal)
-            }
-            Ok(_) => {
-                Err(refused(Refusal::new(Code::Internal, "the broker refused a sequence that was not sent")))
-            }
-            Err(
-                error @ ClientError::Call(
-                    aquifer_client::CallError::Closed(_) | aquifer_client::CallError::TimedOut,
-                ),
-            ) => Err(refused(Refusal::new(Code::OutcomeUnknown, error.to_string()))),
-            Err(error) => Err(refused(Refusal::of_client(&error))),
         }
     }
 
@@ -231,7 +164,7 @@ impl Gateway {
         topic: &str,
         known: &Topic,
         records: &[Record<'_>],
-        key: &str,
+        (key, token): (&str, Option<FencingToken>),
     ) -> Result<Settled, Refusal> {
         if key.is_empty() || key.len() > KEY_BYTES_MAX {
             let detail = format!("an Idempotency-Key has 1 to {KEY_BYTES_MAX} bytes");
@@ -247,6 +180,7 @@ impl Gateway {
             sequence: 0,
             count,
             is_session: false,
+            token,
         };
         let mut results = self.append_parts(topic, records, &parts, numbered).await;
         let conflict = |partition: &PartitionIndex| {
@@ -335,7 +269,7 @@ impl Gateway {
         results
     }
 
-    fn batch<'a>(
+    pub(crate) fn batch<'a>(
         &self,
         records: impl Iterator<Item = &'a Record<'a>>,
         numbered: Option<Numbered>,
@@ -383,7 +317,7 @@ fn parts(records: &[Record<'_>], partitions: u32, home: PartitionIndex) -> Resul
     Ok(parts)
 }
 
-fn placed(partition: PartitionIndex, base: Offset, index: i64, duplicate: bool) -> Appended {
+pub(crate) fn placed(partition: PartitionIndex, base: Offset, index: i64, duplicate: bool) -> Appended {
     Appended { partition, offset: Some(base.0 + index), duplicate }
 }
 

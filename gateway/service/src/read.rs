@@ -15,6 +15,9 @@ use crate::position::From;
 use crate::refusal::{Code, Refusal};
 use crate::tail::Arrival;
 
+/// How long records that are there may take to come, however short the caller's own wait.
+const FETCHED_WITHIN: Duration = Duration::from_secs(10);
+
 /// A partition and the first offset that is wanted of it.
 pub type Position = (Place, Offset);
 
@@ -35,6 +38,8 @@ pub struct Page {
     /// Where consumers see each position's partition end, as far as this read was told.
     pub ends: Vec<Option<Offset>>,
     pub refused: Vec<(usize, Refusal)>,
+    /// Whether there are records that did not come: brokers fetch old ones from object storage first.
+    is_behind: bool,
     /// Whether it ended early because this node is about to stop.
     pub is_draining: bool,
 }
@@ -198,7 +203,10 @@ impl Gateway {
                 positions.iter_mut().zip(&page.reached).for_each(|((_, offset), reached)| *offset = *reached);
                 continue;
             }
-            let left = until.since(self.runtime().now().monotonic);
+            let mut left = until.since(self.runtime().now().monotonic);
+            if page.is_behind {
+                left = left.max(FETCHED_WITHIN);
+            }
             if left.is_zero() || positions.is_empty() {
                 return page;
             }
@@ -245,7 +253,10 @@ impl Gateway {
                 Ok(fetched) if RecordReader::default().shows_any(&fetched, *from) => {
                     page.parts.push(Part { index, from: *from, fetched: Arc::new(fetched) });
                 }
-                Ok(fetched) => reached = fetched.end().map_or(*from, |end| end.max(*from)),
+                Ok(fetched) => {
+                    reached = fetched.end().map_or(*from, |end| end.max(*from));
+                    page.is_behind |= fetched.last_stable_offset > reached;
+                }
                 Err(error) => page.refused.push((index, self.refused_read(place, *from, &error).await)),
             }
             page.reached.push(reached);

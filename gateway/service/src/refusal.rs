@@ -108,8 +108,16 @@ catalogue! {
         "stop, or go on with the current epoch if this is the instance that should";
     UnexpectedOffset "unexpected_offset" 412 FAILED_PRECONDITION false "The partition does not end at the expected offset",
         "read what was appended since, and decide anew";
+    AnotherToken "another_fencing_token" 412 FAILED_PRECONDITION false "The partition's fencing token is another one",
+        "stop: somebody else took over; or set a token of your own first";
     ChunkGone "chunk_gone" 410 OUT_OF_RANGE false "The records were removed by retention",
         "read on from the earliest offset";
+    ChunkOpen "chunk_open" 404 NOT_FOUND true "The chunk is not complete yet",
+        "read its records, or ask again once the partition has grown";
+    NotImmutable "not_immutable" 409 FAILED_PRECONDITION false "What the topic holds may change",
+        "read its records: only topics with cleanup.policy=delete have chunks";
+    RangeNotSatisfiable "range_not_satisfiable" 416 OUT_OF_RANGE false "The chunk has no such bytes",
+        "ask for bytes within the length that Content-Range names";
     OffsetOutOfRange "offset_out_of_range" 416 OUT_OF_RANGE false "The offset is not in the partition",
         "read from earliest, or from an offset between the two that are named";
     BodyTooLarge "body_too_large" 413 RESOURCE_EXHAUSTED false "The body is larger than this gateway takes",

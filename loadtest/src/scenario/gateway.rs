@@ -64,6 +64,8 @@ pub struct GatewayRead {
 #[serde(rename_all = "kebab-case")]
 pub enum Form {
     Json,
+    /// Kafka's batches, in the gateway's chunks of so many offsets.
+    Chunks,
     /// Kafka's batches, through an HTTP server that hands on what it fetches and does nothing else.
     Relay,
 }

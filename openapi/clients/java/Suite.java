@@ -96,7 +96,7 @@ class Suite {
         new ProduceRecord().valueText("grüße"),
         new ProduceRecord().valueBase64("AP8="),
         new ProduceRecord().keyText("k").tombstone(true));
-    var written = records.produceRecords("orders", new ProduceRequest().records(wanted), null, null, null, null, null);
+    var written = records.produceRecords("orders", new ProduceRequest().records(wanted), null, null, null, null, null, null);
     equal(0, written.getFailed());
     equal(List.of("0", "1", "2", "3"), written.getResults().stream().map(result -> result.getOffset()).toList());
 
@@ -110,7 +110,7 @@ class Suite {
 
     var mixed = List.of(
         new ProduceRecord().partition(0).valueText("in"), new ProduceRecord().partition(9).valueText("out"));
-    var some = records.produceRecords("orders", new ProduceRequest().records(mixed), null, null, null, null, null);
+    var some = records.produceRecords("orders", new ProduceRequest().records(mixed), null, null, null, null, null, null);
     equal(1, some.getFailed());
     equal("5", some.getResults().get(0).getOffset());
     equal("unknown_partition", some.getResults().get(1).getError().getCode());

@@ -43,9 +43,9 @@ fn partitions(count: i32) -> CreateTopicRequest {
 async fn topic(at: &Configuration) {
     let configs = Some([("retention.ms".to_owned(), "3600000".to_owned())].into());
     let wanted = CreateTopicRequest { configs, ..partitions(1) };
-    let made = topics_api::create_topic(at, "orders", wanted).await.expect("created");
+    let made = topics_api::create_topic(at, "orders", Some(wanted)).await.expect("created");
     assert_eq!((made.name.as_str(), made.partitions.len()), ("orders", 1));
-    topics_api::create_topic(at, "orders", partitions(1)).await.expect("there already");
+    topics_api::create_topic(at, "orders", Some(partitions(1))).await.expect("there already");
     let listed = topics_api::list_topics(at, None, None).await.expect("topics");
     assert!(listed.items.iter().any(|topic| topic.name == "orders"));
     let configs = topics_api::get_topic(at, "orders").await.expect("a topic").configs.expect("its configs");
@@ -56,7 +56,7 @@ async fn topic(at: &Configuration) {
 async fn produce(at: &Configuration) {
     let append = async |records| {
         let request = ProduceRequest::new(records);
-        records_api::produce_records(at, "orders", request, None, None, None, None, None)
+        records_api::produce_records(at, "orders", request, None, None, None, None, None, None)
             .await
             .expect("produced")
     };
@@ -158,7 +158,7 @@ async fn session(at: &Configuration) {
 async fn errors(at: &Configuration) {
     let missing = refused(404, "unknown_topic", topics_api::get_topic(at, "none").await);
     assert_eq!((missing.retryable, missing.topic.as_deref()), (false, Some("none")));
-    refused(409, "topic_exists", topics_api::create_topic(at, "orders", partitions(2)).await);
+    refused(409, "topic_exists", topics_api::create_topic(at, "orders", Some(partitions(2))).await);
     let beyond = records_api::read_records(at, "orders", 0, Some("99"), None, None, None, None).await;
     assert_eq!(refused(416, "offset_out_of_range", beyond).latest_offset.as_deref(), Some("6"));
     let forged = sessions_api::poll_session(at, PollSessionRequest::new("x".to_owned())).await;

@@ -110,6 +110,9 @@ pub struct ProduceRequest {
     /// Appended only if the partition, which every record names, ends here.
     #[prost(int64, optional, tag = "5")]
     pub expected_offset: ::core::option::Option<i64>,
+    /// Appended only if the partition, which every record names, has this fencing token.
+    #[prost(string, optional, tag = "6")]
+    pub fencing_token: ::core::option::Option<::prost::alloc::string::String>,
 }
 /// What became of one record.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -186,6 +189,42 @@ pub struct OpenProducerResponse {
     #[prost(string, tag = "4")]
     pub state: ::prost::alloc::string::String,
 }
+/// Of which partition.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GetFencingTokenRequest {
+    /// The topic's name.
+    #[prost(string, tag = "1")]
+    pub topic: ::prost::alloc::string::String,
+    /// The partition's number.
+    #[prost(int32, tag = "2")]
+    pub partition: i32,
+}
+/// What requests with a fencing token are compared with.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GetFencingTokenResponse {
+    /// Absent where there is none.
+    #[prost(string, optional, tag = "1")]
+    pub token: ::core::option::Option<::prost::alloc::string::String>,
+}
+/// The fencing token that a partition is to have.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct SetFencingTokenRequest {
+    /// The topic's name.
+    #[prost(string, tag = "1")]
+    pub topic: ::prost::alloc::string::String,
+    /// The partition's number.
+    #[prost(int32, tag = "2")]
+    pub partition: i32,
+    /// 1 to 36 visible characters of ASCII; empty for none.
+    #[prost(string, tag = "3")]
+    pub token: ::prost::alloc::string::String,
+    /// Set only if this is the token until now; empty if there must be none.
+    #[prost(string, optional, tag = "4")]
+    pub expected_token: ::core::option::Option<::prost::alloc::string::String>,
+}
+/// It is in force.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct SetFencingTokenResponse {}
 /// What to read.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct ReadRequest {

@@ -70,6 +70,11 @@ impl Broker {
                     replica.set_tier(tier.start(), tier.end());
                 }
             }
+            Delta::FenceChanged(id) => {
+                if let Some(replica) = self.replicas.get(*id) {
+                    replica.set_fence(image.fence(*id));
+                }
+            }
             Delta::TopicConfigChanged(id) => {
                 if let Some(topic) = image.topic_by_id(*id) {
                     self.reconfigure(topic);
@@ -140,6 +145,8 @@ impl Broker {
             }
             replica.set_tier(tier.start(), tier.end());
         }
+        // Before it leads, so that nothing is appended under a token of the past.
+        replica.set_fence(image.fence(id));
         let epoch = partition.leader_epoch();
         let partition_epoch = partition.partition_epoch();
         if partition.leader() == Some(self.run.node) {

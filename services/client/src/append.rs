@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use aquifer_types::{Offset, PartitionIndex, ProducerEpoch, ProducerId};
+use aquifer_types::{FencingToken, Offset, PartitionIndex, ProducerEpoch, ProducerId};
 use aquifer_wire::messages::describe_producers_request::TopicRequest;
 use aquifer_wire::messages::{AquiferAppendRequest, AquiferAppendResponse, DescribeProducersRequest};
 use aquifer_wire::{ErrorCode, Records, Text};
@@ -11,6 +11,7 @@ use bytes::Bytes;
 
 use crate::client::Client;
 use crate::error::{CallError, ClientError};
+use crate::fence::token_of;
 
 const PATIENCE: Duration = Duration::from_secs(25);
 
@@ -24,10 +25,21 @@ pub enum AppendAnswer {
     },
     /// The log ends elsewhere than was expected.
     UnexpectedEnd { end: Offset },
+    /// The partition has another fencing token, or none.
+    AnotherToken { current: Option<FencingToken> },
     /// A newer epoch of the producer has written.
     Fenced { epoch: ProducerEpoch },
     /// The producer's batches before it are missing, or it is older than what brokers remember.
     OutOfSequence { expected: i32 },
+}
+
+/// On what conditions a batch is taken.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct AppendIf {
+    /// The partition's fencing token is this one.
+    pub token: Option<FencingToken>,
+    /// The log ends here.
+    pub end: Option<Offset>,
 }
 
 /// What a partition knows of a producer.
@@ -38,19 +50,19 @@ pub struct KnownProducer {
 }
 
 impl Client {
-    /// Appends a batch, if the log ends where it is `expected`. A batch with a producer identity is sent again when its
-    /// answer was lost; one without is not, since nobody could tell whether it stands there already.
+    /// Appends a batch, on conditions. A batch with a producer identity is sent again when its answer was lost; one without
+    /// is not, since nobody could tell whether it stands there already.
     pub async fn append(
         &self,
         topic: &str,
         partition: PartitionIndex,
-        expected: Option<Offset>,
+        conditions: AppendIf,
         batch: &Bytes,
         identified: bool,
     ) -> Result<AppendAnswer, ClientError> {
         let mut retry = self.retry();
         loop {
-            match self.append_once(topic, partition, expected, batch).await {
+            match self.append_once(topic, partition, conditions, batch).await {
                 Err(error @ ClientError::Call(CallError::Closed(_) | CallError::TimedOut)) if !identified => {
                     return Err(error);
                 }
@@ -64,7 +76,7 @@ impl Client {
         &self,
         topic: &str,
         partition: PartitionIndex,
-        expected: Option<Offset>,
+        conditions: AppendIf,
         batch: &Bytes,
     ) -> Result<AppendAnswer, ClientError> {
         let (known, leader) = self.leader(topic, partition).await?;
@@ -73,7 +85,8 @@ impl Client {
             timeout_ms: i32::try_from(PATIENCE.as_millis()).unwrap_or(i32::MAX),
             topic_id: known.id.0,
             partition_index: partition.0,
-            expected_offset: expected.map_or(-1, |offset| offset.0),
+            expected_offset: conditions.end.map_or(-1, |offset| offset.0),
+            fencing_token: conditions.token.map(|token| Text::from(token.as_str())),
             records: Some(Records::Bytes(batch.clone())),
         };
         AppendAnswer::of(&connection.call(&request).await?)
@@ -108,6 +121,9 @@ impl AppendAnswer {
                 base: Offset(response.base_offset),
                 duplicate: response.duplicate,
             }),
+            _ if response.fencing_token.is_some() => {
+                Ok(AppendAnswer::AnotherToken { current: token_of(response.fencing_token.as_ref())? })
+            }
             _ if response.log_end_offset >= 0 => {
                 Ok(AppendAnswer::UnexpectedEnd { end: Offset(response.log_end_offset) })
             }

@@ -19,6 +19,7 @@ mod connector;
 mod consumer;
 mod coordinators;
 mod error;
+mod fence;
 mod fetch;
 mod fetch_places;
 mod fetch_session;
@@ -47,7 +48,7 @@ pub use admin::{
     NewOffset, NewTopic, PartitionDescription, Quorum, QuorumReplica, Resource, TopicConfig,
     TopicDescription,
 };
-pub use append::{AppendAnswer, KnownProducer};
+pub use append::{AppendAnswer, AppendIf, KnownProducer};
 pub use backoff::Backoff;
 pub use client::{Client, ClientSettings};
 pub use cluster::{Leader, Topic};
@@ -57,6 +58,7 @@ pub use consumer::{
     Chunk, Consumer, ConsumerError, ConsumerSettings, Event, OutOfRange, ReadError, RecordReader, Start,
 };
 pub use error::{CallError, ClientError, Closed, ConnectError};
+pub use fence::{FenceAnswer, FenceIf};
 pub use fetch::{FetchSettings, Fetched};
 pub use fetch_session::{FetchSession, FromPartition, SessionError, Wanted};
 pub use group::{Commit, CommitError, GroupConsumer, GroupSettings, Subscription};

@@ -62,6 +62,7 @@ pub(crate) fn append(
         acks: Acks::All,
         expected_epoch: None,
         log_append_time: None,
+        token: None,
         expected_end: None,
         strict: false,
     };

@@ -1,6 +1,8 @@
 //! `Answer`: what applying a command said, with one refusal type per operation.
 
-use aquifer_types::{BrokerEpoch, ClusterId, LeaderEpoch, NodeId, PartitionEpoch, TopicId, TopicName};
+use aquifer_types::{
+    BrokerEpoch, ClusterId, FencingToken, LeaderEpoch, NodeId, PartitionEpoch, TopicId, TopicName,
+};
 
 use crate::config::{ConfigName, InvalidConfig};
 use crate::partition::Partition;
@@ -26,6 +28,7 @@ pub enum Answer {
     TierDeleted(Vec<Result<(), TierCommandRefusal>>),
     TierForgotten(Vec<Result<(), TierCommandRefusal>>),
     TopicUndeleted(Result<(), UndeleteRefusal>),
+    Fenced(Result<(), FenceRefusal>),
 }
 
 /// A deleted topic that does not come back.
@@ -39,15 +42,31 @@ pub enum UndeleteRefusal {
     Create(#[from] CreateTopicRefusal),
 }
 
-/// A change of a partition's tier that is not made.
+/// Whoever speaks for a partition does not lead it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum TierCommandRefusal {
+pub enum NotLeading {
     #[error(transparent)]
     Run(#[from] RunRefusal),
     #[error("the partition does not exist")]
     UnknownPartition,
     #[error("another leader, or another epoch, {0}, speaks for the partition")]
-    NotLeader(LeaderEpoch),
+    Another(LeaderEpoch),
+}
+
+/// A fencing token that is not set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum FenceRefusal {
+    #[error(transparent)]
+    Leads(#[from] NotLeading),
+    #[error("the partition's fencing token is another one")]
+    Another(Option<FencingToken>),
+}
+
+/// A change of a partition's tier that is not made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum TierCommandRefusal {
+    #[error(transparent)]
+    Leads(#[from] NotLeading),
     #[error("the partition has nothing in the tier")]
     NoTier,
     #[error(transparent)]

@@ -1,8 +1,8 @@
 //! `Command`: every change of the cluster's metadata. What is not deterministic (time, ids, placements) is inside.
 
 use aquifer_types::{
-    BrokerEpoch, ClusterId, DirectoryId, Incarnation, LeaderEpoch, NodeId, Offset, PartitionEpoch,
-    PartitionIndex, TimestampMs, TopicId, TopicName, TopicPartition,
+    BrokerEpoch, ClusterId, DirectoryId, FencingToken, Incarnation, LeaderEpoch, NodeId, Offset,
+    PartitionEpoch, PartitionIndex, TimestampMs, TopicId, TopicName, TopicPartition,
 };
 
 use aquifer_manifest::TierRange;
@@ -44,6 +44,7 @@ pub enum Change {
     /// Objects of ranges up to these offsets are gone.
     TierForget(Vec<(TopicPartition, Offset)>),
     UndeleteTopic(UndeleteTopic),
+    Fence(Fence),
 }
 
 /// The first command of a cluster.
@@ -250,6 +251,24 @@ pub struct TierMove {
 pub struct UndeleteTopic {
     pub deleted: TopicId,
     pub topic: NewTopic,
+}
+
+/// A partition's fencing token becomes another one, or none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Fence {
+    pub run: BrokerRun,
+    pub partition: TopicPartition,
+    pub leader_epoch: LeaderEpoch,
+    pub token: Option<FencingToken>,
+    pub condition: FenceIf,
+}
+
+/// On what condition a fencing token is set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FenceIf {
+    Any,
+    /// The token is this one, or there is none.
+    Is(Option<FencingToken>),
 }
 
 /// Ranges to be deleted, up to these offsets, that were unlinked so long ago that no reader knows them any more.

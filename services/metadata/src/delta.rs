@@ -22,6 +22,8 @@ pub enum Delta {
     PartitionChanged(TopicPartition),
     /// A partition's ranges in the bucket.
     TierChanged(TopicPartition),
+    /// A partition's fencing token.
+    FenceChanged(TopicPartition),
     /// The settings in force for a topic are others now.
     TopicConfigChanged(TopicId),
     /// What was set for all brokers.

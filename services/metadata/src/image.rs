@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use aquifer_types::{ClusterId, DirectoryId, NodeId, TimestampMs, TopicId, TopicName, TopicPartition};
+use aquifer_types::{
+    ClusterId, DirectoryId, FencingToken, NodeId, TimestampMs, TopicId, TopicName, TopicPartition,
+};
 
 use aquifer_manifest::Tier;
 
@@ -34,6 +36,8 @@ pub struct Image {
     pub(crate) names: CowMap<TopicName, TopicId>,
     /// Of every partition with ranges in the bucket; of deleted topics too, until their objects are gone.
     pub(crate) tiers: CowMap<TopicPartition, Arc<Tier>>,
+    /// Of the partitions that have one.
+    pub(crate) fences: CowMap<TopicPartition, FencingToken>,
     /// Topics that are gone, for as long as there are objects of them.
     pub(crate) deleted: CowMap<TopicId, Arc<Deleted>>,
     /// Names with a `.` or `_` by what Kafka's metrics would make of them.

@@ -22,16 +22,17 @@ mod topic;
 
 pub use answer::{
     AllocateRefusal, AlterConfigRefusal, AlterPartitionRefusal, Answer, CreatePartitionsRefusal,
-    CreateTopicRefusal, DeletedTopic, FeatureRefusal, InitRefusal, PartitionCountRefusal, PlacementRefusal,
-    RegisterRefusal, RunRefusal, TierCommandRefusal, UndeleteRefusal, UnknownTopic,
+    CreateTopicRefusal, DeletedTopic, FeatureRefusal, FenceRefusal, InitRefusal, NotLeading,
+    PartitionCountRefusal, PlacementRefusal, RegisterRefusal, RunRefusal, TierCommandRefusal,
+    UndeleteRefusal, UnknownTopic,
 };
 pub use broker::{Broker, Endpoint, SecurityProtocol};
 pub use codec::{DecodeError, decode_command, decode_snapshot, encode_command, encode_snapshot};
 pub use command::{
     AllocateProducerIds, AlterConfig, AlterPartition, AlterPartitions, BrokerRun, Change, Command,
-    ConfigChange, ConfigOperation, ConfigSetting, FeatureUpdate, InitCluster, NewPartitions, NewTopic,
-    PlacedReplica, Placement, RecoveryVerdict, RegisterBroker, TierAdd, TierCommit, TierDelete, TierMove,
-    TierTrim, TopicKey, UndeleteTopic, Verdict,
+    ConfigChange, ConfigOperation, ConfigSetting, FeatureUpdate, Fence, FenceIf, InitCluster, NewPartitions,
+    NewTopic, PlacedReplica, Placement, RecoveryVerdict, RegisterBroker, TierAdd, TierCommit, TierDelete,
+    TierMove, TierTrim, TopicKey, UndeleteTopic, Verdict,
 };
 pub use config::{
     BROKER_CONFIGS, BrokerConfig, CleanupPolicy, Compression, ConfigEntry, ConfigKey, ConfigKind, ConfigMap,

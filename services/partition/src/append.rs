@@ -70,7 +70,10 @@ impl Core {
                 duplicate: true,
             }));
         }
-        // After the duplicate: whoever repeats what succeeded meets its own batch at the end.
+        // After the duplicate: whoever repeats what succeeded meets its own batch, whatever came after it.
+        if append.token.is_some() && append.token != self.fence {
+            return Err(Refusal::AnotherToken { current: self.fence });
+        }
         let log_end = self.marks.log_end();
         if let Some(expected) = append.expected_end.filter(|expected| *expected != log_end) {
             return Err(Refusal::UnexpectedEnd { expected, end: log_end });

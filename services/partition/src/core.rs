@@ -1,7 +1,7 @@
 //! `Core`: the state of one replica and the one door to it.
 
 use aquifer_record::ProducerState;
-use aquifer_types::{LeaderEpoch, NodeId, Offset, PartitionEpoch, TimestampMs};
+use aquifer_types::{FencingToken, LeaderEpoch, NodeId, Offset, PartitionEpoch, TimestampMs};
 
 use crate::effect::Effect;
 use crate::input::{Durability, Input};
@@ -19,6 +19,8 @@ pub struct Core {
     pub(crate) role: Role,
     /// The newest epochs heard, whatever the role was made of them.
     pub(crate) told: Option<(LeaderEpoch, PartitionEpoch)>,
+    /// What appends that carry a fencing token are compared with.
+    pub(crate) fence: Option<FencingToken>,
     pub(crate) marks: Marks,
     /// The highest high watermark ever known of what the log holds; a new leader starts from it.
     pub(crate) committed_known: Offset,
@@ -47,6 +49,7 @@ impl Core {
             settings,
             role: Role::Unassigned,
             told: None,
+            fence: None,
             marks,
             committed_known: marks.log_start(),
             durability_waits: None,
@@ -96,6 +99,7 @@ impl Core {
                     effects.push(Effect::LogStartMoved { log_start: self.marks.log_start() });
                 }
             }
+            Input::Fence(token) => self.fence = token,
             Input::SetDurability(durability) => self.set_durability(durability, effects),
             Input::Lead(lead) => self.lead(&lead, effects),
             Input::Follow(follow) => self.follow(follow, effects),
@@ -118,6 +122,11 @@ impl Core {
     #[must_use]
     pub fn marks(&self) -> &Marks {
         &self.marks
+    }
+
+    #[must_use]
+    pub fn fence(&self) -> Option<FencingToken> {
+        self.fence
     }
 
     #[must_use]

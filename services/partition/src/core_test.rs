@@ -1,7 +1,7 @@
 //! Tests of the core, one transition each: exact effects.
 
 use aquifer_record::{Attributes, BatchHeader, TimestampType};
-use aquifer_types::{BatchEpoch, PartitionEpoch, ProducerEpoch, ProducerId};
+use aquifer_types::{BatchEpoch, FencingToken, PartitionEpoch, ProducerEpoch, ProducerId};
 
 use super::*;
 use crate::{
@@ -83,6 +83,7 @@ fn append(ticket: u64, batch: BatchHeader, acks: Acks) -> Input {
         expected_epoch: None,
         batch,
         acks,
+        token: None,
         expected_end: None,
         strict: false,
     })
@@ -218,6 +219,7 @@ fn a_client_that_knows_another_epoch_is_refused_and_nothing_is_written() {
             expected_epoch: Some(named),
             batch: batch(1),
             acks: Acks::All,
+            token: None,
             expected_end: None,
             strict: false,
         };
@@ -233,6 +235,7 @@ fn on_terms(ticket: u64, batch: BatchHeader, expected_end: Option<i64>, strict: 
         expected_epoch: None,
         batch,
         acks: Acks::All,
+        token: None,
         expected_end,
         strict,
     })
@@ -249,6 +252,28 @@ fn a_batch_that_expects_another_end_is_refused_unless_it_stands_there_already() 
     assert_eq!(step(&mut core, on_terms(3, batch(1), Some(3), true)), [refused(3, beyond)]);
     assert_eq!(step(&mut core, on_terms(4, first, Some(0), true)), [], "it waits with its original");
     assert_eq!(step(&mut core, on_terms(5, batch(1), Some(2), true)), [appended(5, 2)]);
+}
+
+#[test]
+fn an_append_under_another_fencing_token_is_refused_unless_it_stands_there_already() {
+    let mut core = leader();
+    let token = |text: &str| text.parse::<FencingToken>().expect("a token");
+    let under = |ticket, batch, text: &str, end| {
+        let Input::Append(append) = on_terms(ticket, batch, end, true) else { unreachable!() };
+        Input::Append(Append { token: Some(token(text)), ..append })
+    };
+    let none = Refusal::AnotherToken { current: None };
+    assert_eq!(step(&mut core, under(1, batch(1), "a", None)), [refused(1, none)]);
+    assert_eq!(step(&mut core, Input::Fence(Some(token("a")))), []);
+    let first = produced(0, 0, 2);
+    assert_eq!(step(&mut core, under(2, first, "a", Some(0))), [appended(2, 0)]);
+    step(&mut core, Input::Fence(Some(token("b"))));
+    let other = Refusal::AnotherToken { current: Some(token("b")) };
+    assert_eq!(step(&mut core, under(3, batch(1), "a", Some(2))), [refused(3, other)]);
+    assert_eq!(step(&mut core, under(4, batch(1), "a", Some(0))), [refused(4, other)], "before the end");
+    assert_eq!(step(&mut core, under(5, first, "a", Some(0))), [], "it waits with its original");
+    assert_eq!(step(&mut core, on_terms(6, batch(1), None, true)), [appended(6, 2)], "it says no token");
+    assert_eq!(step(&mut core, under(7, batch(1), "b", Some(3))), [appended(7, 3)]);
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! `Effect`: what the driver of a core must do, in order.
 
-use aquifer_types::{BatchEpoch, LeaderEpoch, Offset, ProducerEpoch, TimestampMs};
+use aquifer_types::{BatchEpoch, FencingToken, LeaderEpoch, Offset, ProducerEpoch, TimestampMs};
 
 use crate::input::{Durability, Ticket};
 
@@ -62,6 +62,8 @@ pub enum Refusal {
     FencedProducer { current: ProducerEpoch, named: ProducerEpoch },
     #[error("sequence {named} does not follow, {expected} does")]
     OutOfOrderSequence { expected: i32, named: i32 },
+    #[error("the fencing token is not the partition's")]
+    AnotherToken { current: Option<FencingToken> },
     #[error("the log ends at {end}, not at {expected}")]
     UnexpectedEnd { expected: Offset, end: Offset },
     #[error("transactions are not supported")]

@@ -1,7 +1,7 @@
 //! `Input`: everything that can happen to a replica.
 
 use aquifer_record::BatchHeader;
-use aquifer_types::{LeaderEpoch, NodeId, Offset, PartitionEpoch};
+use aquifer_types::{FencingToken, LeaderEpoch, NodeId, Offset, PartitionEpoch};
 
 /// Names one append until it is acknowledged or refused; chosen by the caller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -59,6 +59,8 @@ pub enum Input {
     MoveLogStart { upto: Offset },
     /// The quorum says that everything from `start` to `end` can be read from the tier.
     Tiered { start: Offset, end: Offset },
+    /// The quorum gave the partition this fencing token, or none.
+    Fence(Option<FencingToken>),
     /// The topic's durability is now this.
     SetDurability(Durability),
     /// Time passed.
@@ -74,6 +76,8 @@ pub struct Append {
     /// On a LogAppendTime topic already with that type and time; the base offset is not looked at.
     pub batch: BatchHeader,
     pub acks: Acks,
+    /// The fencing token that the client knows, if it said one.
+    pub token: Option<FencingToken>,
     /// Where the log must end for the batch to be taken, if that matters to the client.
     pub expected_end: Option<Offset>,
     /// Whether a producer that is not known, or forgotten since, must begin with sequence 0.

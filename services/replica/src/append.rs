@@ -4,7 +4,7 @@
 use aquifer_hotlog::{Command, Health, Write};
 use aquifer_partition::{Acknowledgement, Acks, Append, Effect, Input, Refusal};
 use aquifer_record::{BatchHeader, CheckedBatch, HEADER_BYTES, stamp, stamp_log_append_time};
-use aquifer_types::{BatchEpoch, LeaderEpoch, Offset, TimestampMs};
+use aquifer_types::{BatchEpoch, FencingToken, LeaderEpoch, Offset, TimestampMs};
 use bytes::Bytes;
 use tokio::sync::oneshot;
 
@@ -22,6 +22,8 @@ pub struct NewBatch {
     pub expected_epoch: Option<LeaderEpoch>,
     /// The topic stamps this time over the client's.
     pub log_append_time: Option<TimestampMs>,
+    /// The fencing token that the client knows, if it said one.
+    pub token: Option<FencingToken>,
     /// Where the log must end for the batch to be taken, if that matters to the client.
     pub expected_end: Option<Offset>,
     /// Whether a producer that is not known must begin with sequence 0.
@@ -64,6 +66,7 @@ impl Replica {
             expected_epoch: new.expected_epoch,
             batch: incoming.header,
             acks: new.acks,
+            token: new.token,
             expected_end: new.expected_end,
             strict: new.strict,
         };

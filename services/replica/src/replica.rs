@@ -6,7 +6,7 @@ use aquifer_hotlog::{Command, Directory, Log, LogHandle, Recovered, Sink};
 use aquifer_partition::{Core, Durability, Effect, Follow, Input, Lead, Marks};
 use aquifer_record::ProducerState;
 use aquifer_runtime::Runtime;
-use aquifer_types::{LeaderEpoch, NodeId, Offset, TimestampMs, TopicPartition};
+use aquifer_types::{FencingToken, LeaderEpoch, NodeId, Offset, TimestampMs, TopicPartition};
 use tokio::sync::oneshot;
 
 use crate::append::AppendOutcome;
@@ -63,6 +63,8 @@ pub struct Description {
     pub log_end: Offset,
     pub bytes: u64,
     pub leads_in: Option<LeaderEpoch>,
+    /// What appends that carry a token are compared with.
+    pub fence: Option<FencingToken>,
 }
 
 impl Replica {
@@ -120,6 +122,11 @@ impl Replica {
         self.step(Input::Lead(lead));
     }
 
+    /// The quorum's word on the partition's fencing token.
+    pub fn set_fence(&self, token: Option<FencingToken>) {
+        self.step(Input::Fence(token));
+    }
+
     pub fn follow(&self, follow: Follow) {
         self.step(Input::Follow(follow));
     }
@@ -151,6 +158,7 @@ impl Replica {
             log_end: marks.log_end(),
             bytes: state.log.bytes(),
             leads_in: state.core.role().leads_in(),
+            fence: state.core.fence(),
         }
     }
 

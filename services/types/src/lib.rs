@@ -1,6 +1,7 @@
 //! The words every crate speaks: names, ids, offsets, epochs. No behaviour beyond keeping them apart.
 
 mod epoch;
+mod fencing_token;
 mod ids;
 mod name;
 mod offset;
@@ -8,6 +9,7 @@ mod time;
 mod uuid;
 
 pub use epoch::{BatchEpoch, BrokerEpoch, LeaderEpoch, PartitionEpoch, ProducerEpoch};
+pub use fencing_token::{FencingToken, InvalidFencingToken};
 pub use ids::{
     ClusterId, DirectoryId, Incarnation, NodeId, PartitionIndex, ProducerId, TopicId, TopicPartition,
 };

@@ -242,5 +242,6 @@ apis! {
     ListConfigResources = 74: ListConfigResourcesRequest, ListConfigResourcesResponse;
     DescribeTopicPartitions = 75: DescribeTopicPartitionsRequest, DescribeTopicPartitionsResponse;
     AquiferAppend = 20_000: AquiferAppendRequest, AquiferAppendResponse;
+    AquiferFence = 20_001: AquiferFenceRequest, AquiferFenceResponse;
     AquiferTier = 20_002: AquiferTierRequest, AquiferTierResponse;
 }

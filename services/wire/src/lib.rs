@@ -28,6 +28,8 @@ mod golden_test;
 #[cfg(test)]
 mod oracle_test;
 #[cfg(test)]
+mod own_test;
+#[cfg(test)]
 mod sample;
 
 pub use api::{ApiKey, RequestBody, ResponseBody, SUPPORTED, SupportedVersions};

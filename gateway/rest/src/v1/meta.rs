@@ -22,6 +22,8 @@ pub(crate) struct Capabilities {
     group_sessions: bool,
     /// Whether a session's `ttl_ms` may differ from its group's session timeout.
     session_timeouts: bool,
+    /// Whether appends may carry `Expected-Offset` and `Fencing-Token`.
+    conditional_appends: bool,
     /// Whether old records move to object storage, as far as the cluster tells.
     tier: bool,
     /// What is missing here, with the reason.
@@ -46,10 +48,14 @@ pub(crate) async fn get_capabilities(
     } else if !known.session_timeouts {
         missing.push("ttl_ms of a session's own: the group's session timeout holds".to_owned());
     }
+    if !known.conditional_appends {
+        missing.push("Expected-Offset, Fencing-Token: the brokers do not answer AquiferFence".to_owned());
+    }
     Ok(Json(Capabilities {
         aquifer: known.is_aquifer,
         group_sessions: known.consumer_groups,
         session_timeouts: known.session_timeouts,
+        conditional_appends: known.conditional_appends,
         tier: known.tier,
         missing,
     }))

@@ -1,6 +1,9 @@
 //! REST v1: each operation with its part of the OpenAPI document.
 
+mod chunks;
+mod conditions;
 mod document;
+mod fencing;
 mod groups;
 mod meta;
 mod once;
@@ -29,7 +32,14 @@ fn described() -> OpenApiRouter<Door> {
         .routes(routes!(produce::produce_raw))
         .routes(routes!(produce::produce_batches))
         .routes(routes!(producers::open_producer))
+        .routes(routes!(
+            fencing::get_fencing_token,
+            fencing::set_fencing_token,
+            fencing::remove_fencing_token
+        ))
         .routes(routes!(read::read_records))
+        .routes(routes!(chunks::list_chunks))
+        .routes(routes!(chunks::read_chunk))
         .routes(routes!(sessions::open_session))
         .routes(routes!(sessions::poll_session))
         .routes(routes!(sessions::commit_session))

@@ -1,7 +1,7 @@
-//! What makes a produce request safe to send again, as headers and body say it.
+//! What makes a produce request safe to send again, and on what conditions it is done, as headers and body say it.
 
 use aquifer_contract::v1::ProduceRequest;
-use aquifer_gateway::{Code, Once, Terms};
+use aquifer_gateway::{Code, Once, Terms, fencing_token};
 use axum::http::HeaderMap;
 
 use crate::problem::Refused;
@@ -11,6 +11,7 @@ const EPOCH: &str = "producer-epoch";
 const SEQUENCE: &str = "producer-seq";
 const KEY: &str = "idempotency-key";
 const EXPECTED: &str = "expected-offset";
+const TOKEN: &str = "fencing-token";
 
 /// What the headers say; `state` is what the body brings of an earlier answer.
 pub(super) fn read_terms(headers: &HeaderMap, state: Option<String>) -> Result<Terms, Refused> {
@@ -31,16 +32,18 @@ pub(super) fn read_terms(headers: &HeaderMap, state: Option<String>) -> Result<T
         let number = value.parse::<i64>().ok().filter(|number| (0..=max).contains(number));
         number.ok_or_else(|| refused(format!("{name} is {value}, not a number from 0 to {max}")))
     };
+    let token = text(TOKEN)?.map(fencing_token).transpose()?;
     if let Some(producer) = producer {
         let producer = producer.to_owned();
         let epoch = i16::try_from(number(EPOCH, i64::from(i16::MAX))?).unwrap_or(i16::MAX);
-        return Ok(Terms::Once(match state {
+        let once = match state {
             Some(state) => Once::State { producer, epoch, state },
             None => {
                 let first = i32::try_from(number(SEQUENCE, i64::from(i32::MAX))?).unwrap_or(i32::MAX);
                 Once::Sequence { producer, epoch, first }
             }
-        }));
+        };
+        return Ok(Terms { once: Some(once), token, expected: None });
     }
     if state.is_some() {
         return Err(refused("producer_state comes with Producer-Id".to_owned()));
@@ -48,19 +51,21 @@ pub(super) fn read_terms(headers: &HeaderMap, state: Option<String>) -> Result<T
     if let Some(key) = key {
         // A string of RFC 8941, or as most clients write it.
         let key = key.strip_prefix('"').and_then(|key| key.strip_suffix('"')).unwrap_or(key);
-        return Ok(Terms::Once(Once::Key(key.to_owned())));
+        return Ok(Terms { once: Some(Once::Key(key.to_owned())), token, expected: None });
     }
-    Ok(if expected.is_some() { Terms::Expecting(number(EXPECTED, i64::MAX)?) } else { Terms::Plain })
+    let expected = expected.map(|_said| number(EXPECTED, i64::MAX)).transpose()?;
+    Ok(Terms { once: None, token, expected })
 }
 
 /// As a message says it; one that says nothing leaves it to the headers.
 pub(super) fn terms_of_message(request: &ProduceRequest, headers: &HeaderMap) -> Result<Terms, Refused> {
-    match (aquifer_grpc::terms(request)?, read_terms(headers, None)?) {
-        (Terms::Plain, terms) | (terms, Terms::Plain) => Ok(terms),
-        _ => {
-            let detail =
-                "producer, idempotency_key, expected_offset and the headers for them exclude one another";
-            Err(Refused::new(Code::InvalidParameter, detail))
-        }
+    let (in_message, in_headers) = (aquifer_grpc::terms(request)?, read_terms(headers, None)?);
+    if in_headers.are_plain() {
+        return Ok(in_message);
     }
+    if in_message.are_plain() {
+        return Ok(in_headers);
+    }
+    let detail = "terms stand in the message or in the headers, not in both";
+    Err(Refused::new(Code::InvalidParameter, detail))
 }

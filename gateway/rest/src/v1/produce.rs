@@ -115,6 +115,7 @@ impl From<Result<Appended, Refusal>> for ProduceResult {
         ("Producer-Epoch" = inline(Option<i32>), Header, nullable = false, description = "The session's epoch"),
         ("Producer-Seq" = inline(Option<i32>), Header, nullable = false, description = "The number of the first record in its one partition; producer_state in the body stands in its place"),
         ("Idempotency-Key" = inline(Option<String>), Header, nullable = false, description = "A key of this request alone: the request is appended once, however often it is sent"),
+        ("Fencing-Token" = inline(Option<String>), Header, nullable = false, description = "Appended only if the partition, which every record names, has this fencing token"),
         ("Expected-Offset" = inline(Option<String>), Header, nullable = false, description = "Appended only if the partition, which every record names, ends here"),
     ),
     request_body(content = ProduceRequest<'static>, content_type = "application/json", description = "The records"),
@@ -123,7 +124,7 @@ impl From<Result<Appended, Refusal>> for ProduceResult {
         (status = 207, description = "Some records were appended", body = ProduceResponse),
         (status = 403, description = "A newer epoch of the producer has taken over", body = Problem, content_type = "application/problem+json"),
         (status = 409, description = "Records of the producer are missing before these", body = Problem, content_type = "application/problem+json"),
-        (status = 412, description = "The partition does not end at the expected offset", body = Problem, content_type = "application/problem+json"),
+        (status = 412, description = "The partition does not end at the expected offset, or has another fencing token", body = Problem, content_type = "application/problem+json"),
     ),
 )]
 pub(crate) async fn produce_records(
@@ -226,10 +227,14 @@ pub(crate) async fn produce_batches(
 /// Bytes.
 #[derive(ToSchema)]
 #[schema(value_type = String, format = Binary)]
-struct Blob(#[allow(dead_code, reason = "only its schema is used")] Vec<u8>);
+pub(super) struct Blob(#[allow(dead_code, reason = "only its schema is used")] Vec<u8>);
 
 /// Reads a JSON body; what is no JSON and what is not what was asked for differ.
 pub(crate) fn read_json<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<T, Refused> {
+    // What reads an object would read a list of its fields too.
+    if bytes.trim_ascii_start().first() == Some(&b'[') {
+        return Err(Refused::new(Code::MalformedBody, "the body is a list, where an object is read"));
+    }
     serde_json::from_slice(bytes).map_err(|error| Refused::new(Code::MalformedBody, error.to_string()))
 }
 

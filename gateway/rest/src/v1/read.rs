@@ -28,13 +28,13 @@ pub(crate) struct ReadQuery {
     #[param(nullable = false, default = "earliest")]
     pub(crate) from: Option<String>,
     /// Of keys, values and headers; the first record comes however large it is. At most 33554432.
-    #[param(value_type = Option<i32>, nullable = false, default = 1_048_576)]
-    pub(crate) max_bytes: Option<i64>,
-    #[param(value_type = Option<i32>, nullable = false, default = 10_000)]
-    pub(crate) max_records: Option<i64>,
+    #[param(nullable = false, default = 1_048_576, minimum = 1)]
+    pub(crate) max_bytes: Option<i32>,
+    #[param(nullable = false, default = 10_000, minimum = 1)]
+    pub(crate) max_records: Option<i32>,
     /// How long to wait for the first record. At most 60000.
-    #[param(value_type = Option<i32>, nullable = false, default = 0)]
-    pub(crate) wait_ms: Option<i64>,
+    #[param(nullable = false, default = 0, minimum = 0)]
+    pub(crate) wait_ms: Option<i32>,
     /// How values are shown.
     #[param(nullable = false)]
     pub(crate) values: Option<Values>,
@@ -58,7 +58,11 @@ pub(crate) struct ReadResponse {
 
 impl ReadQuery {
     pub(crate) fn limits(&self) -> Result<ReadLimits, Refused> {
-        let asked = AskedLimits { bytes: self.max_bytes, records: self.max_records, wait_ms: self.wait_ms };
+        let asked = AskedLimits {
+            bytes: self.max_bytes.map(i64::from),
+            records: self.max_records.map(i64::from),
+            wait_ms: self.wait_ms.map(i64::from),
+        };
         Ok(ReadLimits::of_read(asked)?)
     }
 

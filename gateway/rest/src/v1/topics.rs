@@ -105,8 +105,8 @@ pub(crate) struct ChangeTopicRequest {
 #[into_params(parameter_in = Query)]
 pub(crate) struct PageQuery {
     /// At most 1000.
-    #[param(value_type = Option<i32>, nullable = false, default = 100)]
-    pub(crate) page_size: Option<i64>,
+    #[param(nullable = false, default = 100, minimum = 1)]
+    pub(crate) page_size: Option<i32>,
     /// As the page before told it.
     #[param(nullable = false)]
     pub(crate) page_token: Option<String>,
@@ -119,7 +119,12 @@ impl PageQuery {
         items: Vec<T>,
         name: impl Fn(&T) -> &str,
     ) -> Result<(Vec<T>, Option<String>), Refused> {
-        Ok(listed(items, self.page_size, self.page_token.as_deref().unwrap_or_default(), name)?)
+        Ok(listed(
+            items,
+            self.page_size.map(i64::from),
+            self.page_token.as_deref().unwrap_or_default(),
+            name,
+        )?)
     }
 }
 
@@ -190,7 +195,7 @@ pub(crate) async fn get_topic(
 #[utoipa::path(
     put, path = "/v1/topics/{topic}", operation_id = "createTopic", tag = "topics",
     params(("topic" = String, Path, description = "The topic's name")),
-    request_body(content = CreateTopicRequest, content_type = "application/json", description = "What the topic is to be"),
+    request_body(content = CreateTopicRequest, content_type = "application/json", description = "What the topic is to be; all defaults without one"),
     responses(
         (status = 200, description = "The topic was there, just so", body = Topic),
         (status = 201, description = "The topic was created", body = Topic),

@@ -3,7 +3,7 @@
 use anyhow::{Context as _, Result, ensure};
 use aquifer_client::Address;
 use aquifer_runtime::Task;
-use aquifer_types::PartitionIndex;
+use aquifer_types::{PartitionIndex, Uuid};
 
 use crate::batch::Load;
 use crate::harness::Harness;
@@ -20,12 +20,15 @@ use crate::work::topic::{TestTopic, configs};
 
 /// What is kept of an answer's end: where to go on stands there.
 const END_BYTES: usize = 512;
+/// Of a chunk, for good.
+const CHUNK_OFFSETS: i64 = 8192;
 
 /// One connection that reads a partition.
 struct Reader {
     connection: HttpConnection,
     form: Form,
     topic: String,
+    topic_id: Uuid,
     answer_bytes: usize,
     load: Load,
     /// Of the partition, in records.
@@ -45,7 +48,7 @@ pub async fn gateway_read(harness: &Harness, server: &Server, work: &GatewayRead
     let batches = i64::try_from(work.bytes / load.batch.len())?.max(1);
     fill(&client, &topic, PartitionIndex(0), &load, batches).await?;
     let measured = match work.form {
-        Form::Json => {
+        Form::Json | Form::Chunks => {
             let front = Front::of(harness, server, work.alone).await?;
             read(harness, server, work, (&topic, &load, batches), (&front.address, front.process())).await
         }
@@ -85,9 +88,14 @@ async fn read(
             connection,
             form: work.form,
             topic: topic.name.to_string(),
+            topic_id: topic.id.0,
             answer_bytes: work.answer_bytes,
             load: load.clone(),
-            end: batches * load.records,
+            end: match work.form {
+                // The last one is not complete.
+                Form::Chunks => batches * load.records / CHUNK_OFFSETS * CHUNK_OFFSETS,
+                Form::Json | Form::Relay => batches * load.records,
+            },
             // Spread over the partition, so that they are not in step.
             next: batches * i64::try_from(index)? / i64::try_from(work.connections)? * load.records,
             meter: meter.clone(),
@@ -134,6 +142,10 @@ impl Reader {
                 let path = format!("/v1/topics/{topic}/partitions/0/records?from={next}&max_bytes={bytes}");
                 Prepared::get(&path)
             }
+            Form::Chunks => {
+                let (id, chunk) = (self.topic_id, next / CHUNK_OFFSETS);
+                Prepared::get(&format!("/v1/topic-ids/{id}/partitions/0/chunks/{chunk}"))
+            }
             Form::Relay => Prepared::get(&format!("/{next}")),
         }
     }
@@ -147,7 +159,25 @@ impl Reader {
                 let next: i64 = rest.split('"').next().unwrap_or_default().parse()?;
                 Ok(next - self.next)
             }
-            Form::Relay => Ok(i64::try_from(length / self.load.batch.len())? * self.load.records),
+            Form::Relay => Ok(self.records_of(length)?),
+            Form::Chunks => {
+                let chunk = self.next / CHUNK_OFFSETS;
+                let (first, end) = (self.first_in(chunk), self.first_in(chunk + 1));
+                let (found, expected) = (self.records_of(length)?, end - first);
+                ensure!(found == expected, "chunk {chunk} has {found} records, not {expected}");
+                Ok(end - self.next)
+            }
         }
+    }
+
+    /// Of whole batches.
+    fn records_of(&self, length: usize) -> Result<i64> {
+        Ok(i64::try_from(length / self.load.batch.len())? * self.load.records)
+    }
+
+    /// Where the first batch of a chunk begins.
+    fn first_in(&self, chunk: i64) -> i64 {
+        let start = chunk * CHUNK_OFFSETS;
+        start + (-start).rem_euclid(self.load.records)
     }
 }

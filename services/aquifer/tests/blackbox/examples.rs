@@ -142,3 +142,23 @@ fn a_topic_is_followed_over_http() {
     assert!(printed.contains(r#"{"partition":0,"offset":"4"}"#), "{printed}");
     assert!(printed.ends_with("{\"n\":1}\n{\"n\":2}\n{\"n\":3}\n{\"n\":4}\n{\"n\":5}\n"), "{printed}");
 }
+
+#[test]
+fn a_writer_that_was_replaced_is_refused_over_http() {
+    if skip_without("curl") || skip_without("jq") {
+        return;
+    }
+    let printed = run("http fence", &[]);
+    assert!(printed.contains(r#""offset":"0""#), "{printed}");
+    assert!(printed.ends_with("[\"another_fencing_token\",\"writer-2\"]\n"), "{printed}");
+}
+
+#[test]
+fn history_is_replayed_in_chunks_over_http() {
+    if skip_without("curl") || skip_without("jq") {
+        return;
+    }
+    let printed = run("http chunks", &[]);
+    assert!(printed.contains(r#""chunk":"0","first_offset":"0","end_offset":"8192""#), "{printed}");
+    assert!(printed.contains("cache-control: private, max-age=31536000, immutable"), "{printed}");
+}

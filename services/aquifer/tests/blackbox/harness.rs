@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::Duration;
 
 use aquifer_client::{Client, ClientSettings, ConnectionSettings, NewTopic, TcpConnector};
+use aquifer_loadtest::server::Programs;
 use aquifer_runtime::Runtime;
 
 /// A running node, killed when dropped.
@@ -192,16 +193,35 @@ pub(crate) fn create_topic(bootstrap: &str, topic: &str, partitions: i32, config
         configs: configs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
         ..NewTopic::default()
     };
+    block_on(async {
+        client(bootstrap).create_topic(&topic).await.expect("the topic is created");
+    });
+}
+
+/// Our own client; wants a tokio runtime around it.
+pub(crate) fn client(bootstrap: &str) -> Client {
     let settings = ClientSettings {
         bootstrap: vec![bootstrap.parse().expect("an address")],
         connection: ConnectionSettings::default(),
         retry_for: Duration::from_secs(30),
     };
+    Client::new(Runtime::real(), std::sync::Arc::new(TcpConnector), settings)
+}
+
+/// Waits for what is to be awaited.
+pub(crate) fn block_on<T>(future: impl Future<Output = T>) -> T {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-    runtime.block_on(async {
-        let client = Client::new(Runtime::real(), std::sync::Arc::new(TcpConnector), settings);
-        client.create_topic(&topic).await.expect("the topic is created");
-    });
+    runtime.block_on(future)
+}
+
+/// What servers are started from.
+pub(crate) fn programs() -> Programs {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    Programs {
+        aquifer: PathBuf::from(env!("CARGO_BIN_EXE_aquifer")),
+        kafka: root.join("loadtest/peers/kafka.sh"),
+        running: None,
+    }
 }
 
 /// Runs a tool with text on its standard input; returns what it printed.

@@ -128,6 +128,9 @@ fn administer(broker: Arc<Broker>, caller: Caller, body: RequestBody) -> Call {
             let caller_again = caller.clone();
             later(caller, async move { cluster::find_coordinator(&broker, &caller_again, request).await })
         }
+        RequestBody::AquiferFence(request) => {
+            later(caller, async move { data::aquifer_fence(&broker, request).await })
+        }
         RequestBody::AquiferTier(request) => {
             later(caller, async move { cluster::aquifer_tier(&broker, request).await })
         }

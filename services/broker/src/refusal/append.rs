@@ -14,7 +14,7 @@ pub(crate) fn append_error(refusal: &Refusal) -> ErrorCode {
         Refusal::FencedProducer { .. } => ErrorCode::INVALID_PRODUCER_EPOCH,
         Refusal::OutOfOrderSequence { .. } => ErrorCode::OUT_OF_ORDER_SEQUENCE_NUMBER,
         // Asked for through AquiferAppend alone, whose answer says more.
-        Refusal::UnexpectedEnd { .. } => ErrorCode::INVALID_REQUEST,
+        Refusal::UnexpectedEnd { .. } | Refusal::AnotherToken { .. } => ErrorCode::INVALID_REQUEST,
         Refusal::Transactional => ErrorCode::INVALID_TXN_STATE,
         Refusal::TooManyInFlight => ErrorCode::REQUEST_TIMED_OUT,
         Refusal::OffsetsUsedUp => ErrorCode::INVALID_REQUEST,

@@ -4,9 +4,9 @@ use crate::broker::{Endpoint, SecurityProtocol};
 use crate::codec::wire::{DecodeError, Input, Wire, fields, put_no_tagged, words};
 use crate::command::{
     AllocateProducerIds, AlterConfig, AlterPartition, AlterPartitions, BrokerRun, Change, Command,
-    ConfigChange, ConfigOperation, ConfigSetting, FeatureUpdate, InitCluster, NewPartitions, NewTopic,
-    PlacedReplica, Placement, RecoveryVerdict, RegisterBroker, TierAdd, TierCommit, TierDelete, TierMove,
-    TierTrim, TopicKey, UndeleteTopic, Verdict,
+    ConfigChange, ConfigOperation, ConfigSetting, FeatureUpdate, Fence, FenceIf, InitCluster, NewPartitions,
+    NewTopic, PlacedReplica, Placement, RecoveryVerdict, RegisterBroker, TierAdd, TierCommit, TierDelete,
+    TierMove, TierTrim, TopicKey, UndeleteTopic, Verdict,
 };
 use crate::partition::RecoveryState;
 
@@ -31,6 +31,7 @@ mod kind {
     pub(super) const TIER_DELETE: u64 = 15;
     pub(super) const TIER_FORGET: u64 = 16;
     pub(super) const UNDELETE_TOPIC: u64 = 17;
+    pub(super) const FENCE: u64 = 18;
 }
 
 fields!(InitCluster { cluster, producer_prefix, level });
@@ -58,6 +59,7 @@ fields!(TierTrim { run, starts });
 fields!(TierMove { partition, leader_epoch, offset });
 fields!(TierDelete { grace_ms, upto });
 fields!(UndeleteTopic { deleted, topic });
+fields!(Fence { run, partition, leader_epoch, token, condition });
 
 impl Wire for Placement {
     fn put(&self, out: &mut Vec<u8>) {
@@ -92,6 +94,26 @@ impl Wire for TopicKey {
     }
 }
 
+impl Wire for FenceIf {
+    fn put(&self, out: &mut Vec<u8>) {
+        match self {
+            FenceIf::Any => out.push(0),
+            FenceIf::Is(token) => {
+                out.push(1);
+                token.put(out);
+            }
+        }
+    }
+
+    fn take(input: &mut Input<'_>) -> Result<FenceIf, DecodeError> {
+        match input.byte()? {
+            0 => Ok(FenceIf::Any),
+            1 => Wire::take(input).map(FenceIf::Is),
+            _ => Err(DecodeError::Invalid("fence condition")),
+        }
+    }
+}
+
 /// Appends the bytes of a command to `out`.
 pub fn encode_command(command: &Command, out: &mut Vec<u8>) {
     kind_of(&command.change).put(out);
@@ -114,6 +136,7 @@ pub fn encode_command(command: &Command, out: &mut Vec<u8>) {
         Change::TierDelete(delete) => delete.put(out),
         Change::TierForget(gone) => gone.put(out),
         Change::UndeleteTopic(undelete) => undelete.put(out),
+        Change::Fence(fence) => fence.put(out),
     }
     put_no_tagged(out);
 }
@@ -123,7 +146,7 @@ pub fn decode_command(bytes: &[u8]) -> Result<Command, DecodeError> {
     let mut input = Input(bytes);
     let kind = u64::take(&mut input)?;
     let version = input.byte()?;
-    let known_kind = (kind::TICK..=kind::UNDELETE_TOPIC).contains(&kind);
+    let known_kind = (kind::TICK..=kind::FENCE).contains(&kind);
     if !known_kind {
         return Err(DecodeError::UnknownKind(kind));
     }
@@ -156,6 +179,7 @@ fn kind_of(change: &Change) -> u64 {
         Change::TierDelete(_) => kind::TIER_DELETE,
         Change::TierForget(_) => kind::TIER_FORGET,
         Change::UndeleteTopic(_) => kind::UNDELETE_TOPIC,
+        Change::Fence(_) => kind::FENCE,
     }
 }
 
@@ -178,6 +202,7 @@ fn take_change(kind: u64, input: &mut Input<'_>) -> Result<Change, DecodeError> 
         kind::TIER_DELETE => Wire::take(input).map(Change::TierDelete),
         kind::TIER_FORGET => Wire::take(input).map(Change::TierForget),
         kind::UNDELETE_TOPIC => Wire::take(input).map(Change::UndeleteTopic),
+        kind::FENCE => Wire::take(input).map(Change::Fence),
         _ => Err(DecodeError::UnknownKind(kind)),
     }
 }

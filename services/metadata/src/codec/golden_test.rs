@@ -13,8 +13,8 @@ use aquifer_types::{
 use crate::codec::{DecodeError, decode_command, decode_snapshot, encode_command, encode_snapshot};
 use crate::command::{
     AllocateProducerIds, AlterConfig, AlterPartition, AlterPartitions, BrokerRun, Change, Command,
-    ConfigChange, ConfigOperation, ConfigSetting, FeatureUpdate, NewPartitions, RecoveryVerdict, TierAdd,
-    TierCommit, TierDelete, TierMove, TierTrim, TopicKey, UndeleteTopic, Verdict,
+    ConfigChange, ConfigOperation, ConfigSetting, FeatureUpdate, Fence, FenceIf, NewPartitions,
+    RecoveryVerdict, TierAdd, TierCommit, TierDelete, TierMove, TierTrim, TopicKey, UndeleteTopic, Verdict,
 };
 use crate::config::ConfigResource;
 use crate::features::METADATA_FEATURE;
@@ -132,6 +132,18 @@ fn samples() -> Vec<(&'static str, Command)> {
             Change::UndeleteTopic(UndeleteTopic {
                 deleted: topic_id(2),
                 topic: new_topic("gone", 3, &[&[0]]),
+            }),
+        ),
+        ("unfence-broker-again", Change::UnfenceBroker(run)),
+        (
+            "fence",
+            Change::Fence(Fence {
+                run,
+                partition: at,
+                // Nobody led while the broker was fenced.
+                leader_epoch: LeaderEpoch(2),
+                token: Some("writer-2".parse().expect("a token")),
+                condition: FenceIf::Is(None),
             }),
         ),
     ];

@@ -2,8 +2,8 @@
 
 use aquifer_manifest::TierRange;
 use aquifer_types::{
-    BrokerEpoch, ClusterId, DirectoryId, Incarnation, LeaderEpoch, NodeId, Offset, PartitionEpoch,
-    PartitionIndex, TimestampMs, TopicId, TopicName, TopicPartition, Uuid,
+    BrokerEpoch, ClusterId, DirectoryId, FencingToken, Incarnation, LeaderEpoch, NodeId, Offset,
+    PartitionEpoch, PartitionIndex, TimestampMs, TopicId, TopicName, TopicPartition, Uuid,
 };
 
 use crate::codec::wire::{DecodeError, Input, Wire, fields, put_text};
@@ -48,6 +48,16 @@ impl Wire for TopicName {
 
     fn take(input: &mut Input<'_>) -> Result<TopicName, DecodeError> {
         TopicName::new(&String::take(input)?).map_err(|_refused| DecodeError::Invalid("topic name"))
+    }
+}
+
+impl Wire for FencingToken {
+    fn put(&self, out: &mut Vec<u8>) {
+        put_text(self.as_str(), out);
+    }
+
+    fn take(input: &mut Input<'_>) -> Result<FencingToken, DecodeError> {
+        String::take(input)?.parse().map_err(|_refused| DecodeError::Invalid("fencing token"))
     }
 }
 

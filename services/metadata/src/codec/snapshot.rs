@@ -29,6 +29,7 @@ mod kind {
     /// Only of clusters that were restored.
     pub(super) const INCARNATION: u64 = 9;
     pub(super) const DELETED_TOPIC: u64 = 10;
+    pub(super) const FENCE: u64 = 11;
 }
 
 /// The bytes of everything in an image; equal images give equal bytes.
@@ -65,6 +66,12 @@ pub fn encode_snapshot(image: &Image) -> Vec<u8> {
             put_map(&deleted.overrides, body);
         });
     }
+    for (at, token) in image.fences.iter() {
+        put_record(kind::FENCE, &mut out, |body| {
+            at.put(body);
+            token.put(body);
+        });
+    }
     put_record(kind::END, &mut out, |_| {});
     out
 }
@@ -78,7 +85,7 @@ pub fn decode_snapshot(bytes: &[u8]) -> Result<State, DecodeError> {
         let version = input.byte()?;
         let length = input.count()?;
         let mut body = Input(input.bytes(length)?);
-        if !(kind::CLUSTER..=kind::DELETED_TOPIC).contains(&kind) {
+        if !(kind::CLUSTER..=kind::FENCE).contains(&kind) {
             return Err(DecodeError::UnknownKind(kind));
         }
         if version == 0 || version > VERSION {
@@ -131,6 +138,10 @@ fn take_record(kind: u64, body: &mut Input<'_>, state: &mut State) -> Result<(),
             let (at, starts) = (Wire::take(body)?, Wire::take(body)?);
             let overrides = take_map(Names::Topic, body)?;
             state.image.deleted.insert(id, Arc::new(Deleted { id, name, overrides, at, starts }));
+        }
+        kind::FENCE => {
+            let (at, token) = (Wire::take(body)?, Wire::take(body)?);
+            state.image.fences.insert(at, token);
         }
         kind::INCARNATION => state.image.incarnation = Wire::take(body)?,
         _ => {}

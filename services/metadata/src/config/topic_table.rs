@@ -42,6 +42,12 @@ const ZSTD_LEVELS: Rule = Rule::Between(-131_072, 22);
 
 /// Every topic config, sorted by name.
 pub static TOPIC_CONFIGS: &[TopicConfigKey] = &[
+    TopicConfigKey::new("aquifer.chunks.max.age.ms", Long, "31536000000", Rule::Between(0, 31_536_000_000)).text(
+        "For how long HTTP caches may keep chunks of the topic, whatever retention and deletions take from it \
+         meanwhile.",
+    ),
+    TopicConfigKey::new("aquifer.chunks.public", Boolean, "false", Rule::Any)
+        .text("Whether HTTP caches that many callers share may keep chunks of the topic."),
     TopicConfigKey::new("aquifer.durability", String, "flushed", Rule::OneOf(&["flushed", "page-cache"])).text(
         "What an acknowledgement promises: flushed means that every in-sync replica has the record on disk, page-cache \
          that every one of them has it in memory and writes it to disk later.",

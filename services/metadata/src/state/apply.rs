@@ -97,6 +97,7 @@ impl State {
             }
             Change::TierDelete(delete) => Answer::TierDeleted(self.delete_ranges(delete, deltas)),
             Change::UndeleteTopic(undelete) => Answer::TopicUndeleted(self.undelete_topic(undelete, deltas)),
+            Change::Fence(fence) => Answer::Fenced(self.fence(fence, deltas)),
             Change::TierForget(gone) => Answer::TierForgotten(
                 gone.iter().map(|(at, upto)| self.forget_ranges(*at, *upto, deltas)).collect(),
             ),
@@ -198,6 +199,7 @@ impl Image {
             brokers: Arc::default(),
             topics: Default::default(),
             tiers: Default::default(),
+            fences: Default::default(),
             deleted: Default::default(),
             names: Default::default(),
             collisions: Default::default(),

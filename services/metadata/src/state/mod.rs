@@ -5,6 +5,7 @@ mod brokers;
 mod check;
 mod configs;
 mod election;
+mod fence;
 mod load;
 mod partitions;
 mod restore;

@@ -11,8 +11,8 @@ use crate::answer::Answer;
 use crate::codec::{decode_command, decode_snapshot, encode_command, encode_snapshot};
 use crate::command::{
     AllocateProducerIds, AlterConfig, Change, Command, ConfigChange, ConfigOperation, ConfigSetting,
-    FeatureUpdate, NewPartitions, RecoveryVerdict, TierAdd, TierCommit, TierDelete, TierMove, TierTrim,
-    TopicKey, UndeleteTopic, Verdict,
+    FeatureUpdate, Fence, FenceIf, NewPartitions, RecoveryVerdict, TierAdd, TierCommit, TierDelete, TierMove,
+    TierTrim, TopicKey, UndeleteTopic, Verdict,
 };
 use crate::config::{ConfigResource, Durability, TopicConfig};
 use crate::features::METADATA_FEATURE;
@@ -51,6 +51,7 @@ enum Step {
     Update { level: i16 },
     Tier { topic: u8, partition: u8, what: u8, offset: u8, stale: bool },
     Undelete { which: u8, id: u8, first: u8 },
+    Token { topic: u8, partition: u8, token: u8, expected: u8, stale: bool },
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -85,6 +86,9 @@ fn step() -> impl Strategy<Value = Step> {
         ),
         1 => (any::<u8>(), 100u8..110, 0..NODES).prop_map(
             |(which, id, first)| Step::Undelete { which, id, first }
+        ),
+        2 => (0u8..5, 0u8..3, 0u8..3, 0u8..5, prop::bool::weighted(0.2)).prop_map(
+            |(topic, partition, token, expected, stale)| Step::Token { topic, partition, token, expected, stale }
         ),
     ]
 }
@@ -179,6 +183,21 @@ fn command(cluster: &Cluster, step: &Step) -> Command {
             let places = nodes(*first, 1);
             let topic = new_topic(named, *id, &vec![places.as_slice(); count]);
             Change::UndeleteTopic(UndeleteTopic { deleted, topic })
+        }
+        Step::Token { topic, partition, token, expected, stale } => {
+            let id = topic_at(*topic).map_or(topic_id(255), |topic| topic.id());
+            let at = TopicPartition { topic: id, partition: PartitionIndex(i32::from(*partition)) };
+            let known = cluster.image().partition(at);
+            let leader = known.and_then(|partition| partition.leader()).map_or(-1, |leader| leader.0);
+            let epoch = known.map_or(LeaderEpoch(0), |partition| partition.leader_epoch());
+            let word = |number: u8| (number > 0).then(|| number.to_string().parse().expect("a token"));
+            Change::Fence(Fence {
+                run: cluster.run(leader),
+                partition: at,
+                leader_epoch: LeaderEpoch(epoch.0 - i32::from(*stale)),
+                token: word(*token),
+                condition: if *expected > 2 { FenceIf::Any } else { FenceIf::Is(word(*expected)) },
+            })
         }
         Step::Update { level } => Change::UpdateFeatures(vec![FeatureUpdate {
             name: METADATA_FEATURE.to_owned(),
@@ -341,6 +360,7 @@ fn check(state: &State) {
             }
         }
     }
+    assert!(image.fences.iter().all(|(at, _)| image.partition(*at).is_some()), "of what is there alone");
     assert_eq!(partitions, image.partition_count());
     assert_eq!(names.len(), image.topic_count());
     assert_eq!(hosted, state.hosted);
@@ -405,7 +425,8 @@ proptest! {
             let alike = Arc::ptr_eq(&before.image().brokers, &cluster.image().brokers)
                 && before.image().topics().map(in_force).eq(cluster.image().topics().map(in_force))
                 && before.image().cluster_config == cluster.image().cluster_config
-                && before.image().groups == cluster.image().groups;
+                && before.image().groups == cluster.image().groups
+                && before.image().fences == cluster.image().fences;
             prop_assert!(!silent || alike, "changed without a delta: {:?}", command);
 
             let mut bytes = Vec::new();
@@ -423,7 +444,7 @@ proptest! {
     }
 
     #[test]
-    fn no_bytes_make_decoding_panic(bytes in prop::collection::vec(any::<u8>(), 0..200), kind in 1u8..14) {
+    fn no_bytes_make_decoding_panic(bytes in prop::collection::vec(any::<u8>(), 0..200), kind in 1u8..20) {
         let mut shaped = vec![kind, 1];
         shaped.extend_from_slice(&bytes);
         let _refused = (decode_command(&bytes), decode_command(&shaped));

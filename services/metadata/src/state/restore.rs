@@ -47,11 +47,17 @@ impl State {
             collisions: Default::default(),
             partition_count: 0,
             tiers: Default::default(),
+            fences: Default::default(),
             deleted: Default::default(),
             ..image.clone()
         };
         state.image.producer_ids.prefixes.push(producer_prefix);
         state.image.producer_ids.next = 0;
+        let comes_back =
+            |at: TopicPartition| image.topic_by_id(at.topic).is_some() && !left_out.contains(&at.topic);
+        for (at, token) in image.fences.iter().filter(|(at, _)| comes_back(**at)) {
+            state.image.fences.insert(*at, *token);
+        }
         for topic in image.topics().filter(|topic| !left_out.contains(&topic.id())) {
             let moved = topic.partitions().map(|(index, partition)| {
                 let written = tiers.get(&topic.at(index)).and_then(|tier| tier.ranges().last());

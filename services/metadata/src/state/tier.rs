@@ -8,7 +8,6 @@ use aquifer_types::{TimestampMs, TopicId, TopicPartition};
 use crate::answer::TierCommandRefusal;
 use crate::command::{BrokerRun, TierAdd, TierDelete, TierMove};
 use crate::delta::Delta;
-use crate::image::Image;
 use crate::state::State;
 
 type Outcome = Result<(), TierCommandRefusal>;
@@ -16,8 +15,8 @@ type Outcome = Result<(), TierCommandRefusal>;
 impl State {
     /// An object is wholly there: from now on the range is read from it. The same range again is a retry.
     pub(crate) fn commit_range(&mut self, run: BrokerRun, add: &TierAdd, deltas: &mut Vec<Delta>) -> Outcome {
-        self.image.check_leads(run, &add.at)?;
         let at = add.at.partition;
+        self.image.check_leads(run, at, add.at.leader_epoch)?;
         let known = self.image.tiers.get(&at);
         if known.is_some_and(|tier| tier.ranges().last() == Some(&add.range)) {
             return Ok(());
@@ -30,8 +29,8 @@ impl State {
 
     /// The log starts later: ranges wholly below are unlinked.
     pub(crate) fn trim_tier(&mut self, run: BrokerRun, trim: &TierMove, deltas: &mut Vec<Delta>) -> Outcome {
-        self.image.check_leads(run, trim)?;
         let (at, now) = (trim.partition, self.image.time);
+        self.image.check_leads(run, at, trim.leader_epoch)?;
         // A log of which nothing is tiered yet has its first range begin there: one that was uploaded meanwhile is refused.
         let known = self.image.tiers.get(&at).cloned();
         let mut tier = known.unwrap_or_else(|| Arc::new(Tier::new(trim.offset)));
@@ -101,18 +100,5 @@ impl State {
             self.image.tiers.insert(at, tier);
             deltas.push(Delta::TierChanged(at));
         }
-    }
-}
-
-impl Image {
-    /// Only the leader of the partition, in its present epoch, speaks for its log. Keeps I5.
-    fn check_leads(&self, run: BrokerRun, at: &TierMove) -> Outcome {
-        self.check_run(run)?;
-        let partition = self.partition(at.partition).ok_or(TierCommandRefusal::UnknownPartition)?;
-        let epoch = partition.leader_epoch();
-        if partition.leader() != Some(run.node) || epoch != at.leader_epoch {
-            return Err(TierCommandRefusal::NotLeader(epoch));
-        }
-        Ok(())
     }
 }

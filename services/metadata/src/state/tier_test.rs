@@ -3,7 +3,7 @@
 use aquifer_manifest::{TierRange, TierRefusal};
 use aquifer_types::{LeaderEpoch, Offset, TimestampMs, TopicPartition};
 
-use crate::answer::{Answer, TierCommandRefusal};
+use crate::answer::{Answer, NotLeading, TierCommandRefusal};
 use crate::command::{
     BrokerRun, Change, Command, TierAdd, TierCommit, TierDelete, TierMove, TierTrim, TopicKey,
 };
@@ -39,11 +39,14 @@ fn only_the_leader_in_its_epoch_commits_and_only_where_the_tier_ends() {
     let (leader, follower) = (cluster.run(0), cluster.run(1));
     let stale = BrokerRun { epoch: aquifer_types::BrokerEpoch(1), ..leader };
 
-    assert!(matches!(commit(&mut cluster, stale, add(at, 0, 0, 10)), Err(TierCommandRefusal::Run(_))));
+    assert!(matches!(
+        commit(&mut cluster, stale, add(at, 0, 0, 10)),
+        Err(TierCommandRefusal::Leads(NotLeading::Run(_)))
+    ));
     let other = commit(&mut cluster, follower, add(at, 0, 0, 10));
-    assert_eq!(other, Err(TierCommandRefusal::NotLeader(LeaderEpoch(0))));
+    assert_eq!(other, Err(TierCommandRefusal::Leads(NotLeading::Another(LeaderEpoch(0)))));
     let early = commit(&mut cluster, leader, add(at, -1, 0, 10));
-    assert_eq!(early, Err(TierCommandRefusal::NotLeader(LeaderEpoch(0))));
+    assert_eq!(early, Err(TierCommandRefusal::Leads(NotLeading::Another(LeaderEpoch(0)))));
     assert_eq!(commit(&mut cluster, leader, add(at, 0, 0, 10)), Ok(()));
     assert_eq!(commit(&mut cluster, leader, add(at, 0, 0, 10)), Ok(()), "a retry is answered as the first");
     let gap = commit(&mut cluster, leader, add(at, 0, 12, 20));
@@ -88,7 +91,7 @@ fn a_start_is_moved_by_the_leader_and_before_the_first_range_too() {
     assert_eq!(uploaded_before, Err(TierCommandRefusal::Tier(late)), "what was deleted does not come back");
     let from_there = TierAdd { range: add(at, 0, 0, 10).range, ..add(at, 0, 3, 10) };
     commit(&mut cluster, run, from_there).unwrap();
-    let stale = Err(TierCommandRefusal::NotLeader(LeaderEpoch(0)));
+    let stale = Err(TierCommandRefusal::Leads(NotLeading::Another(LeaderEpoch(0))));
     assert_eq!(cluster.apply(trim(-1, 5)), Answer::TierTrimmed(vec![stale]));
     assert_eq!(cluster.apply(trim(0, 5)), Answer::TierTrimmed(vec![Ok(())]));
     assert_eq!(cluster.image().tier(at).unwrap().start(), Offset(5));

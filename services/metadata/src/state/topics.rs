@@ -73,6 +73,7 @@ impl State {
             self.trust(node, |at| at.topic == id);
         }
         self.unlink_topic(id, topic.partition_count(), deltas);
+        self.unfence_topic(id, topic.partition_count());
         deltas.push(Delta::TopicDeleted { id, name: name.clone() });
         Ok(DeletedTopic { id, name })
     }

@@ -120,6 +120,7 @@ impl Walker {
                 expected_epoch,
                 batch,
                 acks,
+                token: None,
                 expected_end: None,
                 strict: false,
             });
@@ -140,6 +141,7 @@ impl Walker {
                     expected_epoch,
                     batch,
                     acks,
+                    token: None,
                     expected_end: None,
                     strict: false,
                 });
@@ -153,6 +155,7 @@ impl Walker {
             expected_epoch,
             batch,
             acks,
+            token: None,
             expected_end: None,
             strict: false,
         }));

@@ -170,6 +170,7 @@ impl Node {
             acks: self.acks,
             expected_epoch: None,
             log_append_time: None,
+            token: None,
             expected_end: None,
             strict: false,
         };

@@ -6,7 +6,7 @@ use crate::text::Text;
 
 message! {
     /// Where a batch stands, whether it stood there before, or what it would have had to be.
-    AquiferAppendResponse { versions 0..=0, flexible from 0 }
+    AquiferAppendResponse { versions 0..=1, flexible from 0 }
     {
         throttle_time_ms: i32 [..];
         error_code: ErrorCode [..];
@@ -22,5 +22,7 @@ message! {
         producer_epoch: i16 [..] = -1;
         // The sequence that follows for the producer, if the batch's does not; else -1.
         expected_sequence: i32 [..] = -1;
+        // The partition's fencing token, empty for none, if the request's is another one; else null.
+        fencing_token: Option<Text> [1..];
     }
 }

@@ -7,7 +7,7 @@ use aquifer_record::{Compression, Encoding, compress};
 use serde_json::json;
 
 use super::http::Http;
-use crate::harness::{Node, data_dir};
+use crate::harness::{Node, data_dir, skip};
 
 const JSON: (&str, &str) = ("content-type", "application/json");
 
@@ -124,4 +124,40 @@ fn half_requests_and_slow_readers_hold_up_nobody() {
     http.post("/v1/topics/t/records", &json!({"records": [{"value_text": "fine"}]})).expect(200);
     let grown = node.resident_bytes().saturating_sub(before);
     assert!(grown < 300 << 20, "50 readers that do not read took {grown} bytes of 1 GB");
+}
+
+/// How many files a process here may have open.
+fn files_max() -> usize {
+    let limits = std::fs::read_to_string("/proc/self/limits").unwrap_or_default();
+    let line = limits.lines().find_map(|line| line.strip_prefix("Max open files"));
+    line.and_then(|rest| rest.split_whitespace().next()?.parse().ok()).unwrap_or(0)
+}
+
+#[test]
+fn ten_thousand_idle_sockets_hold_up_nobody_and_little_memory() {
+    const SOCKETS: usize = 10_000;
+    if files_max() < SOCKETS + 4_000 {
+        return skip("fewer files may be open than sockets are needed");
+    }
+    let folder = data_dir();
+    let node = Node::start(folder.path());
+    let http = Http::at(&node.http);
+    http.topic("t", 1);
+    let before = node.resident_bytes();
+    let mut idle = Vec::new();
+    for index in 0..SOCKETS {
+        let mut socket = TcpStream::connect(&node.http).expect("accepted");
+        if index % 2 == 0 {
+            write!(socket, "GET /v1/topics HTTP/1.1\r\nHost: x\r\nX-Ha").expect("sent");
+        }
+        idle.push(socket);
+    }
+    for _ in 0..20 {
+        http.post("/v1/topics/t/records", &json!({"records": [{"value_text": "fine"}]})).expect(200);
+        http.get("/v1/topics/t/partitions/0/records?from=-1").expect(200);
+    }
+    let each = node.resident_bytes().saturating_sub(before) / SOCKETS as u64;
+    assert!(each < 24 << 10, "an idle socket takes {each} bytes");
+    drop(idle);
+    http.get("/v1/topics").expect(200);
 }

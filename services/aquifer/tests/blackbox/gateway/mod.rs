@@ -1,8 +1,14 @@
 //! The gateway: a program of its own in front of a node, and over HTTP alone.
 
 mod bad_input;
+mod browser;
+mod chunks;
 mod clients;
+mod cold;
 mod confluent;
+mod contract;
+mod fencing;
+mod foreign;
 mod grpc;
 mod http;
 mod process;

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::future::Future;
-use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
@@ -11,12 +10,12 @@ use aquifer_client::{
     Client, Consumer, ConsumerSettings, Event, NewTopic, Outgoing, Producer, ProducerSettings, RecordReader,
     Start,
 };
-use aquifer_loadtest::server::{Kind, Programs, client};
+use aquifer_loadtest::server::{Kind, client};
 use aquifer_runtime::Runtime;
 use aquifer_types::PartitionIndex;
 
 use super::{group, operate, produce, read};
-use crate::harness::{data_dir, skip_without};
+use crate::harness::{data_dir, programs, skip_without};
 
 /// No scene takes longer, however slow the machine.
 const SCENE_LIMIT: Duration = Duration::from_secs(120);
@@ -87,15 +86,6 @@ fn our_client_works_with_apache_kafka() {
         return;
     }
     play_all(Kind::Kafka);
-}
-
-fn programs() -> Programs {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-    Programs {
-        aquifer: PathBuf::from(env!("CARGO_BIN_EXE_aquifer")),
-        kafka: root.join("loadtest/peers/kafka.sh"),
-        running: None,
-    }
 }
 
 /// A record as it was read: offset, key, value, headers.

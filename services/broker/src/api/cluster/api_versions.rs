@@ -53,6 +53,7 @@ const SERVED: &[ApiKey] = &[
     ApiKey::ListConfigResources,
     ApiKey::DescribeTopicPartitions,
     ApiKey::AquiferAppend,
+    ApiKey::AquiferFence,
     ApiKey::AquiferTier,
 ];
 

@@ -1,5 +1,5 @@
-//! AquiferAppend: one batch that may be asked to stand at a certain offset, and an answer that tells a duplicate from an
-//! original.
+//! AquiferAppend: one batch that may be asked to stand at a certain offset or under a certain fencing token, and an answer
+//! that tells a duplicate from an original.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,7 +7,7 @@ use std::time::Duration;
 use aquifer_net::Call;
 use aquifer_partition::{Acks, Refusal};
 use aquifer_replica::{AppendOutcome, Appended};
-use aquifer_types::Offset;
+use aquifer_types::{FencingToken, Offset};
 use aquifer_wire::messages::{AquiferAppendRequest, AquiferAppendResponse};
 use aquifer_wire::{ErrorCode, Text};
 
@@ -55,7 +55,9 @@ fn begin(broker: &Arc<Broker>, request: AquiferAppendRequest) -> Result<Appended
         offset if offset >= 0 => Some(Offset(offset)),
         _ => return Err(Refused::new(ErrorCode::INVALID_REQUEST, "the expected offset is negative")),
     };
-    let terms = Terms { acks: Acks::All, expected_end, strict: true };
+    let token = request.fencing_token.map(|token| token.parse::<FencingToken>()).transpose();
+    let token = token.map_err(|invalid| Refused::new(ErrorCode::INVALID_REQUEST, &invalid.to_string()))?;
+    let terms = Terms { acks: Acks::All, token, expected_end, strict: true };
     append(broker, topic, request.partition_index, request.records, terms)
 }
 
@@ -75,6 +77,9 @@ fn told(outcome: &AppendOutcome) -> AquiferAppendResponse {
     let mut response = refused(Refused { code: append_error(refusal), message: Some(refusal.to_string()) });
     match refusal {
         Refusal::UnexpectedEnd { end, .. } => response.log_end_offset = end.0,
+        Refusal::AnotherToken { current } => {
+            response.fencing_token = Some(Text::from(current.as_ref().map_or("", FencingToken::as_str)));
+        }
         Refusal::FencedProducer { current, .. } => response.producer_epoch = current.0,
         Refusal::OutOfOrderSequence { expected, .. } => response.expected_sequence = *expected,
         _ => {}

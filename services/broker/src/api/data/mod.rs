@@ -1,6 +1,7 @@
 //! Produce, fetch, and everything else about one partition's records.
 
 mod aquifer_append;
+mod aquifer_fence;
 mod delete_records;
 mod describe_producers;
 mod fetch;
@@ -12,6 +13,7 @@ mod partition_ref;
 mod produce;
 
 pub(crate) use aquifer_append::aquifer_append;
+pub(crate) use aquifer_fence::aquifer_fence;
 pub(crate) use delete_records::delete_records;
 pub(crate) use describe_producers::describe_producers;
 pub(crate) use fetch::fetch;

@@ -9,7 +9,7 @@ use aquifer_net::{Call, Outcome};
 use aquifer_partition::{Acknowledgement, Acks};
 use aquifer_record::{Limits, check};
 use aquifer_replica::{AppendOutcome, Appended, NewBatch};
-use aquifer_types::{Offset, TimestampMs};
+use aquifer_types::{FencingToken, Offset, TimestampMs};
 use aquifer_wire::messages::produce_request::TopicProduceData;
 use aquifer_wire::messages::produce_response::{PartitionProduceResponse, TopicProduceResponse};
 use aquifer_wire::messages::{ProduceRequest, ProduceResponse};
@@ -73,7 +73,7 @@ pub(crate) fn produce(broker: &Arc<Broker>, caller: Caller, request: ProduceRequ
                     let message = "transactions are not supported";
                     return Err(Refused::new(ErrorCode::INVALID_TXN_STATE, message));
                 }
-                let terms = Terms { acks, expected_end: None, strict: false };
+                let terms = Terms { acks, token: None, expected_end: None, strict: false };
                 append(broker, topic, partition.index, partition.records, terms)
             });
             let response = match appended {
@@ -121,6 +121,8 @@ fn find(image: &Image, version: i16, data: &TopicProduceData) -> Result<Arc<Topi
 #[derive(Clone, Copy)]
 pub(super) struct Terms {
     pub(super) acks: Acks,
+    /// The partition's fencing token, if the client must not append under another one.
+    pub(super) token: Option<FencingToken>,
     /// Where the partition must end.
     pub(super) expected_end: Option<Offset>,
     /// Whether a producer that is not known must begin with sequence 0.
@@ -158,8 +160,16 @@ pub(super) fn append(
     }
     .map_err(|refusal| Refused { code: refusal.code(), message: Some(refusal.to_string()) })?;
     let log_append_time = (config.timestamp_type == TimestampType::LogAppendTime).then_some(now);
-    let Terms { acks, expected_end, strict } = terms;
-    Ok(replica.append(&NewBatch { batch, acks, expected_epoch: None, log_append_time, expected_end, strict }))
+    let Terms { acks, token, expected_end, strict } = terms;
+    Ok(replica.append(&NewBatch {
+        batch,
+        acks,
+        expected_epoch: None,
+        log_append_time,
+        token,
+        expected_end,
+        strict,
+    }))
 }
 
 fn limits(config: &TopicConfig, now: TimestampMs) -> Limits {
