@@ -133,6 +133,9 @@ impl Broker {
             _lock: lock,
         });
         broker.take_over(partitions, &mut producers, &image);
+        if let Some(tier) = &broker.tier {
+            broker.recover_tiered_producers(tier, &image).await;
+        }
         let follower = broker.follow(image.applied());
         runtime.spawn("follow-metadata", follower);
         runtime.spawn("upkeep", broker.clone().keep_up());

@@ -30,8 +30,8 @@ pub use codec::{DecodeError, decode_command, decode_snapshot, encode_command, en
 pub use command::{
     AllocateProducerIds, AlterConfig, AlterPartition, AlterPartitions, BrokerRun, Change, Command,
     ConfigChange, ConfigOperation, ConfigSetting, FeatureUpdate, InitCluster, NewPartitions, NewTopic,
-    PlacedReplica, Placement, RecoveryVerdict, RegisterBroker, TierAdd, TierCommit, TierDelete, TierMove,
-    TierTrim, TopicKey, UndeleteTopic, Verdict,
+    PlacedReplica, Placement, RecoveryVerdict, RegisterBroker, TierAdd, TierCommit, TierDelete,
+    TierDeleteReplaced, TierMove, TierReplace, TierStretch, TierTrim, TopicKey, UndeleteTopic, Verdict,
 };
 pub use config::{
     BROKER_CONFIGS, BrokerConfig, CleanupPolicy, Compression, ConfigEntry, ConfigKey, ConfigKind, ConfigMap,

@@ -2,6 +2,7 @@
 
 use aquifer_hotlog::{Command, Located};
 use aquifer_partition::{Input, Role};
+use aquifer_record::ProducerState;
 use aquifer_types::{BatchEpoch, LeaderEpoch, Offset, TimestampMs};
 
 use crate::replica::{Outcomes, Replica, State};
@@ -10,11 +11,21 @@ use crate::replica::{Outcomes, Replica, State};
 #[derive(Clone, Debug)]
 pub struct Sealed {
     pub located: Located,
+    /// From here on; cleaning may have taken the first batches.
+    pub from: Offset,
     pub leader_epoch: LeaderEpoch,
     /// Leader epochs with their first offsets, as far as this log knows them.
     pub epochs: Vec<(BatchEpoch, Offset)>,
     /// Bytes of the log, from here on, that are not in the tier.
     pub behind_bytes: u64,
+}
+
+/// A closed file of a log that is kept whole here and in the tier.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MirroredFile {
+    pub base: Offset,
+    pub end: Offset,
+    pub bytes: u64,
 }
 
 impl Replica {
@@ -35,8 +46,8 @@ impl Replica {
     }
 
     /// The sole replica of a log whose tier ends beyond it goes on there: our disk lost the rest, or it was restored and
-    /// never had it.
-    pub fn begin_at(&self, tier_end: Offset) {
+    /// never had it. `producers` are those that the tier knew at its end.
+    pub fn begin_at(&self, tier_end: Offset, producers: Vec<ProducerState>) {
         let begins = {
             let mut state = self.state();
             let begins =
@@ -53,6 +64,7 @@ impl Replica {
                 }
                 let dropped = state.log.begin_at(tier_end);
                 state.core.begin_at(tier_end);
+                state.core.restore_producers(producers);
                 self.directory.enqueue(Command::Start {
                     log: self.handle.clone(),
                     log_start: tier_end,
@@ -88,18 +100,38 @@ impl Replica {
         if state.config.local.is_none() || state.dropped {
             return None;
         }
-        let marks = state.marks();
-        let safe = marks.high_watermark().min(marks.flushed());
-        let segment = state.log.sealed_below(safe).find(|segment| segment.summary.end > tier_end)?;
-        let from = tier_end.max(segment.summary.base).max(state.log.log_start());
-        let located = state.log.locate(from, segment.summary.end)?;
+        let located = state.sealed_within(tier_end, state.safe())?;
         let segments = state.log.segments().iter();
         let behind_bytes = segments
             .filter(|segment| segment.summary.end > tier_end)
             .map(|segment| segment.summary.bytes)
             .sum();
-        let epochs = state.log.segments().iter().flat_map(|segment| segment.epochs().to_vec()).collect();
-        Some(Sealed { located, leader_epoch, epochs, behind_bytes })
+        // Where the log goes on without a gap, so does the tier.
+        let from = tier_end.max(state.log.log_start());
+        Some(Sealed { located, from, leader_epoch, epochs: state.epochs(), behind_bytes })
+    }
+
+    /// The files of a log that is mirrored, as far as they are in the tier or could be: the offsets that each stands for, and
+    /// its bytes. None of a log that is not, or that another broker leads.
+    #[must_use]
+    pub fn mirrored_files(&self) -> Option<Vec<MirroredFile>> {
+        let state = self.state();
+        let mirrors = state.config.local.is_some() && state.config.compaction.is_some() && !state.dropped;
+        state.core.role().leads_in().filter(|_| mirrors)?;
+        let files = state.log.sealed_below(state.safe()).map(|segment| {
+            let summary = &segment.summary;
+            MirroredFile { base: summary.base, end: summary.end, bytes: summary.bytes }
+        });
+        Some(files.collect())
+    }
+
+    /// What our disk has of offsets that are in the tier already, of the first file that holds any.
+    #[must_use]
+    pub fn sealed_between(&self, from: Offset, upto: Offset) -> Option<Sealed> {
+        let state = self.state();
+        let leader_epoch = state.core.role().leads_in().filter(|_| !state.dropped)?;
+        let located = state.sealed_within(from, upto.min(state.safe()))?;
+        Some(Sealed { located, from, leader_epoch, epochs: state.epochs(), behind_bytes: 0 })
     }
 
     /// What a page-cache topic wrote is flushed before it is uploaded: has closed segments synced that are not yet.
@@ -135,6 +167,22 @@ impl Replica {
 }
 
 impl State {
+    /// Below this nothing is taken back, and our disk has it for good.
+    fn safe(&self) -> Offset {
+        self.marks().high_watermark().min(self.marks().flushed())
+    }
+
+    /// Of the closed files below `upto` the first one that reaches beyond an offset, from there on.
+    fn sealed_within(&self, from: Offset, upto: Offset) -> Option<Located> {
+        let segment = self.log.sealed_below(upto).find(|segment| segment.summary.end > from)?;
+        let from = from.max(segment.summary.base).max(self.log.log_start());
+        self.log.locate(from, segment.summary.end)
+    }
+
+    fn epochs(&self) -> Vec<(BatchEpoch, Offset)> {
+        self.log.segments().iter().flat_map(|segment| segment.epochs().to_vec()).collect()
+    }
+
     fn may_close(&self) -> bool {
         let leads = matches!(self.core.role(), Role::Leader(_));
         leads && self.config.local.is_some() && !self.dropped

@@ -6,7 +6,9 @@ use std::sync::Arc;
 
 use aquifer_disk::Disk;
 use aquifer_hotlog::format::{Layout, Meta};
-use aquifer_manifest::{Place, StateKey, StateKind, StateObject, Tier, decode_records, go_on};
+use aquifer_manifest::{
+    FoundRange, ObjectKey, Place, StateKey, StateKind, StateObject, Tier, decode_records,
+};
 use aquifer_metadata::{Image, ProducerPrefix, Restore, State, Topic, decode_snapshot, encode_snapshot};
 use aquifer_objects::{Problem, Store};
 use aquifer_runtime::Runtime;
@@ -20,8 +22,8 @@ use futures_util::{StreamExt as _, stream};
 use crate::copy::{copy, readable};
 use crate::directory::{Seeds, check_empty, prepare, settle};
 use crate::error::RestoreError;
-use crate::groups::{Offsets, kept};
-use crate::partition::{Remains, remains};
+use crate::groups::{Offsets, kept, mirrored};
+use crate::partition::remains;
 use crate::report::{Report, RestoredPartition, UnknownTopic};
 
 /// Footers that are read at a time.
@@ -76,6 +78,7 @@ pub async fn restore(
     let left_out = left_out(&before, options)?;
     found.tiers.retain(|at, _| !left_out.contains(&at.topic));
     let alone = (!options.topics.is_empty()).then(|| ClusterId(runtime.random_uuid()));
+    let mirrors = begin_offsets_logs_anew(&before, alone.is_some(), &mut found.tiers);
     if let Some(alone) = alone {
         found.tiers.retain(|at, _| before.partition(*at).is_some());
         found.tiers.values_mut().for_each(|tier| *tier = readable(tier));
@@ -101,7 +104,8 @@ pub async fn restore(
         },
     );
     let image = restored.image();
-    let (seeds, offsets) = groups(&store, cluster, &survey, image, options.at, &mut found.problems).await?;
+    let sources = Sources { store: &store, cluster, survey: &survey, mirrors: &mirrors, at: options.at };
+    let (seeds, offsets) = groups(&sources, image, &mut found.problems).await?;
     let report = report(options, &survey, &state, image, &found, &offsets);
     if options.dry_run {
         return Ok(report);
@@ -172,32 +176,42 @@ async fn partitions(
     let nothing = BTreeMap::new();
     let mut found = Found::default();
     let mut candidates = Vec::new();
+    let mut left_of = BTreeMap::new();
     for at in all {
         let objects = survey.objects.get(&at).unwrap_or(&nothing);
         let left = remains(before.tier(at).map(|tier| &**tier), objects, incarnation, until);
-        let Some(Remains { tier, lost, candidates: more }) = left else { continue };
-        found.lost.insert(at, lost);
+        let Some(left) = left else { continue };
         // A deleted topic's log does not go on.
-        if before.partition(at).is_some() {
-            candidates.extend(more.into_iter().map(|(key, object)| (at, key, object)));
+        if before.partition(at).is_some() || left.lost > 0 {
+            candidates.extend(left.candidates.iter().map(|(key, object)| (at, *key, *object)));
+            let tail = left.tail().filter(|_| !left.candidates.is_empty()).map(ObjectKey::of);
+            candidates.extend(tail.and_then(|key| Some((at, key, *objects.get(&key)?))));
         }
-        found.tiers.insert(at, tier);
+        left_of.insert(at, left);
     }
     let reads = stream::iter(candidates).map(|(at, key, object)| async move {
         let place = Place { cluster, partition: at };
-        (at, read_footer(store, &place, key, object).await)
+        let read = read_footer(store, &place, key, object).await;
+        (at, read.map(|(range, footer)| FoundRange::new(range, &footer, object.uploaded)))
     });
     let mut reads = reads.buffer_unordered(FOOTERS_MAX);
     let mut later: BTreeMap<TopicPartition, Vec<_>> = BTreeMap::new();
     while let Some((at, read)) = reads.next().await {
         match read {
-            Ok((range, _)) => later.entry(at).or_default().push(range),
+            Ok(range) => later.entry(at).or_default().push(range),
             Err(error) => found.problems.push(error.to_string()),
         }
     }
-    for (at, later) in later {
-        let Some(tier) = found.tiers.get_mut(&at) else { continue };
-        found.added.insert(at, go_on(tier, &later, before.time()));
+    for (at, left) in left_of {
+        let objects = survey.objects.get(&at).unwrap_or(&nothing);
+        let later = later.remove(&at).unwrap_or_default();
+        let goes_on = before.partition(at).is_some();
+        let (tier, lost, added) = left.settle(objects, &later, (goes_on, before.time()));
+        found.lost.insert(at, lost);
+        if added > 0 {
+            found.added.insert(at, added);
+        }
+        found.tiers.insert(at, tier);
     }
     found
 }
@@ -225,24 +239,63 @@ fn unused_prefix(before: &Image, runtime: &Runtime) -> ProducerPrefix {
     }
 }
 
-/// Committed offsets, as the logs that they are kept in begin with.
-async fn groups(
-    store: &Store,
+/// What committed offsets come from.
+struct Sources<'a> {
+    store: &'a Store,
     cluster: ClusterId,
-    survey: &Survey,
-    image: &Image,
+    survey: &'a Survey,
+    mirrors: &'a BTreeMap<TopicPartition, Tier>,
     at: Option<TimestampMs>,
+}
+
+/// The logs of groups go on where their tiers end, and begin there: with every offset that there is. A cluster beside the old
+/// one has none of what came before. Returns what their tiers were.
+fn begin_offsets_logs_anew(
+    before: &Image,
+    is_alone: bool,
+    tiers: &mut BTreeMap<TopicPartition, Tier>,
+) -> BTreeMap<TopicPartition, Tier> {
+    let Some(topic) = before.topic(OFFSETS_TOPIC) else { return BTreeMap::new() };
+    let own = |at: &TopicPartition| at.topic == topic.id();
+    let mirrors = tiers.iter().filter(|(at, _)| own(at)).map(|(at, tier)| (*at, tier.clone())).collect();
+    if is_alone {
+        tiers.retain(|at, _| !own(at));
+    }
+    for (_, tier) in tiers.iter_mut().filter(|(at, _)| own(at)) {
+        tier.trim(tier.end(), before.time());
+    }
+    mirrors
+}
+
+/// Committed offsets, as the logs that they are kept in begin with: from the newest state that tells of them, else from their
+/// mirrored logs, which end earlier.
+async fn groups(
+    sources: &Sources<'_>,
+    image: &Image,
     problems: &mut Vec<String>,
 ) -> Result<(Seeds, Offsets), RestoreError> {
+    let Sources { store, cluster, survey, mirrors, at } = *sources;
     let mut all = Offsets::default();
     let mut seeds = Seeds::new();
     let Some(topic) = image.topic(OFFSETS_TOPIC) else { return Ok((seeds, all)) };
     for (index, _) in topic.partitions() {
         let kind = StateKind::Groups(index.0);
-        let Some(state) = newest(store, cluster, survey, kind, at, problems).await? else { continue };
-        let Some(records) = decode_records(&state.body) else {
-            problems.push(format!("the offsets in '{}' are not understood", state.name()));
-            continue;
+        let told = newest(store, cluster, survey, kind, at, problems).await?;
+        let told = told.and_then(|state| {
+            let records = decode_records(&state.body);
+            if records.is_none() {
+                problems.push(format!("the offsets in '{}' are not understood", state.name()));
+            }
+            records
+        });
+        let mirror = mirrors.get(&topic.at(index));
+        let records = match (told, mirror) {
+            (Some(records), _) => records,
+            (None, Some(tier)) => {
+                let place = Place { cluster, partition: topic.at(index) };
+                mirrored(store, &place, tier, problems).await?
+            }
+            (None, None) => continue,
         };
         let Offsets { records, lowered, dropped } =
             kept(records, |topic, partition| end_of(image, topic.as_str(), partition));
@@ -331,12 +384,8 @@ fn partition(
     let at = topic.at(index);
     let tier = image.tier(at);
     let last = tier.and_then(|tier| tier.live().last());
-    let uploaded = last.and_then(|last| survey.objects.get(&at)?.get(&aquifer_manifest::ObjectKey::of(last)));
-    let not_tiered = match (topic.config().tiered, topic.config().cleanup.compact) {
-        (_, true) => Some("compacted"),
-        (false, false) => Some("not tiered"),
-        (true, false) => None,
-    };
+    let uploaded = last.and_then(|last| survey.objects.get(&at)?.get(&ObjectKey::of(last)));
+    let not_tiered = (!topic.config().tiered).then_some("not tiered");
     RestoredPartition {
         topic: topic.name().to_string(),
         partition: index.0,

@@ -23,6 +23,10 @@ pub struct Source {
 #[derive(Clone, Debug)]
 pub struct Surroundings {
     pub place: Place,
+    /// Where the range begins if its first batch does not begin before: cleaning may have taken what did.
+    pub from: Offset,
+    /// Whether it takes the place of ranges that are there.
+    pub is_rewrite: bool,
     pub incarnation: u64,
     pub leader_epoch: LeaderEpoch,
     pub generation: u64,
@@ -75,7 +79,7 @@ pub fn pack(source: &Source, surroundings: Surroundings) -> Result<Packed, PackE
         if !batch.checksum_holds() {
             return Err(PackError::Damaged(batch.header.base_offset));
         }
-        let base = *base.get_or_insert(batch.header.base_offset);
+        let base = *base.get_or_insert(batch.header.base_offset.min(surroundings.from));
         if batch.position >= indexed_upto
             && let (Ok(offset), Ok(position)) =
                 (u32::try_from(batch.header.base_offset.since(base)), u32::try_from(batch.position))
@@ -93,8 +97,18 @@ pub fn pack(source: &Source, surroundings: Surroundings) -> Result<Packed, PackE
         return Err(PackError::NoBatch(source.at + ended.position as u64));
     };
     let chunk_crcs = log.chunks(CHUNK_BYTES as usize).map(crc32c::crc32c).collect();
-    let Surroundings { place, incarnation, leader_epoch, generation, nonce, previous, epochs, producers } =
-        surroundings;
+    let Surroundings {
+        place,
+        from: _,
+        is_rewrite,
+        incarnation,
+        leader_epoch,
+        generation,
+        nonce,
+        previous,
+        epochs,
+        producers,
+    } = surroundings;
     let footer = Footer {
         place,
         incarnation,
@@ -111,6 +125,9 @@ pub fn pack(source: &Source, surroundings: Surroundings) -> Result<Packed, PackE
         index,
         epochs,
         producers,
+        is_rewrite,
+        aborted: Vec::new(),
+        open: Vec::new(),
     };
     let footer = Bytes::from(footer.encode());
     let range = TierRange {

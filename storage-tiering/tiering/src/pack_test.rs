@@ -37,6 +37,8 @@ fn surroundings() -> Surroundings {
                 partition: PartitionIndex(3),
             },
         },
+        from: Offset(100),
+        is_rewrite: false,
         incarnation: 1,
         leader_epoch: LeaderEpoch(4),
         generation: 5,

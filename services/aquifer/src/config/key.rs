@@ -193,12 +193,7 @@ pub(super) static KEYS: &[Key] = {
             "Where sealed ranges of topics with remote.storage.enable go: s3://, gs://, az:// or file:///folder; an S3 \
              server of another kind by ?endpoint=http://host:port&region=name. Credentials: as the cloud's own tools.",
         ),
-        key(
-            "tier.new_topics",
-            Switch,
-            Is("false"),
-            "Whether topics are tiered whose creators do not say; compacted ones never are.",
-        ),
+        key("tier.new_topics", Switch, Is("false"), "Whether topics are tiered whose creators do not say."),
         key(
             "tier.max_age",
             Time(SECOND..=DAY),

@@ -16,6 +16,7 @@ mod jars;
 mod kills;
 mod library;
 mod minio;
+mod mirror;
 mod mounted;
 mod offline;
 mod power_cut;

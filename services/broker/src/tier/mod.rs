@@ -2,24 +2,29 @@
 //! more, and the cluster's state for a restore.
 
 mod garbage;
+mod mirror;
 mod offload;
 mod orphans;
+mod producers;
 mod read;
 mod retention;
 mod state;
 mod undelete;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use aquifer_cold::{Cold, Shelf};
 use aquifer_disk::Disk;
+use aquifer_manifest::Link;
 use aquifer_objects::{OpenError, ProbeError, Problem, Store};
 use aquifer_runtime::Runtime;
+use aquifer_types::TopicPartition;
 use tokio::sync::{Mutex, Notify};
 
+pub(crate) use producers::TieredProducers;
 pub(crate) use read::{ColdRead, cold_parts, cold_time};
 pub(crate) use retention::tiered_start;
 use state::Written;
@@ -55,6 +60,10 @@ pub(crate) struct Tier {
     pub(crate) totals: offload::Totals,
     /// Random numbers of uploads that may yet be committed.
     pub(crate) in_flight: std::sync::Mutex<BTreeSet<u64>>,
+    /// The last batch of what this run had committed last.
+    pub(crate) links: std::sync::Mutex<BTreeMap<TopicPartition, Link>>,
+    /// What the tier knows of the producers of logs that are to go on where it ends.
+    pub(crate) producers: std::sync::Mutex<TieredProducers>,
     /// Held by who copies objects for a topic that comes back, and by who looks for orphans.
     pub(crate) copying: Mutex<()>,
     /// What of the cluster's state stands in the bucket; held by who writes it.
@@ -113,6 +122,8 @@ impl Tier {
             hurry: Notify::new(),
             totals: offload::Totals::default(),
             in_flight: std::sync::Mutex::default(),
+            links: std::sync::Mutex::default(),
+            producers: std::sync::Mutex::default(),
             copying: Mutex::default(),
             state: Mutex::default(),
             successor: OnceLock::new(),
