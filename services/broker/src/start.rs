@@ -145,6 +145,7 @@ impl Broker {
             runtime.spawn("keep-state", broker.clone().keep_state(tier.clone()));
             runtime.spawn("offload", broker.clone().offload(tier.clone()));
             runtime.spawn("collect-garbage", broker.clone().collect_garbage(tier.clone()));
+            runtime.spawn("scrub", broker.clone().scrub(tier.clone()));
             runtime.spawn("collect-orphans", broker.clone().collect_orphans(tier.clone()));
         }
         match broker.decide(Change::UnfenceBroker(run)).await? {

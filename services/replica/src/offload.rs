@@ -10,7 +10,8 @@ use crate::replica::{Outcomes, Replica, State};
 /// A stretch of the log that does not change any more, from where the tier ends.
 #[derive(Clone, Debug)]
 pub struct Sealed {
-    pub located: Located,
+    /// Of files that follow each other, with where each ends; the last one may be longer than one object.
+    pub files: Vec<(Located, Offset)>,
     /// From here on; cleaning may have taken the first batches.
     pub from: Offset,
     pub leader_epoch: LeaderEpoch,
@@ -20,9 +21,26 @@ pub struct Sealed {
     pub behind_bytes: u64,
 }
 
-/// A closed file of a log that is kept whole here and in the tier.
+/// Which files are uploaded as one object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct MirroredFile {
+pub struct JoinLimits {
+    /// Of several files together.
+    pub bytes_max: u64,
+    /// Nothing is uploaded before the first of them has waited since then; what comes with it need not.
+    pub appended_by: TimestampMs,
+}
+
+/// The closed files of a log, oldest first.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TieredFiles {
+    pub files: Vec<TieredFile>,
+    /// Whether what is in them is cleaned, and is to be in the tier as it is here.
+    pub is_compacted: bool,
+}
+
+/// The offsets that a closed file stands for, and its bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TieredFile {
     pub base: Offset,
     pub end: Offset,
     pub bytes: u64,
@@ -94,13 +112,13 @@ impl Replica {
 
     /// What is to be uploaded next, of a tier that ends at `tier_end`: closed, committed, and on our disk for good.
     #[must_use]
-    pub fn sealed_from(&self, tier_end: Offset) -> Option<Sealed> {
+    pub fn sealed_from(&self, tier_end: Offset, limits: JoinLimits) -> Option<Sealed> {
         let state = self.state();
         let leader_epoch = state.core.role().leads_in()?;
         if state.config.local.is_none() || state.dropped {
             return None;
         }
-        let located = state.sealed_within(tier_end, state.safe())?;
+        let files = state.sealed_within(tier_end, state.safe(), limits)?;
         let segments = state.log.segments().iter();
         let behind_bytes = segments
             .filter(|segment| segment.summary.end > tier_end)
@@ -108,30 +126,29 @@ impl Replica {
             .sum();
         // Where the log goes on without a gap, so does the tier.
         let from = tier_end.max(state.log.log_start());
-        Some(Sealed { located, from, leader_epoch, epochs: state.epochs(), behind_bytes })
+        Some(Sealed { files, from, leader_epoch, epochs: state.epochs(), behind_bytes })
     }
 
-    /// The files of a log that is mirrored, as far as they are in the tier or could be: the offsets that each stands for, and
-    /// its bytes. None of a log that is not, or that another broker leads.
+    /// The closed files of a tiered log, as far as they are in the tier or could be. None of a log that another broker leads.
     #[must_use]
-    pub fn mirrored_files(&self) -> Option<Vec<MirroredFile>> {
+    pub fn tiered_files(&self) -> Option<TieredFiles> {
         let state = self.state();
-        let mirrors = state.config.local.is_some() && state.config.compaction.is_some() && !state.dropped;
-        state.core.role().leads_in().filter(|_| mirrors)?;
+        let is_tiered = state.config.local.is_some() && !state.dropped;
+        state.core.role().leads_in().filter(|_| is_tiered)?;
         let files = state.log.sealed_below(state.safe()).map(|segment| {
             let summary = &segment.summary;
-            MirroredFile { base: summary.base, end: summary.end, bytes: summary.bytes }
+            TieredFile { base: summary.base, end: summary.end, bytes: summary.bytes }
         });
-        Some(files.collect())
+        Some(TieredFiles { files: files.collect(), is_compacted: state.config.compaction.is_some() })
     }
 
-    /// What our disk has of offsets that are in the tier already, of the first file that holds any.
+    /// What our disk has of offsets that are in the tier already, from the first file on that holds any.
     #[must_use]
-    pub fn sealed_between(&self, from: Offset, upto: Offset) -> Option<Sealed> {
+    pub fn sealed_between(&self, from: Offset, upto: Offset, limits: JoinLimits) -> Option<Sealed> {
         let state = self.state();
         let leader_epoch = state.core.role().leads_in().filter(|_| !state.dropped)?;
-        let located = state.sealed_within(from, upto.min(state.safe()))?;
-        Some(Sealed { located, from, leader_epoch, epochs: state.epochs(), behind_bytes: 0 })
+        let files = state.sealed_within(from, upto.min(state.safe()), limits)?;
+        Some(Sealed { files, from, leader_epoch, epochs: state.epochs(), behind_bytes: 0 })
     }
 
     /// What a page-cache topic wrote is flushed before it is uploaded: has closed segments synced that are not yet.
@@ -172,11 +189,27 @@ impl State {
         self.marks().high_watermark().min(self.marks().flushed())
     }
 
-    /// Of the closed files below `upto` the first one that reaches beyond an offset, from there on.
-    fn sealed_within(&self, from: Offset, upto: Offset) -> Option<Located> {
-        let segment = self.log.sealed_below(upto).find(|segment| segment.summary.end > from)?;
-        let from = from.max(segment.summary.base).max(self.log.log_start());
-        self.log.locate(from, segment.summary.end)
+    /// Of the closed files below `upto` the first one that reaches beyond an offset, from there on, and those that follow it
+    /// and fit in with it.
+    fn sealed_within(
+        &self,
+        from: Offset,
+        upto: Offset,
+        limits: JoinLimits,
+    ) -> Option<Vec<(Located, Offset)>> {
+        let mut bytes = 0;
+        let mut files = Vec::new();
+        for segment in self.log.sealed_below(upto).filter(|segment| segment.summary.end > from) {
+            let summary = &segment.summary;
+            bytes += summary.bytes;
+            let is_first = files.is_empty();
+            if is_first && summary.last_append > limits.appended_by || !is_first && bytes > limits.bytes_max {
+                break;
+            }
+            let from = from.max(summary.base).max(self.log.log_start());
+            files.push((self.log.locate(from, summary.end)?, summary.end));
+        }
+        (!files.is_empty()).then_some(files)
     }
 
     fn epochs(&self) -> Vec<(BatchEpoch, Offset)> {

@@ -2,11 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use aquifer_manifest::{CHUNK_BYTES, Footer, FoundRange, ObjectKey, Place, StateKind, TierRange};
+use aquifer_manifest::{Footer, FoundRange, ObjectKey, Place, StateKind, TierRange};
 use aquifer_metadata::{Image, decode_snapshot};
 use aquifer_objects::Store;
 use aquifer_runtime::Runtime;
-use aquifer_tiering::{FoundObject, Survey, SurveyError, clusters, read_footer, read_state, survey};
+use aquifer_tiering::{
+    FoundObject, Survey, SurveyError, check_chunk, clusters, read_footer, read_state, survey,
+};
 use aquifer_types::{ClusterId, TimestampMs, TopicPartition};
 use futures_util::{StreamExt as _, stream};
 use serde::Serialize;
@@ -236,14 +238,8 @@ async fn compare(
     range: &TierRange,
     footer: &Footer,
 ) -> Result<(), SurveyError> {
-    let name = place.key(range);
-    for (number, crc) in (0_u64..).zip(&footer.chunk_crcs) {
-        let from = number * u64::from(CHUNK_BYTES);
-        let to = (from + u64::from(CHUNK_BYTES)).min(u64::from(range.bytes));
-        let bytes = store.read(&name, from..to).await?;
-        if crc32c::crc32c(&bytes) != *crc {
-            return Err(SurveyError::Chunk { name, from, to });
-        }
+    for number in 0..footer.chunk_crcs.len() {
+        check_chunk(store, place, (range, footer), number).await?;
     }
     Ok(())
 }

@@ -10,6 +10,7 @@ mod difference;
 mod footer;
 mod generation;
 mod key;
+mod merge;
 mod range;
 mod records;
 mod recover;
@@ -23,6 +24,7 @@ pub use footer::{
 };
 pub use generation::{FIRST_INCARNATION, generation, incarnation_of};
 pub use key::{BadKey, ObjectKey, Place};
+pub use merge::MergePolicy;
 pub use range::TierRange;
 pub use records::{decode_records, encode_records};
 pub use recover::{FoundRange, go_on, mended, surviving};

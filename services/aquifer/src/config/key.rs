@@ -201,6 +201,13 @@ pub(super) static KEYS: &[Key] = {
             "Records older than this are uploaded though their segment is not full.",
         ),
         key(
+            "tier.upload_delay",
+            Time(Duration::ZERO..=DAY),
+            Is("\"0s\""),
+            "How long records stay on local disk alone though their segment is closed: small segments wait for others and \
+             become one object, and what retention takes before is never uploaded. A restore lacks as much more.",
+        ),
+        key(
             "tier.grace",
             Time(SECOND..=DAY),
             Is("\"15m\""),
@@ -217,6 +224,13 @@ pub(super) static KEYS: &[Key] = {
             Time(SECOND..=DAY),
             Is("\"6h\""),
             "How often the bucket is searched for objects that nobody names, left by uploads that were broken off.",
+        ),
+        key(
+            "tier.scrub",
+            Time(SECOND..=Duration::from_secs(90 * 24 * 60 * 60)),
+            Is("\"7days\""),
+            "In what time every object is looked at once, and a hundredth of what is in them read; what is damaged is made anew \
+             from local disk where that still has it.",
         ),
         key("tier.memory", Size(16 * MIB..=64 * GIB), Is("\"256 MiB\""), "Memory for parts of objects."),
         key(

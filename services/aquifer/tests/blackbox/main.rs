@@ -18,6 +18,7 @@ mod library;
 mod minio;
 mod mirror;
 mod mounted;
+mod objects;
 mod offline;
 mod power_cut;
 mod restart;

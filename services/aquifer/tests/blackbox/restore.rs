@@ -245,7 +245,7 @@ fn a_topic_alone_comes_back_as_a_cluster_of_its_own_while_the_other_goes_on() {
 }
 
 /// What `tier fsck` says of the only cluster in the bucket, and whether it says that all is well.
-fn fsck(bucket: &Path, more: &[&str]) -> (bool, Value) {
+pub(crate) fn fsck(bucket: &Path, more: &[&str]) -> (bool, Value) {
     let url = url(bucket);
     let mut arguments = vec!["tier", "fsck", &url, "-o", "json"];
     arguments.extend(more);

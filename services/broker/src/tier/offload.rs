@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use aquifer_manifest::{FoundRange, Link, ObjectKey, Place, generation};
 use aquifer_metadata::{Answer, Change, TierAdd, TierCommit, TierMove};
-use aquifer_replica::{Replica, Sealed};
+use aquifer_replica::{JoinLimits, Replica, Sealed};
 use aquifer_tiering::{
     FoundObject, PackError, Packed, Source, Surroundings, UploadError, pack, read_footer, upload,
 };
@@ -16,13 +16,20 @@ use futures_util::stream;
 
 use super::Tier;
 use super::producers::producers_at;
+use super::replace::joined_bytes_max;
 use crate::broker::Broker;
 
 /// Objects are no larger.
 const OBJECT_BYTES_MAX: u64 = 256 << 20;
+/// Files that are uploaded as one object take no more together.
+pub(super) const JOINED_BYTES_MAX: u64 = 64 << 20;
 /// Uploads at a time, and of one round.
 pub(super) const UPLOADS_MAX: usize = 4;
 pub(super) const ROUND_MAX: usize = 64;
+/// Rounds after which it is somebody else's turn, however much waits to be uploaded.
+const ROUNDS_MAX: usize = 16;
+/// How often small ranges are looked for.
+const MERGE_INTERVAL: Duration = Duration::from_secs(60);
 /// After a round in which nothing went well.
 const REST: Duration = Duration::from_secs(1);
 const REST_MAX: Duration = Duration::from_secs(30);
@@ -99,47 +106,62 @@ impl Broker {
     pub(crate) async fn offload(self: Arc<Broker>, tier: Arc<Tier>) {
         let mut rest = REST;
         let mut pause = tier.settings.interval;
+        let mut merged_at = self.runtime.now().monotonic;
         loop {
-            tokio::select! {
+            let is_hurried = tokio::select! {
                 biased;
                 () = self.stop.wait() => return,
-                () = tier.hurry.notified() => {}
-                () = self.runtime.sleep(pause) => {}
-            }
+                () = tier.hurry.notified() => true,
+                () = self.runtime.sleep(pause) => false,
+            };
             pause = tier.settings.interval;
             if self.successor().is_some() {
                 continue;
             }
             self.close_gaps().await;
-            loop {
-                let candidates = self.candidates(&tier);
+            for round in 1.. {
+                let candidates = self.candidates(&tier, is_hurried);
                 if candidates.is_empty() || self.stop.is_given() || self.successor().is_some() {
                     break;
                 }
-                if self.offload_round(&tier, candidates).await {
-                    rest = REST;
-                } else {
+                if !self.offload_round(&tier, candidates).await {
                     pause = rest;
                     rest = (rest * 2).min(REST_MAX);
                     break;
                 }
+                rest = REST;
+                if round == ROUNDS_MAX {
+                    pause = Duration::ZERO;
+                    break;
+                }
             }
-            self.mirror_cleaned(&tier).await;
+            self.replace_cleaned(&tier).await;
+            let now = self.runtime.now().monotonic;
+            if now.since(merged_at) >= MERGE_INTERVAL.min(tier.settings.max_age) {
+                self.merge_small(&tier).await;
+                merged_at = now;
+            }
         }
     }
 
     /// The next stretch of every partition that has one.
-    fn candidates(&self, tier: &Tier) -> Vec<Candidate> {
+    fn candidates(&self, tier: &Tier, is_hurried: bool) -> Vec<Candidate> {
         let image = self.image();
         let now = self.runtime.now().wall;
         let max_age = i64::try_from(tier.settings.max_age.as_millis()).unwrap_or(i64::MAX);
+        let delay = i64::try_from(tier.settings.upload_delay.as_millis()).unwrap_or(i64::MAX);
+        // Whoever waits for an upload does not wait for company.
+        let appended_by =
+            if is_hurried { TimestampMs(i64::MAX) } else { TimestampMs(now.0.saturating_sub(delay)) };
         let mut found = Vec::new();
         let mut behind_bytes = 0;
         for replica in self.replicas.all().into_iter().filter(|replica| replica.is_tiered()) {
             replica.close_older(now, max_age);
             replica.sync_closed();
             let tier_end = self.tier_end(&image, &replica);
-            if let Some(sealed) = replica.sealed_from(tier_end) {
+            let Some(topic) = image.topic_by_id(replica.id().topic) else { continue };
+            let limits = JoinLimits { bytes_max: joined_bytes_max(topic.config()), appended_by };
+            if let Some(sealed) = replica.sealed_from(tier_end, limits) {
                 behind_bytes += sealed.behind_bytes;
                 if found.len() < ROUND_MAX {
                     found.push(Candidate { replica, sealed, tier_end });
@@ -249,14 +271,23 @@ impl Broker {
             epochs: sealed.epochs,
             producers: Vec::new(),
         };
-        let located = sealed.located;
+        let pieces = sealed.files;
         let at = replica.id();
         let work = move || -> Result<Packed, OffloadError> {
-            let range = located.resolve(&files, OBJECT_BYTES_MAX)?;
-            let surroundings =
-                Surroundings { producers: producers_at(&files, at, range.next), ..surroundings };
-            let bytes = u32::try_from(range.len).expect("one batch or 256 MiB");
-            Ok(pack(&Source { file: range.file, at: range.at, bytes }, surroundings)?)
+            let mut sources = Vec::new();
+            let mut end = surroundings.from;
+            for (located, file_end) in pieces {
+                let range = located.resolve(&files, OBJECT_BYTES_MAX)?;
+                let bytes = u32::try_from(range.len).expect("one batch or 256 MiB");
+                sources.push(Source { file: range.file, at: range.at, bytes });
+                end = range.next;
+                // What follows a file that is too large for one object comes with its rest.
+                if end < file_end {
+                    break;
+                }
+            }
+            let surroundings = Surroundings { producers: producers_at(&files, at, end), ..surroundings };
+            Ok(pack(&sources, surroundings)?)
         };
         let packed =
             self.runtime.spawn_blocking("pack-range", work).await.ok_or(OffloadError::Panicked)??;
