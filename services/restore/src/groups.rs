@@ -3,13 +3,19 @@
 use std::collections::BTreeMap;
 
 use aquifer_group::{Decoded, GroupRecord, OffsetValue};
-use aquifer_manifest::{Place, Tier};
+use aquifer_manifest::{Place, StateKind, Tier, decode_records};
+use aquifer_metadata::Image;
 use aquifer_objects::Store;
 use aquifer_record::{batches, decode};
-use aquifer_types::{Offset, TopicName};
+use aquifer_tiering::Survey;
+use aquifer_types::{ClusterId, Offset, PartitionIndex, TimestampMs, TopicName, TopicPartition};
 
+use crate::directory::Seeds;
 use crate::error::RestoreError;
+use crate::restore::newest;
 
+/// Where groups keep their offsets.
+pub(crate) const OFFSETS_TOPIC: &str = "__consumer_offsets";
 /// What one batch may unpack to; ours are not packed.
 const UNPACKED_BYTES_MAX: usize = 64 << 20;
 
@@ -23,8 +29,83 @@ pub(crate) struct Offsets {
     pub(crate) dropped: usize,
 }
 
+/// What committed offsets come from.
+pub(crate) struct Sources<'a> {
+    pub(crate) store: &'a Store,
+    pub(crate) cluster: ClusterId,
+    pub(crate) survey: &'a Survey,
+    pub(crate) mirrors: &'a BTreeMap<TopicPartition, Tier>,
+    pub(crate) at: Option<TimestampMs>,
+}
+
+/// The logs of groups go on where their tiers end, and begin there: with every offset that there is. A cluster beside the old
+/// one has none of what came before. Returns what their tiers were.
+pub(crate) fn begin_offsets_logs_anew(
+    before: &Image,
+    is_alone: bool,
+    tiers: &mut BTreeMap<TopicPartition, Tier>,
+) -> BTreeMap<TopicPartition, Tier> {
+    let Some(topic) = before.topic(OFFSETS_TOPIC) else { return BTreeMap::new() };
+    let own = |at: &TopicPartition| at.topic == topic.id();
+    let mirrors = tiers.iter().filter(|(at, _)| own(at)).map(|(at, tier)| (*at, tier.clone())).collect();
+    if is_alone {
+        tiers.retain(|at, _| !own(at));
+    }
+    for (_, tier) in tiers.iter_mut().filter(|(at, _)| own(at)) {
+        tier.trim(tier.end(), before.time());
+    }
+    mirrors
+}
+
+/// Committed offsets, as the logs that they are kept in begin with: from the newest state that tells of them, else from their
+/// mirrored logs, which end earlier.
+pub(crate) async fn groups(
+    sources: &Sources<'_>,
+    image: &Image,
+    problems: &mut Vec<String>,
+) -> Result<(Seeds, Offsets), RestoreError> {
+    let Sources { store, cluster, survey, mirrors, at } = *sources;
+    let mut all = Offsets::default();
+    let mut seeds = Seeds::new();
+    let Some(topic) = image.topic(OFFSETS_TOPIC) else { return Ok((seeds, all)) };
+    for (index, _) in topic.partitions() {
+        let kind = StateKind::Groups(index.0);
+        let told = newest(store, cluster, survey, kind, at, problems).await?;
+        let told = told.and_then(|state| {
+            let records = decode_records(&state.body);
+            if records.is_none() {
+                problems.push(format!("the offsets in '{}' are not understood", state.name()));
+            }
+            records
+        });
+        let mirror = mirrors.get(&topic.at(index));
+        let records = match (told, mirror) {
+            (Some(records), _) => records,
+            (None, Some(tier)) => {
+                let place = Place { cluster, partition: topic.at(index) };
+                mirrored(store, &place, tier, problems).await?
+            }
+            (None, None) => continue,
+        };
+        let Offsets { records, lowered, dropped } =
+            kept(records, |topic, partition| end_of(image, topic.as_str(), partition));
+        all.records.extend(records.iter().cloned());
+        all.lowered += lowered;
+        all.dropped += dropped;
+        seeds.insert(topic.at(index), records);
+    }
+    Ok((seeds, all))
+}
+
+/// Where a log ends after the restore; none of what does not come back.
+fn end_of(image: &Image, topic: &str, partition: i32) -> Option<Offset> {
+    let topic = image.topic(topic)?;
+    topic.partition(PartitionIndex(partition))?;
+    Some(image.tier(topic.at(PartitionIndex(partition))).map_or(Offset::ZERO, |tier| tier.end()))
+}
+
 /// The last committed offsets in a mirrored log. What of it cannot be read is told, and missing.
-pub(crate) async fn mirrored(
+async fn mirrored(
     store: &Store,
     place: &Place,
     tier: &Tier,

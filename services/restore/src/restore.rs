@@ -6,30 +6,24 @@ use std::sync::Arc;
 
 use aquifer_disk::Disk;
 use aquifer_hotlog::format::{Layout, Meta};
-use aquifer_manifest::{
-    FoundRange, ObjectKey, Place, StateKey, StateKind, StateObject, Tier, decode_records,
-};
+use aquifer_manifest::{FoundRange, ObjectKey, Place, StateKey, StateKind, StateObject, Tier};
 use aquifer_metadata::{Image, ProducerPrefix, Restore, State, Topic, decode_snapshot, encode_snapshot};
 use aquifer_objects::{Problem, Store};
 use aquifer_runtime::Runtime;
 use aquifer_tiering::{Survey, clusters, read_footer, read_state, survey};
-use aquifer_types::{
-    ClusterId, DirectoryId, NodeId, Offset, PartitionIndex, TimestampMs, TopicId, TopicPartition,
-};
+use aquifer_types::{ClusterId, DirectoryId, NodeId, PartitionIndex, TimestampMs, TopicId, TopicPartition};
 use bytes::Bytes;
 use futures_util::{StreamExt as _, stream};
 
 use crate::copy::{copy, readable};
-use crate::directory::{Seeds, check_empty, prepare, settle};
+use crate::directory::{check_empty, prepare, settle};
 use crate::error::RestoreError;
-use crate::groups::{Offsets, kept, mirrored};
+use crate::groups::{OFFSETS_TOPIC, Offsets, Sources, begin_offsets_logs_anew, groups};
 use crate::partition::remains;
 use crate::report::{Report, RestoredPartition, UnknownTopic};
 
 /// Footers that are read at a time.
 const FOOTERS_MAX: usize = 64;
-/// Where groups keep their offsets.
-const OFFSETS_TOPIC: &str = "__consumer_offsets";
 
 /// What is restored, and to where.
 #[derive(Clone, Debug)]
@@ -135,7 +129,7 @@ async fn choose(store: &Store, options: &Options) -> Result<ClusterId, RestoreEr
 }
 
 /// The newest state of a kind that can be read and was written by a time; the oldest, if all are younger.
-async fn newest(
+pub(crate) async fn newest(
     store: &Store,
     cluster: ClusterId,
     survey: &Survey,
@@ -237,81 +231,6 @@ fn unused_prefix(before: &Image, runtime: &Runtime) -> ProducerPrefix {
             return prefix;
         }
     }
-}
-
-/// What committed offsets come from.
-struct Sources<'a> {
-    store: &'a Store,
-    cluster: ClusterId,
-    survey: &'a Survey,
-    mirrors: &'a BTreeMap<TopicPartition, Tier>,
-    at: Option<TimestampMs>,
-}
-
-/// The logs of groups go on where their tiers end, and begin there: with every offset that there is. A cluster beside the old
-/// one has none of what came before. Returns what their tiers were.
-fn begin_offsets_logs_anew(
-    before: &Image,
-    is_alone: bool,
-    tiers: &mut BTreeMap<TopicPartition, Tier>,
-) -> BTreeMap<TopicPartition, Tier> {
-    let Some(topic) = before.topic(OFFSETS_TOPIC) else { return BTreeMap::new() };
-    let own = |at: &TopicPartition| at.topic == topic.id();
-    let mirrors = tiers.iter().filter(|(at, _)| own(at)).map(|(at, tier)| (*at, tier.clone())).collect();
-    if is_alone {
-        tiers.retain(|at, _| !own(at));
-    }
-    for (_, tier) in tiers.iter_mut().filter(|(at, _)| own(at)) {
-        tier.trim(tier.end(), before.time());
-    }
-    mirrors
-}
-
-/// Committed offsets, as the logs that they are kept in begin with: from the newest state that tells of them, else from their
-/// mirrored logs, which end earlier.
-async fn groups(
-    sources: &Sources<'_>,
-    image: &Image,
-    problems: &mut Vec<String>,
-) -> Result<(Seeds, Offsets), RestoreError> {
-    let Sources { store, cluster, survey, mirrors, at } = *sources;
-    let mut all = Offsets::default();
-    let mut seeds = Seeds::new();
-    let Some(topic) = image.topic(OFFSETS_TOPIC) else { return Ok((seeds, all)) };
-    for (index, _) in topic.partitions() {
-        let kind = StateKind::Groups(index.0);
-        let told = newest(store, cluster, survey, kind, at, problems).await?;
-        let told = told.and_then(|state| {
-            let records = decode_records(&state.body);
-            if records.is_none() {
-                problems.push(format!("the offsets in '{}' are not understood", state.name()));
-            }
-            records
-        });
-        let mirror = mirrors.get(&topic.at(index));
-        let records = match (told, mirror) {
-            (Some(records), _) => records,
-            (None, Some(tier)) => {
-                let place = Place { cluster, partition: topic.at(index) };
-                mirrored(store, &place, tier, problems).await?
-            }
-            (None, None) => continue,
-        };
-        let Offsets { records, lowered, dropped } =
-            kept(records, |topic, partition| end_of(image, topic.as_str(), partition));
-        all.records.extend(records.iter().cloned());
-        all.lowered += lowered;
-        all.dropped += dropped;
-        seeds.insert(topic.at(index), records);
-    }
-    Ok((seeds, all))
-}
-
-/// Where a log ends after the restore; none of what does not come back.
-fn end_of(image: &Image, topic: &str, partition: i32) -> Option<Offset> {
-    let topic = image.topic(topic)?;
-    topic.partition(PartitionIndex(partition))?;
-    Some(image.tier(topic.at(PartitionIndex(partition))).map_or(Offset::ZERO, |tier| tier.end()))
 }
 
 /// Has the bucket say that the cluster goes on as this. Only one restore gets to.

@@ -64,6 +64,7 @@ pub(super) enum Written {
 
 const SECOND: Duration = Duration::from_secs(1);
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+const WEEK: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 const MIB: u64 = 1 << 20;
 const GIB: u64 = 1 << 30;
 
@@ -200,13 +201,7 @@ pub(super) static KEYS: &[Key] = {
             Is("\"5m\""),
             "Records older than this are uploaded though their segment is not full.",
         ),
-        key(
-            "tier.upload_delay",
-            Time(Duration::ZERO..=DAY),
-            Is("\"0s\""),
-            "How long records stay on local disk alone though their segment is closed: small segments wait for others and \
-             become one object, and what retention takes before is never uploaded. A restore lacks as much more.",
-        ),
+        key("tier.upload_delay", Time(Duration::ZERO..=DAY), Is("\"0s\""), "How long closed segments wait."),
         key(
             "tier.grace",
             Time(SECOND..=DAY),
@@ -225,13 +220,7 @@ pub(super) static KEYS: &[Key] = {
             Is("\"6h\""),
             "How often the bucket is searched for objects that nobody names, left by uploads that were broken off.",
         ),
-        key(
-            "tier.scrub",
-            Time(SECOND..=Duration::from_secs(90 * 24 * 60 * 60)),
-            Is("\"7days\""),
-            "In what time every object is looked at once, and a hundredth of what is in them read; what is damaged is made anew \
-             from local disk where that still has it.",
-        ),
+        key("tier.scrub", Time(SECOND..=WEEK), Is("\"7days\""), "How soon every object is looked at."),
         key("tier.memory", Size(16 * MIB..=64 * GIB), Is("\"256 MiB\""), "Memory for parts of objects."),
         key(
             "tier.cache",
