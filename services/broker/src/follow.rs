@@ -8,8 +8,9 @@ use aquifer_hotlog::Recovered;
 use aquifer_metadata::{Delta, Image, Topic};
 use aquifer_partition::{Follow, Lead};
 use aquifer_quorum::Update;
+use aquifer_record::ProducerState;
 use aquifer_replica::Replica;
-use aquifer_types::{Offset, PartitionIndex, TopicId};
+use aquifer_types::{Offset, PartitionIndex, TopicId, TopicPartition};
 
 use crate::broker::Broker;
 use crate::replicas::replica_config;
@@ -57,6 +58,7 @@ impl Broker {
             }
             Delta::TopicDeleted { id, name } => {
                 self.delete_topic(*id);
+                self.forget_links(*id);
                 self.coordinator.topics_deleted(&[(name.clone(), *id)]);
                 self.coordinator.topics_changed(std::slice::from_ref(name), image.applied());
             }
@@ -112,6 +114,12 @@ impl Broker {
         }
     }
 
+    fn forget_links(&self, id: TopicId) {
+        if let Some(tier) = &self.tier {
+            tier.links.lock().expect("forgetting does not panic").retain(|at, _| at.topic != id);
+        }
+    }
+
     fn reconfigure(&self, topic: &Topic) {
         let config = replica_config(topic.config(), self.tier.is_some());
         for replica in self.replicas.of_topic(topic.id()) {
@@ -123,6 +131,12 @@ impl Broker {
         for partition in 0..topic.partition_count() {
             self.take_role(topic, PartitionIndex(partition), image);
         }
+    }
+
+    /// What the tier knows of the producers of a log that goes on where it ends.
+    fn tiered_producers(&self, id: TopicPartition) -> Vec<ProducerState> {
+        let Some(tier) = &self.tier else { return Vec::new() };
+        tier.producers.lock().expect("looking up does not panic").remove(&id).unwrap_or_default()
     }
 
     fn take_role(&self, topic: &Topic, index: PartitionIndex, image: &Image) {
@@ -141,7 +155,7 @@ impl Broker {
         let tier = image.tier(id);
         if let Some(tier) = tier {
             if partition.replicas().len() == 1 {
-                replica.begin_at(tier.end());
+                replica.begin_at(tier.end(), self.tiered_producers(id));
             }
             replica.set_tier(tier.start(), tier.end());
         }

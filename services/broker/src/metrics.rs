@@ -121,6 +121,24 @@ impl Broker {
         for (name, help, counter) in orphans {
             out.counter(name, help, value(counter));
         }
+        let scrubbed = &tier.scrubbed;
+        let looks = [
+            ("aquifer_tier_scrubbed_objects_total", "Objects looked at for damage.", &scrubbed.objects),
+            ("aquifer_tier_scrubbed_chunks_total", "Parts of them that were read.", &scrubbed.chunks),
+            (
+                "aquifer_tier_repaired_objects_total",
+                "Damaged objects made anew from local disk.",
+                &scrubbed.repaired,
+            ),
+        ];
+        for (name, help, counter) in looks {
+            out.counter(name, help, value(counter));
+        }
+        out.gauge(
+            "aquifer_tier_damaged_objects",
+            "Objects that the last look at all found damaged or gone, and nothing could be made of.",
+            value(&scrubbed.damaged),
+        );
         let behind = value(&totals.behind_bytes);
         out.gauge(
             "aquifer_tier_behind_bytes",

@@ -72,9 +72,12 @@ pub(crate) fn replica_config(config: &TopicConfig, has_tier: bool) -> ReplicaCon
     }
 }
 
-/// What stays on local disk of a tiered topic. Compacted topics are not offloaded.
+/// What stays on local disk of a tiered topic. A compacted one is mirrored: all of it stays, for compaction works on it.
 fn local_retention(config: &TopicConfig) -> Option<LocalRetention> {
-    (config.tiered && !config.cleanup.compact).then(|| LocalRetention {
+    if config.cleanup.compact {
+        return config.tiered.then(LocalRetention::default);
+    }
+    config.tiered.then(|| LocalRetention {
         bytes: config.local_retention_bytes.and_then(|bytes| u64::try_from(bytes).ok()),
         ms: config.local_retention_ms,
     })

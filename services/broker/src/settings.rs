@@ -23,7 +23,7 @@ pub struct Settings {
     pub cleaning_interval: Duration,
     /// Where sealed ranges go, if anywhere.
     pub tier: Option<crate::tier::TierSettings>,
-    /// What topics are given whose creators say nothing about it: tiered, for instance. Compacted ones are not.
+    /// What topics are given whose creators say nothing about it: tiered, for instance.
     pub new_topics: Vec<(String, String)>,
     /// And what those are given besides that come about because a client asked for them.
     pub auto_topics: Vec<(String, String)>,

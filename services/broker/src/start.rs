@@ -133,6 +133,9 @@ impl Broker {
             _lock: lock,
         });
         broker.take_over(partitions, &mut producers, &image);
+        if let Some(tier) = &broker.tier {
+            broker.recover_tiered_producers(tier, &image).await;
+        }
         let follower = broker.follow(image.applied());
         runtime.spawn("follow-metadata", follower);
         runtime.spawn("upkeep", broker.clone().keep_up());
@@ -142,6 +145,7 @@ impl Broker {
             runtime.spawn("keep-state", broker.clone().keep_state(tier.clone()));
             runtime.spawn("offload", broker.clone().offload(tier.clone()));
             runtime.spawn("collect-garbage", broker.clone().collect_garbage(tier.clone()));
+            runtime.spawn("scrub", broker.clone().scrub(tier.clone()));
             runtime.spawn("collect-orphans", broker.clone().collect_orphans(tier.clone()));
         }
         match broker.decide(Change::UnfenceBroker(run)).await? {

@@ -88,7 +88,8 @@ async fn begin(surroundings: &Surroundings, replica: &Arc<Replica>) -> Loading {
         }
         None => Loading::new(),
     };
-    state.skip_to(log.log_start);
+    // A restored log begins with every offset that there is; what came before is in the tier, and superseded.
+    state.skip_to(log.local_start);
     state
 }
 

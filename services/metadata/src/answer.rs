@@ -27,6 +27,7 @@ pub enum Answer {
     TierTrimmed(Vec<Result<(), TierCommandRefusal>>),
     TierDeleted(Vec<Result<(), TierCommandRefusal>>),
     TierForgotten(Vec<Result<(), TierCommandRefusal>>),
+    TierReplaced(Vec<Result<(), TierCommandRefusal>>),
     TopicUndeleted(Result<(), UndeleteRefusal>),
     Fenced(Result<(), FenceRefusal>),
 }

@@ -5,7 +5,7 @@ use aquifer_types::{
     PartitionEpoch, PartitionIndex, TimestampMs, TopicId, TopicName, TopicPartition,
 };
 
-use aquifer_manifest::TierRange;
+use aquifer_manifest::{ObjectKey, TierRange};
 
 use crate::broker::Endpoint;
 use crate::config::ConfigResource;
@@ -43,6 +43,10 @@ pub enum Change {
     TierDelete(TierDelete),
     /// Objects of ranges up to these offsets are gone.
     TierForget(Vec<(TopicPartition, Offset)>),
+    TierReplace(TierReplace),
+    TierDeleteReplaced(TierDeleteReplaced),
+    /// Objects of replaced ranges, up to these, that are gone.
+    TierForgetReplaced(Vec<(TopicPartition, ObjectKey)>),
     UndeleteTopic(UndeleteTopic),
     Fence(Fence),
 }
@@ -231,6 +235,20 @@ pub struct TierAdd {
     pub range: TierRange,
 }
 
+/// Ranges that take the place of others, their objects wholly in the bucket.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TierReplace {
+    pub run: BrokerRun,
+    pub stretches: Vec<TierStretch>,
+}
+
+/// Ranges that hold exactly the offsets of live ones, from the offset on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TierStretch {
+    pub at: TierMove,
+    pub ranges: Vec<TierRange>,
+}
+
 /// Logs that start later.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TierTrim {
@@ -276,6 +294,13 @@ pub enum FenceIf {
 pub struct TierDelete {
     pub grace_ms: i64,
     pub upto: Vec<(TopicPartition, Offset)>,
+}
+
+/// Ranges to be deleted, up to these, that were replaced so long ago that no reader knows them any more.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TierDeleteReplaced {
+    pub grace_ms: i64,
+    pub upto: Vec<(TopicPartition, ObjectKey)>,
 }
 
 impl NewPartitions {

@@ -26,7 +26,7 @@ impl Replica {
     pub fn dirtiness(&self, now: TimestampMs) -> Option<Dirty> {
         let state = self.state();
         let policy = state.compaction()?;
-        let dirtiness: Dirtiness = state.log.dirtiness(state.committed(), now, &policy);
+        let dirtiness: Dirtiness = state.log.dirtiness(state.cleanable(), now, &policy);
         Some(Dirty {
             ratio: dirtiness.ratio(),
             is_overdue: dirtiness.is_overdue,
@@ -77,7 +77,11 @@ impl Replica {
     fn plan_cleaning(&self, synced: Offset, now: TimestampMs) -> Option<CleaningPlan> {
         let state = self.state();
         let policy = state.compaction()?;
-        state.log.plan_cleaning(state.committed().min(synced), now, &policy, state.last_batches())
+        let upto = state.cleanable().min(synced);
+        let plan = state.log.plan_cleaning(upto, now, &policy, state.last_batches())?;
+        // What only the tier has is never cleaned, so that tombstones go on standing against it.
+        let is_whole = state.marks().log_start() == state.marks().local_start();
+        Some(CleaningPlan { keeps_tombstones: !is_whole, ..plan })
     }
 
     fn replace(&self, replacement: Replacement) -> Option<Vec<Segment>> {
@@ -94,9 +98,11 @@ impl State {
         self.config.compaction.filter(|_| serves)
     }
 
-    /// Nothing below is taken back, nor is its fate open.
-    fn committed(&self) -> Offset {
-        self.marks().high_watermark().min(self.marks().last_stable_offset())
+    /// Nothing below is taken back, nor is its fate open. Of a log that is mirrored only what is in the tier is cleaned: a
+    /// record goes only once the tier has the one that supersedes it, so that a restore finds one of them.
+    fn cleanable(&self) -> Offset {
+        let committed = self.marks().high_watermark().min(self.marks().last_stable_offset());
+        if self.config.local.is_some() { committed.min(self.marks().tier_end()) } else { committed }
     }
 
     fn last_batches(&self) -> BTreeMap<ProducerId, Offset> {

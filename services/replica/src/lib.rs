@@ -16,6 +16,6 @@ pub use clean::Dirty;
 pub use config::{LocalRetention, ReplicaConfig};
 pub use fetch::{EpochEnd, FetchRefusal, Fetched, TimeQuery};
 pub use keeper::Upkeep;
-pub use offload::Sealed;
+pub use offload::{JoinLimits, Sealed, TieredFile, TieredFiles};
 pub use replica::{Description, Offline, Replica};
 pub use waiting::Waiter;

@@ -2,6 +2,7 @@
 
 use aquifer_hotlog::{Command, Located};
 use aquifer_partition::{Input, Role};
+use aquifer_record::ProducerState;
 use aquifer_types::{BatchEpoch, LeaderEpoch, Offset, TimestampMs};
 
 use crate::replica::{Outcomes, Replica, State};
@@ -9,12 +10,40 @@ use crate::replica::{Outcomes, Replica, State};
 /// A stretch of the log that does not change any more, from where the tier ends.
 #[derive(Clone, Debug)]
 pub struct Sealed {
-    pub located: Located,
+    /// Of files that follow each other, with where each ends; the last one may be longer than one object.
+    pub files: Vec<(Located, Offset)>,
+    /// From here on; cleaning may have taken the first batches.
+    pub from: Offset,
     pub leader_epoch: LeaderEpoch,
     /// Leader epochs with their first offsets, as far as this log knows them.
     pub epochs: Vec<(BatchEpoch, Offset)>,
     /// Bytes of the log, from here on, that are not in the tier.
     pub behind_bytes: u64,
+}
+
+/// Which files are uploaded as one object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct JoinLimits {
+    /// Of several files together.
+    pub bytes_max: u64,
+    /// Nothing is uploaded before the first of them has waited since then; what comes with it need not.
+    pub appended_by: TimestampMs,
+}
+
+/// The closed files of a log, oldest first.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TieredFiles {
+    pub files: Vec<TieredFile>,
+    /// Whether what is in them is cleaned, and is to be in the tier as it is here.
+    pub is_compacted: bool,
+}
+
+/// The offsets that a closed file stands for, and its bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TieredFile {
+    pub base: Offset,
+    pub end: Offset,
+    pub bytes: u64,
 }
 
 impl Replica {
@@ -35,8 +64,8 @@ impl Replica {
     }
 
     /// The sole replica of a log whose tier ends beyond it goes on there: our disk lost the rest, or it was restored and
-    /// never had it.
-    pub fn begin_at(&self, tier_end: Offset) {
+    /// never had it. `producers` are those that the tier knew at its end.
+    pub fn begin_at(&self, tier_end: Offset, producers: Vec<ProducerState>) {
         let begins = {
             let mut state = self.state();
             let begins =
@@ -53,6 +82,7 @@ impl Replica {
                 }
                 let dropped = state.log.begin_at(tier_end);
                 state.core.begin_at(tier_end);
+                state.core.restore_producers(producers);
                 self.directory.enqueue(Command::Start {
                     log: self.handle.clone(),
                     log_start: tier_end,
@@ -82,24 +112,43 @@ impl Replica {
 
     /// What is to be uploaded next, of a tier that ends at `tier_end`: closed, committed, and on our disk for good.
     #[must_use]
-    pub fn sealed_from(&self, tier_end: Offset) -> Option<Sealed> {
+    pub fn sealed_from(&self, tier_end: Offset, limits: JoinLimits) -> Option<Sealed> {
         let state = self.state();
         let leader_epoch = state.core.role().leads_in()?;
         if state.config.local.is_none() || state.dropped {
             return None;
         }
-        let marks = state.marks();
-        let safe = marks.high_watermark().min(marks.flushed());
-        let segment = state.log.sealed_below(safe).find(|segment| segment.summary.end > tier_end)?;
-        let from = tier_end.max(segment.summary.base).max(state.log.log_start());
-        let located = state.log.locate(from, segment.summary.end)?;
+        let files = state.sealed_within(tier_end, state.safe(), limits)?;
         let segments = state.log.segments().iter();
         let behind_bytes = segments
             .filter(|segment| segment.summary.end > tier_end)
             .map(|segment| segment.summary.bytes)
             .sum();
-        let epochs = state.log.segments().iter().flat_map(|segment| segment.epochs().to_vec()).collect();
-        Some(Sealed { located, leader_epoch, epochs, behind_bytes })
+        // Where the log goes on without a gap, so does the tier.
+        let from = tier_end.max(state.log.log_start());
+        Some(Sealed { files, from, leader_epoch, epochs: state.epochs(), behind_bytes })
+    }
+
+    /// The closed files of a tiered log, as far as they are in the tier or could be. None of a log that another broker leads.
+    #[must_use]
+    pub fn tiered_files(&self) -> Option<TieredFiles> {
+        let state = self.state();
+        let is_tiered = state.config.local.is_some() && !state.dropped;
+        state.core.role().leads_in().filter(|_| is_tiered)?;
+        let files = state.log.sealed_below(state.safe()).map(|segment| {
+            let summary = &segment.summary;
+            TieredFile { base: summary.base, end: summary.end, bytes: summary.bytes }
+        });
+        Some(TieredFiles { files: files.collect(), is_compacted: state.config.compaction.is_some() })
+    }
+
+    /// What our disk has of offsets that are in the tier already, from the first file on that holds any.
+    #[must_use]
+    pub fn sealed_between(&self, from: Offset, upto: Offset, limits: JoinLimits) -> Option<Sealed> {
+        let state = self.state();
+        let leader_epoch = state.core.role().leads_in().filter(|_| !state.dropped)?;
+        let files = state.sealed_within(from, upto.min(state.safe()), limits)?;
+        Some(Sealed { files, from, leader_epoch, epochs: state.epochs(), behind_bytes: 0 })
     }
 
     /// What a page-cache topic wrote is flushed before it is uploaded: has closed segments synced that are not yet.
@@ -135,6 +184,38 @@ impl Replica {
 }
 
 impl State {
+    /// Below this nothing is taken back, and our disk has it for good.
+    fn safe(&self) -> Offset {
+        self.marks().high_watermark().min(self.marks().flushed())
+    }
+
+    /// Of the closed files below `upto` the first one that reaches beyond an offset, from there on, and those that follow it
+    /// and fit in with it.
+    fn sealed_within(
+        &self,
+        from: Offset,
+        upto: Offset,
+        limits: JoinLimits,
+    ) -> Option<Vec<(Located, Offset)>> {
+        let mut bytes = 0;
+        let mut files = Vec::new();
+        for segment in self.log.sealed_below(upto).filter(|segment| segment.summary.end > from) {
+            let summary = &segment.summary;
+            bytes += summary.bytes;
+            let is_first = files.is_empty();
+            if is_first && summary.last_append > limits.appended_by || !is_first && bytes > limits.bytes_max {
+                break;
+            }
+            let from = from.max(summary.base).max(self.log.log_start());
+            files.push((self.log.locate(from, summary.end)?, summary.end));
+        }
+        (!files.is_empty()).then_some(files)
+    }
+
+    fn epochs(&self) -> Vec<(BatchEpoch, Offset)> {
+        self.log.segments().iter().flat_map(|segment| segment.epochs().to_vec()).collect()
+    }
+
     fn may_close(&self) -> bool {
         let leads = matches!(self.core.role(), Role::Leader(_));
         leads && self.config.local.is_some() && !self.dropped

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use aquifer_disk::{Disk, DiskError};
-use aquifer_hotlog::format::{Layout, Meta, SegmentName, Suffix};
+use aquifer_hotlog::format::{Layout, Mark, MarksFile, Meta, PartitionMark, SegmentName, Suffix};
 use aquifer_metadata::State;
 use aquifer_record::{BatchBuilder, BuildError, Encoding, NewRecord};
 use aquifer_types::{BatchEpoch, Offset, TimestampMs, TopicPartition};
@@ -48,18 +48,23 @@ pub(crate) fn prepare(
             synced => synced?,
         }
     }
+    let mut marks = MarksFile::default();
     for (at, records) in seeds.iter().filter(|(_, records)| !records.is_empty()) {
         let epoch = state.image().partition(*at).map_or(0, |partition| partition.leader_epoch().0);
-        let log = log_of(records, BatchEpoch(epoch), now);
-        let log = log.map_err(|error| RestoreError::Offsets(*at, error))?;
+        let start = state.image().tier(*at).map_or(Offset::ZERO, |tier| tier.end());
+        let log = log_of(start, records, BatchEpoch(epoch), now);
+        let (log, end) = log.map_err(|error| RestoreError::Offsets(*at, error))?;
         disk.create_dir(&layout.partition(*at))?;
-        let first = SegmentName { base: Offset::ZERO, generation: 0 };
-        disk.replace(&layout.segment(*at, first, Suffix::Log), &log)?;
+        let segment = SegmentName { base: start, generation: 0 };
+        disk.replace(&layout.segment(*at, segment, Suffix::Log), &log)?;
         disk.sync_dir(&layout.topic(at.topic))?;
+        let mark = Mark { segment, position: log.len() as u64, end };
+        marks.partitions.push(PartitionMark { id: *at, log_start: start, mark });
     }
-    if !seeds.is_empty() {
+    if !marks.partitions.is_empty() {
         disk.create_dir(&layout.partitions())?;
         disk.sync_dir(&layout.partitions())?;
+        disk.replace(&layout.marks(), &marks.encode())?;
     }
     aquifer_quorum::plant(disk.clone(), layout.raft(), meta.node, state)?;
     disk.sync_dir(layout.root())?;
@@ -71,14 +76,15 @@ pub(crate) fn settle(disk: &dyn Disk, layout: &Layout, meta: &Meta) -> Result<()
     disk.replace(&layout.meta(), &meta.encode())
 }
 
-/// The bytes of a segment that holds the records from offset 0 on.
+/// The bytes of a segment that holds the records from an offset on, and where it ends.
 fn log_of(
+    start: Offset,
     records: &[(Vec<u8>, Vec<u8>)],
     epoch: BatchEpoch,
     now: TimestampMs,
-) -> Result<Vec<u8>, BuildError> {
+) -> Result<(Vec<u8>, Offset), BuildError> {
     let mut log = Vec::new();
-    let mut next = Offset::ZERO;
+    let mut next = start;
     let mut records = records.iter().peekable();
     while records.peek().is_some() {
         let mut builder = BatchBuilder::new(Encoding::NONE);
@@ -93,7 +99,7 @@ fn log_of(
         next = next.plus(i64::from(builder.count()));
         log.extend(builder.build()?);
     }
-    Ok(log)
+    Ok((log, next))
 }
 
 #[cfg(test)]
@@ -107,10 +113,10 @@ mod tests {
         let number = |number: usize| number.to_be_bytes().to_vec();
         let records: Vec<_> = (0..25_000).map(|at| (number(at), number(at + 1))).collect();
 
-        let log = log_of(&records, BatchEpoch(3), TimestampMs(7)).expect("small");
+        let (log, end) = log_of(Offset(40), &records, BatchEpoch(3), TimestampMs(7)).expect("small");
 
         let mut found = Vec::new();
-        let mut next = Offset::ZERO;
+        let mut next = Offset(40);
         for batch in batches(&log) {
             assert!(batch.checksum_holds());
             assert_eq!((batch.header.base_offset, batch.header.epoch), (next, BatchEpoch(3)));
@@ -122,6 +128,6 @@ mod tests {
                 (record.key.expect("a key").to_vec(), record.value.expect("a value").to_vec())
             }));
         }
-        assert_eq!(found, records);
+        assert_eq!((found, end), (records, next));
     }
 }

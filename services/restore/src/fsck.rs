@@ -2,11 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use aquifer_manifest::{CHUNK_BYTES, Footer, ObjectKey, Place, StateKind, Tier, TierRange, go_on};
+use aquifer_manifest::{Footer, FoundRange, ObjectKey, Place, StateKind, TierRange};
 use aquifer_metadata::{Image, decode_snapshot};
 use aquifer_objects::Store;
 use aquifer_runtime::Runtime;
-use aquifer_tiering::{FoundObject, Survey, SurveyError, clusters, read_footer, read_state, survey};
+use aquifer_tiering::{
+    FoundObject, Survey, SurveyError, check_chunk, clusters, read_footer, read_state, survey,
+};
 use aquifer_types::{ClusterId, TimestampMs, TopicPartition};
 use futures_util::{StreamExt as _, stream};
 use serde::Serialize;
@@ -174,20 +176,21 @@ async fn partition(
         found.orphan_bytes = objects.values().map(|object| object.bytes).sum();
         return Ok(found);
     };
-    found.lost = left.lost;
-    let mut tier: Tier = left.tier;
     let goes_on = topic.is_some() || image.is_none();
-    let later: Vec<TierRange> =
-        left.candidates.iter().filter(|_| goes_on).filter_map(|(key, _)| ranges.get(key).copied()).collect();
+    let tail = left.tail().map(ObjectKey::of);
+    let looked_at = left.candidates.iter().map(|(key, _)| *key).chain(tail);
+    let later: Vec<FoundRange> = looked_at.filter_map(|key| ranges.get(&key).copied()).collect();
     let time = image.map_or(TimestampMs(0), Image::time);
-    found.after_state = go_on(&mut tier, &later, time);
-    let named: BTreeSet<ObjectKey> = tier.ranges().iter().map(ObjectKey::of).collect();
+    let (tier, lost, added) = left.settle(objects, &later, (goes_on, time));
+    found.lost = lost;
+    found.after_state = added;
+    let named: BTreeSet<ObjectKey> = tier.named().map(ObjectKey::of).collect();
     let orphans = || objects.iter().filter(|(key, _)| !named.contains(key));
     found.start = tier.start().0;
     found.end = tier.end().0;
     found.objects = tier.live().len();
     found.bytes = tier.live().iter().map(TierRange::object_bytes).sum();
-    found.deleting = tier.ranges().len() - tier.live().len();
+    found.deleting = tier.named().count() - tier.live().len();
     found.orphans = orphans().count();
     found.orphan_bytes = orphans().map(|(_, object)| object.bytes).sum();
     Ok(found)
@@ -199,12 +202,14 @@ async fn look_into(
     place: &Place,
     objects: &BTreeMap<ObjectKey, FoundObject>,
     deep: bool,
-) -> Result<(BTreeMap<ObjectKey, TierRange>, Vec<String>), RestoreError> {
+) -> Result<(BTreeMap<ObjectKey, FoundRange>, Vec<String>), RestoreError> {
     let all: Vec<_> = objects.iter().map(|(key, object)| (*key, *object)).collect();
     let looks = stream::iter(all).map(|(key, object)| async move {
         let looked = match read_footer(store, place, key, object).await {
-            Ok((range, footer)) if deep => compare(store, place, &range, &footer).await.map(|()| range),
-            Ok((range, _)) => Ok(range),
+            Ok((range, footer)) => {
+                let compared = if deep { compare(store, place, &range, &footer).await } else { Ok(()) };
+                compared.map(|()| FoundRange::new(range, &footer, object.uploaded))
+            }
             Err(error) => Err(error),
         };
         (key, looked)
@@ -233,14 +238,8 @@ async fn compare(
     range: &TierRange,
     footer: &Footer,
 ) -> Result<(), SurveyError> {
-    let name = place.key(range);
-    for (number, crc) in (0_u64..).zip(&footer.chunk_crcs) {
-        let from = number * u64::from(CHUNK_BYTES);
-        let to = (from + u64::from(CHUNK_BYTES)).min(u64::from(range.bytes));
-        let bytes = store.read(&name, from..to).await?;
-        if crc32c::crc32c(&bytes) != *crc {
-            return Err(SurveyError::Chunk { name, from, to });
-        }
+    for number in 0..footer.chunk_crcs.len() {
+        check_chunk(store, place, (range, footer), number).await?;
     }
     Ok(())
 }

@@ -2,9 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use aquifer_manifest::{ObjectKey, Tier, TierRange, incarnation_of, surviving};
+use aquifer_manifest::{FoundRange, ObjectKey, Tier, TierRange, go_on, incarnation_of, mended, surviving};
 use aquifer_tiering::FoundObject;
-use aquifer_types::TimestampMs;
+use aquifer_types::{Offset, TimestampMs};
 
 /// What a partition's names come to, before any footer is read.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -12,8 +12,35 @@ pub(crate) struct Remains {
     pub(crate) tier: Tier,
     /// Ranges that could be read by the state, and whose objects are gone.
     pub(crate) lost: usize,
-    /// Objects that the state does not name and that may go on where it ends.
+    /// Objects that the state does not name and that may go on where it ends, or hold what is lost.
     pub(crate) candidates: Vec<(ObjectKey, FoundObject)>,
+    known: Tier,
+    until: TimestampMs,
+}
+
+impl Remains {
+    /// The last range that is left, of which it is to be known how it ends.
+    pub(crate) fn tail(&self) -> Option<&TierRange> {
+        self.tier.live().last()
+    }
+
+    /// With what footers say of candidates and of the last range. A deleted topic's log does not go on. Says how many ranges
+    /// are lost and how many follow.
+    pub(crate) fn settle(
+        self,
+        objects: &BTreeMap<ObjectKey, FoundObject>,
+        found: &[FoundRange],
+        (goes_on, now): (bool, TimestampMs),
+    ) -> (Tier, usize, usize) {
+        let is_there = |range: &TierRange| is_there(objects, range, self.until);
+        let whole = mended(&self.known, found, is_there, now);
+        let (mut tier, _) = surviving(&whole, is_there);
+        let lost = lost(&whole, objects);
+        let tail = tier.live().last().and_then(|tail| found.iter().find(|found| found.range == *tail));
+        let last = tail.and_then(|tail| tail.last);
+        let added = if goes_on { go_on(&mut tier, last, found, now) } else { 0 };
+        (tier, lost, added)
+    }
 }
 
 /// What is left, and what may follow, of objects that were uploaded by a time. `incarnation` is that of the state: what an
@@ -25,28 +52,37 @@ pub(crate) fn remains(
     until: TimestampMs,
 ) -> Option<Remains> {
     let in_time = |object: &FoundObject| object.uploaded <= until;
-    let named: BTreeSet<ObjectKey> = known.iter().flat_map(|tier| tier.ranges()).map(ObjectKey::of).collect();
+    let named: BTreeSet<ObjectKey> = known.iter().flat_map(|tier| tier.named()).map(ObjectKey::of).collect();
     let unnamed = found.iter().filter(|(key, object)| {
         !named.contains(key) && incarnation_of(key.generation) == incarnation && in_time(object)
     });
     let unnamed: Vec<(ObjectKey, FoundObject)> = unnamed.map(|(key, object)| (*key, *object)).collect();
     let first = unnamed.first().map(|(key, _)| Tier::new(key.base));
     let known = known.cloned().or(first)?;
-    let is_there = |range: &TierRange| {
-        let object = found.get(&ObjectKey::of(range));
-        object.filter(|object| object.bytes == range.object_bytes())
-    };
-    let (tier, _) = surviving(&known, |range| is_there(range).is_some_and(in_time));
-    let lost = known.live().iter().filter(|range| is_there(range).is_none()).count();
-    let empty = tier.live().is_empty();
-    let candidates = unnamed.into_iter().filter(|(key, _)| empty || key.base >= tier.end()).collect();
-    Some(Remains { tier, lost, candidates })
+    let (tier, _) = surviving(&known, |range| is_there(found, range, until));
+    let first_gap = known.live().iter().find(|range| !is_there(found, range, until));
+    let lost = lost(&known, found);
+    // What takes the place of a range may begin long before it.
+    let from = if tier.live().is_empty() || first_gap.is_some() { Offset::ZERO } else { tier.end() };
+    let candidates = unnamed.into_iter().filter(|(key, _)| key.base >= from).collect();
+    Some(Remains { tier, lost, candidates, known, until })
+}
+
+fn is_there(objects: &BTreeMap<ObjectKey, FoundObject>, range: &TierRange, until: TimestampMs) -> bool {
+    let object = objects.get(&ObjectKey::of(range));
+    object.is_some_and(|object| object.bytes == range.object_bytes() && object.uploaded <= until)
+}
+
+/// Live ranges whose objects are gone, or not what they were.
+fn lost(tier: &Tier, objects: &BTreeMap<ObjectKey, FoundObject>) -> usize {
+    let is_gone = |range: &&TierRange| !is_there(objects, range, TimestampMs(i64::MAX));
+    tier.live().iter().filter(is_gone).count()
 }
 
 #[cfg(test)]
 mod tests {
     use aquifer_manifest::generation;
-    use aquifer_types::{LeaderEpoch, Offset};
+    use aquifer_types::LeaderEpoch;
 
     use super::*;
 

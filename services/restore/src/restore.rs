@@ -6,28 +6,24 @@ use std::sync::Arc;
 
 use aquifer_disk::Disk;
 use aquifer_hotlog::format::{Layout, Meta};
-use aquifer_manifest::{Place, StateKey, StateKind, StateObject, Tier, decode_records, go_on};
+use aquifer_manifest::{FoundRange, ObjectKey, Place, StateKey, StateKind, StateObject, Tier};
 use aquifer_metadata::{Image, ProducerPrefix, Restore, State, Topic, decode_snapshot, encode_snapshot};
 use aquifer_objects::{Problem, Store};
 use aquifer_runtime::Runtime;
 use aquifer_tiering::{Survey, clusters, read_footer, read_state, survey};
-use aquifer_types::{
-    ClusterId, DirectoryId, NodeId, Offset, PartitionIndex, TimestampMs, TopicId, TopicPartition,
-};
+use aquifer_types::{ClusterId, DirectoryId, NodeId, PartitionIndex, TimestampMs, TopicId, TopicPartition};
 use bytes::Bytes;
 use futures_util::{StreamExt as _, stream};
 
 use crate::copy::{copy, readable};
-use crate::directory::{Seeds, check_empty, prepare, settle};
+use crate::directory::{check_empty, prepare, settle};
 use crate::error::RestoreError;
-use crate::groups::{Offsets, kept};
-use crate::partition::{Remains, remains};
+use crate::groups::{OFFSETS_TOPIC, Offsets, Sources, begin_offsets_logs_anew, groups};
+use crate::partition::remains;
 use crate::report::{Report, RestoredPartition, UnknownTopic};
 
 /// Footers that are read at a time.
 const FOOTERS_MAX: usize = 64;
-/// Where groups keep their offsets.
-const OFFSETS_TOPIC: &str = "__consumer_offsets";
 
 /// What is restored, and to where.
 #[derive(Clone, Debug)]
@@ -76,6 +72,7 @@ pub async fn restore(
     let left_out = left_out(&before, options)?;
     found.tiers.retain(|at, _| !left_out.contains(&at.topic));
     let alone = (!options.topics.is_empty()).then(|| ClusterId(runtime.random_uuid()));
+    let mirrors = begin_offsets_logs_anew(&before, alone.is_some(), &mut found.tiers);
     if let Some(alone) = alone {
         found.tiers.retain(|at, _| before.partition(*at).is_some());
         found.tiers.values_mut().for_each(|tier| *tier = readable(tier));
@@ -101,7 +98,8 @@ pub async fn restore(
         },
     );
     let image = restored.image();
-    let (seeds, offsets) = groups(&store, cluster, &survey, image, options.at, &mut found.problems).await?;
+    let sources = Sources { store: &store, cluster, survey: &survey, mirrors: &mirrors, at: options.at };
+    let (seeds, offsets) = groups(&sources, image, &mut found.problems).await?;
     let report = report(options, &survey, &state, image, &found, &offsets);
     if options.dry_run {
         return Ok(report);
@@ -131,7 +129,7 @@ async fn choose(store: &Store, options: &Options) -> Result<ClusterId, RestoreEr
 }
 
 /// The newest state of a kind that can be read and was written by a time; the oldest, if all are younger.
-async fn newest(
+pub(crate) async fn newest(
     store: &Store,
     cluster: ClusterId,
     survey: &Survey,
@@ -172,32 +170,42 @@ async fn partitions(
     let nothing = BTreeMap::new();
     let mut found = Found::default();
     let mut candidates = Vec::new();
+    let mut left_of = BTreeMap::new();
     for at in all {
         let objects = survey.objects.get(&at).unwrap_or(&nothing);
         let left = remains(before.tier(at).map(|tier| &**tier), objects, incarnation, until);
-        let Some(Remains { tier, lost, candidates: more }) = left else { continue };
-        found.lost.insert(at, lost);
+        let Some(left) = left else { continue };
         // A deleted topic's log does not go on.
-        if before.partition(at).is_some() {
-            candidates.extend(more.into_iter().map(|(key, object)| (at, key, object)));
+        if before.partition(at).is_some() || left.lost > 0 {
+            candidates.extend(left.candidates.iter().map(|(key, object)| (at, *key, *object)));
+            let tail = left.tail().filter(|_| !left.candidates.is_empty()).map(ObjectKey::of);
+            candidates.extend(tail.and_then(|key| Some((at, key, *objects.get(&key)?))));
         }
-        found.tiers.insert(at, tier);
+        left_of.insert(at, left);
     }
     let reads = stream::iter(candidates).map(|(at, key, object)| async move {
         let place = Place { cluster, partition: at };
-        (at, read_footer(store, &place, key, object).await)
+        let read = read_footer(store, &place, key, object).await;
+        (at, read.map(|(range, footer)| FoundRange::new(range, &footer, object.uploaded)))
     });
     let mut reads = reads.buffer_unordered(FOOTERS_MAX);
     let mut later: BTreeMap<TopicPartition, Vec<_>> = BTreeMap::new();
     while let Some((at, read)) = reads.next().await {
         match read {
-            Ok((range, _)) => later.entry(at).or_default().push(range),
+            Ok(range) => later.entry(at).or_default().push(range),
             Err(error) => found.problems.push(error.to_string()),
         }
     }
-    for (at, later) in later {
-        let Some(tier) = found.tiers.get_mut(&at) else { continue };
-        found.added.insert(at, go_on(tier, &later, before.time()));
+    for (at, left) in left_of {
+        let objects = survey.objects.get(&at).unwrap_or(&nothing);
+        let later = later.remove(&at).unwrap_or_default();
+        let goes_on = before.partition(at).is_some();
+        let (tier, lost, added) = left.settle(objects, &later, (goes_on, before.time()));
+        found.lost.insert(at, lost);
+        if added > 0 {
+            found.added.insert(at, added);
+        }
+        found.tiers.insert(at, tier);
     }
     found
 }
@@ -223,42 +231,6 @@ fn unused_prefix(before: &Image, runtime: &Runtime) -> ProducerPrefix {
             return prefix;
         }
     }
-}
-
-/// Committed offsets, as the logs that they are kept in begin with.
-async fn groups(
-    store: &Store,
-    cluster: ClusterId,
-    survey: &Survey,
-    image: &Image,
-    at: Option<TimestampMs>,
-    problems: &mut Vec<String>,
-) -> Result<(Seeds, Offsets), RestoreError> {
-    let mut all = Offsets::default();
-    let mut seeds = Seeds::new();
-    let Some(topic) = image.topic(OFFSETS_TOPIC) else { return Ok((seeds, all)) };
-    for (index, _) in topic.partitions() {
-        let kind = StateKind::Groups(index.0);
-        let Some(state) = newest(store, cluster, survey, kind, at, problems).await? else { continue };
-        let Some(records) = decode_records(&state.body) else {
-            problems.push(format!("the offsets in '{}' are not understood", state.name()));
-            continue;
-        };
-        let Offsets { records, lowered, dropped } =
-            kept(records, |topic, partition| end_of(image, topic.as_str(), partition));
-        all.records.extend(records.iter().cloned());
-        all.lowered += lowered;
-        all.dropped += dropped;
-        seeds.insert(topic.at(index), records);
-    }
-    Ok((seeds, all))
-}
-
-/// Where a log ends after the restore; none of what does not come back.
-fn end_of(image: &Image, topic: &str, partition: i32) -> Option<Offset> {
-    let topic = image.topic(topic)?;
-    topic.partition(PartitionIndex(partition))?;
-    Some(image.tier(topic.at(PartitionIndex(partition))).map_or(Offset::ZERO, |tier| tier.end()))
 }
 
 /// Has the bucket say that the cluster goes on as this. Only one restore gets to.
@@ -331,12 +303,8 @@ fn partition(
     let at = topic.at(index);
     let tier = image.tier(at);
     let last = tier.and_then(|tier| tier.live().last());
-    let uploaded = last.and_then(|last| survey.objects.get(&at)?.get(&aquifer_manifest::ObjectKey::of(last)));
-    let not_tiered = match (topic.config().tiered, topic.config().cleanup.compact) {
-        (_, true) => Some("compacted"),
-        (false, false) => Some("not tiered"),
-        (true, false) => None,
-    };
+    let uploaded = last.and_then(|last| survey.objects.get(&at)?.get(&ObjectKey::of(last)));
+    let not_tiered = (!topic.config().tiered).then_some("not tiered");
     RestoredPartition {
         topic: topic.name().to_string(),
         partition: index.0,

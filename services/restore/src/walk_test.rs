@@ -1,14 +1,16 @@
-//! A random walk of a partition's life in the bucket: uploads, commits, retention, deletions, restarts and restores in any
-//! order, with uploads that land late and an older life of the cluster that goes on. Whatever happens, what the quorum
-//! says can be read is there, and a restore brings back what was committed, of the log that went on.
+//! A random walk of a partition's life in the bucket: uploads, commits, cleaning, replacements, retention, deletions,
+//! restarts and restores in any order, with uploads that land late and an older life of the cluster that goes on. Whatever
+//! happens, what the quorum says can be read is there, the latest record of every key with it, and a restore brings back
+//! what was committed, of the log that went on. In the end the bucket holds nothing that nobody names.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use aquifer_manifest::{ObjectKey, Tier, TierRange, generation, go_on, incarnation_of};
+use aquifer_manifest::{FoundRange, ObjectKey, Tier, TierRange, generation, incarnation_of};
 use aquifer_metadata::{
     Answer, BrokerRun, Change, Command, Endpoint, InitCluster, METADATA_LEVEL, NewTopic, PlacedReplica,
     Placement, ProducerPrefix, RegisterBroker, Restore, SecurityProtocol, State, TierAdd, TierCommit,
-    TierDelete, TierMove, TierTrim, decode_snapshot, encode_snapshot,
+    TierDelete, TierDeleteReplaced, TierMove, TierReplace, TierStretch, TierTrim, decode_snapshot,
+    encode_snapshot,
 };
 use aquifer_tiering::FoundObject;
 use aquifer_types::{
@@ -21,12 +23,18 @@ use crate::partition::remains;
 
 const NODE: NodeId = NodeId(0);
 const GRACE_MS: i64 = 10;
+/// Records have one of so many keys.
+const KEYS: u64 = 7;
 
 #[derive(Clone, Copy, Debug)]
 enum Step {
     Produce(u8),
     /// Begin to upload so many records from where the tier ends.
     Upload(u8),
+    /// Our disk keeps of every key the latest record that is in the tier.
+    Clean,
+    /// Begin to upload what our disk has of some live ranges, from one on.
+    Rewrite(u8, u8),
     /// One that is under way gets into the bucket.
     Land(u8),
     /// One that is under way is committed, by the run that began it.
@@ -49,17 +57,29 @@ enum Step {
     Pause(u8),
 }
 
+/// Of some offsets; none where cleaning took one.
+type Records = Vec<Option<u64>>;
+
 /// An upload under way.
 #[derive(Clone, Debug)]
 struct Upload {
     run: BrokerRun,
     add: TierAdd,
-    records: Vec<u64>,
+    is_rewrite: bool,
+    records: Records,
     landed: bool,
 }
 
-/// Records of a range, and when they got there.
-type Bucket = BTreeMap<ObjectKey, (TierRange, Vec<u64>, i64)>;
+/// An object, and when it got there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Stored {
+    range: TierRange,
+    is_rewrite: bool,
+    records: Records,
+    at: i64,
+}
+
+type Bucket = BTreeMap<ObjectKey, Stored>;
 
 struct World {
     state: State,
@@ -69,6 +89,8 @@ struct World {
     at: TopicPartition,
     /// What was acknowledged, from offset 0 on, whatever of it is still there.
     log: Vec<u64>,
+    /// Offsets below that our disk has no record of any more.
+    cleaned: BTreeSet<i64>,
     local_start: i64,
     next_record: u64,
     next_nonce: u64,
@@ -76,8 +98,8 @@ struct World {
     bucket: Bucket,
     /// The newest last.
     states: Vec<(u16, Vec<u8>)>,
-    /// Where the tier started by the state in the bucket.
-    told_start: i64,
+    /// What the tier was by the state in the bucket.
+    told: Tier,
     /// Of the life before: its generation, and its log and tier's end when it was left.
     old: Option<(u64, Vec<u64>, i64)>,
 }
@@ -100,13 +122,14 @@ impl World {
             run: BrokerRun { node: NODE, epoch: BrokerEpoch(0) },
             at,
             log: Vec::new(),
+            cleaned: BTreeSet::new(),
             local_start: 0,
             next_record: 0,
             next_nonce: 0,
             uploads: Vec::new(),
             bucket: Bucket::new(),
             states: Vec::new(),
-            told_start: 0,
+            told: Tier::new(Offset::ZERO),
             old: None,
         };
         let init =
@@ -184,9 +207,20 @@ impl World {
         }
     }
 
-    fn records(&self, from: i64, to: i64) -> Vec<u64> {
-        let place = |offset: i64| usize::try_from(offset).expect("not negative");
-        self.log[place(from)..place(to)].to_vec()
+    /// What our disk has, or had before it gave that up.
+    fn records(&self, from: i64, to: i64) -> Records {
+        (from..to).map(|offset| (!self.cleaned.contains(&offset)).then(|| self.record(offset))).collect()
+    }
+
+    fn record(&self, offset: i64) -> u64 {
+        self.log[usize::try_from(offset).expect("not negative")]
+    }
+
+    /// The offsets below `end` of the latest records of their keys, of those from `start` on.
+    fn latest(&self, start: i64, end: i64) -> BTreeSet<i64> {
+        let latest: BTreeMap<u64, i64> =
+            (start..end).map(|offset| (self.record(offset) % KEYS, offset)).collect();
+        latest.into_values().collect()
     }
 
     fn end(&self) -> i64 {
@@ -196,7 +230,7 @@ impl World {
     fn write_state(&mut self) {
         let image = self.state.image();
         self.states.push((image.incarnation(), encode_snapshot(image)));
-        self.told_start = self.tier().start().0;
+        self.told = self.tier();
     }
 
     fn step(&mut self, step: Step) {
@@ -214,7 +248,29 @@ impl World {
                     let range = self.range(at, end, self.generation());
                     let records = self.records(at.offset.0, end);
                     let add = TierAdd { at, range };
-                    self.uploads.push(Upload { run: self.run, add, records, landed: false });
+                    let upload = Upload { run: self.run, add, is_rewrite: false, records, landed: false };
+                    self.uploads.push(upload);
+                }
+            }
+            Step::Clean => {
+                let end = self.tier().end().0;
+                let latest = self.latest(0, end);
+                // What only the tier has is not cleaned.
+                self.cleaned.extend((self.local_start..end).filter(|offset| !latest.contains(offset)));
+            }
+            Step::Rewrite(from, count) => {
+                let tier = self.tier();
+                let whole = tier.live().iter().filter(|range| range.base.0 >= self.local_start);
+                let ranges: Vec<TierRange> = whole.copied().collect();
+                if let Some(first) = usize::from(from).checked_rem(ranges.len()) {
+                    let last = (first + usize::from(count)).min(ranges.len() - 1);
+                    let at = self.moved(ranges[first].base);
+                    let end = ranges[last].end.0;
+                    let range = self.range(at, end, self.generation());
+                    let records = self.records(at.offset.0, end);
+                    let add = TierAdd { at, range };
+                    let upload = Upload { run: self.run, add, is_rewrite: true, records, landed: false };
+                    self.uploads.push(upload);
                 }
             }
             Step::Land(which) => {
@@ -226,8 +282,13 @@ impl World {
                 if let Some(which) = self.pick(which)
                     && self.uploads[which].landed
                 {
-                    let Upload { run, add, .. } = self.uploads.remove(which);
-                    self.apply(Change::TierCommit(TierCommit { run, ranges: vec![add] }));
+                    let Upload { run, add, is_rewrite, .. } = self.uploads.remove(which);
+                    self.apply(if is_rewrite {
+                        let stretch = TierStretch { at: add.at, ranges: vec![add.range] };
+                        Change::TierReplace(TierReplace { run, stretches: vec![stretch] })
+                    } else {
+                        Change::TierCommit(TierCommit { run, ranges: vec![add] })
+                    });
                 }
             }
             Step::DropLocal => self.local_start = self.local_start.max(self.tier().end().0),
@@ -239,14 +300,26 @@ impl World {
             }
             Step::WriteState => self.write_state(),
             Step::DecideDeletions => {
-                let due = self.tier().deletable(TimestampMs(self.now - GRACE_MS));
-                if let Some(upto) = due.filter(|upto| upto.0 <= self.told_start) {
+                let tier = self.tier();
+                let by = TimestampMs(self.now - GRACE_MS);
+                if let Some(upto) = tier.deletable(by).filter(|upto| *upto <= self.told.start()) {
                     let delete = TierDelete { grace_ms: GRACE_MS, upto: vec![(self.at, upto)] };
                     self.apply(Change::TierDelete(delete));
                 }
+                let needs =
+                    |range: &TierRange| self.told.ranges().contains(range) || self.told.end() < range.end;
+                let deletable = tier.replaced().deletable(by).iter();
+                let last = deletable.take_while(|replaced| !needs(&replaced.range)).last();
+                if let Some(last) = last {
+                    let upto = vec![(self.at, ObjectKey::of(&last.range))];
+                    let delete = TierDeleteReplaced { grace_ms: GRACE_MS, upto };
+                    self.apply(Change::TierDeleteReplaced(delete));
+                }
             }
             Step::DeleteObjects => {
-                for range in self.tier().deleting() {
+                let tier = self.tier();
+                let replaced = tier.replaced().deleting().iter().map(|replaced| &replaced.range);
+                for range in tier.deleting().iter().chain(replaced) {
                     self.bucket.remove(&ObjectKey::of(range));
                 }
             }
@@ -259,6 +332,12 @@ impl World {
                 if let Some(last) = gone.last() {
                     self.apply(Change::TierForget(vec![(self.at, last.end)]));
                 }
+                let is_gone = |range: &TierRange| !self.bucket.contains_key(&ObjectKey::of(range));
+                let replaced = tier.replaced().deleting().iter();
+                if let Some(last) = replaced.take_while(|replaced| is_gone(&replaced.range)).last() {
+                    let upto = vec![(self.at, ObjectKey::of(&last.range))];
+                    self.apply(Change::TierForgetReplaced(upto));
+                }
             }
             Step::CollectOrphans => self.collect_orphans(),
             Step::Restart => self.start(),
@@ -268,16 +347,29 @@ impl World {
         }
     }
 
+    /// Nothing new comes, and everything that is due is done.
+    fn rest(&mut self) {
+        self.step(Step::Restart);
+        self.uploads.clear();
+        self.step(Step::WriteState);
+        self.step(Step::Pause(100));
+        for step in [Step::DecideDeletions, Step::DeleteObjects, Step::Forget, Step::CollectOrphans] {
+            self.step(step);
+        }
+    }
+
     fn pick(&self, which: u8) -> Option<usize> {
         usize::from(which).checked_rem(self.uploads.len())
     }
 
     fn land(&mut self, which: usize) {
-        let Upload { add, records, landed, .. } = &mut self.uploads[which];
+        let Upload { add, is_rewrite, records, landed, .. } = &mut self.uploads[which];
         *landed = true;
         let key = ObjectKey::of(&add.range);
-        let before = self.bucket.insert(key, (add.range, records.clone(), self.now));
-        assert!(before.is_none_or(|(_, before, _)| before == *records), "a name was used twice: {key}");
+        let (range, is_rewrite, records) = (add.range, *is_rewrite, records.clone());
+        let stored = Stored { range, is_rewrite, records, at: self.now };
+        let before = self.bucket.insert(key, stored.clone());
+        assert!(before.is_none_or(|before| before.records == stored.records), "a name was used twice: {key}");
     }
 
     /// What neither the quorum names nor this run may yet commit.
@@ -285,7 +377,7 @@ impl World {
         let own = self.generation();
         let flying: BTreeSet<u64> = self.uploads.iter().map(|upload| upload.add.range.nonce).collect();
         let tier = self.tier();
-        let named: BTreeSet<ObjectKey> = tier.ranges().iter().map(ObjectKey::of).collect();
+        let named: BTreeSet<ObjectKey> = tier.named().map(ObjectKey::of).collect();
         self.bucket.retain(|key, _| {
             let other_life = incarnation_of(key.generation) != incarnation_of(own);
             named.contains(key) || other_life || (key.generation == own && flying.contains(&key.nonce))
@@ -299,8 +391,9 @@ impl World {
         let objects: BTreeMap<ObjectKey, FoundObject> = self
             .bucket
             .iter()
-            .map(|(key, (range, _, at))| {
-                (*key, FoundObject { bytes: range.object_bytes(), uploaded: TimestampMs(*at) })
+            .map(|(key, stored)| {
+                let bytes = stored.range.object_bytes();
+                (*key, FoundObject { bytes, uploaded: TimestampMs(stored.at) })
             })
             .collect();
         let known = image.tier(self.at).map(|tier| &**tier);
@@ -309,10 +402,14 @@ impl World {
         let mut tiers = BTreeMap::new();
         let mut end = 0;
         if let Some(left) = left {
-            let mut tier = left.tier;
             assert_eq!(left.lost, 0, "the state names what was deleted: {before:?}");
-            let later: Vec<TierRange> = left.candidates.iter().map(|(key, _)| self.bucket[key].0).collect();
-            go_on(&mut tier, &later, TimestampMs(self.now));
+            let found = |(key, object): &(ObjectKey, FoundObject)| {
+                let Stored { range, is_rewrite, .. } = self.bucket[key];
+                let uploaded = object.uploaded;
+                FoundRange { range, is_rewrite, uploaded, previous: None, last: None }
+            };
+            let later: Vec<FoundRange> = left.candidates.iter().map(found).collect();
+            let (tier, _, _) = left.settle(&objects, &later, (true, TimestampMs(self.now)));
             let committed = before.live().last().map_or(Offset::ZERO, |last| last.end);
             assert!(tier.end() >= committed, "committed ranges are missing: {tier:?} of {before:?}");
             let readable = !before.live().is_empty();
@@ -337,6 +434,7 @@ impl World {
         self.state = State::restored(&image, restore);
         self.index = 0;
         self.log.truncate(usize::try_from(end).expect("not negative"));
+        self.cleaned.clear();
         self.local_start = end;
         self.uploads.clear();
         self.start();
@@ -353,22 +451,30 @@ impl World {
         let end = i64::try_from(log.len()).expect("few");
         if end > from {
             let range = self.range(self.moved(Offset(from)), end, generation);
-            let records = log[usize::try_from(from).expect("not negative")..].to_vec();
-            self.bucket.insert(ObjectKey::of(&range), (range, records, self.now));
+            let records = log[usize::try_from(from).expect("not negative")..].iter().copied().map(Some);
+            let stored = Stored { range, is_rewrite: false, records: records.collect(), at: self.now };
+            self.bucket.insert(ObjectKey::of(&range), stored);
         }
         self.old = Some((generation, log, end));
     }
 
-    /// Everything from the log's start on can be read, as it was acknowledged.
+    /// Everything from the log's start on can be read, as it was acknowledged, but for what a later record of the same key in
+    /// the tier stands against.
     fn check(&self) {
         let tier = self.tier();
+        let latest = self.latest(tier.start().0, tier.end().0);
         for range in tier.live() {
-            let (found, records, _) = self
+            let stored = self
                 .bucket
                 .get(&ObjectKey::of(range))
                 .unwrap_or_else(|| panic!("a live object is not there (I4, I6): {range:?}"));
-            assert_eq!(found, range);
-            assert_eq!(*records, self.records(range.base.0, range.end.0), "other records (I2): {range:?}");
+            assert_eq!(stored.range, *range);
+            for (offset, found) in (range.base.0..range.end.0).zip(&stored.records) {
+                let is_latest = found.is_some() || !latest.contains(&offset);
+                assert!(is_latest, "the latest record of a key is gone (I9): {offset} of {range:?}");
+                let is_same = found.is_none_or(|found| found == self.record(offset));
+                assert!(is_same, "another record (I2): {offset} of {range:?}");
+            }
         }
         assert!(self.local_start <= tier.end().0.max(tier.start().0), "dropped before it was tiered (I6)");
         assert!(tier.end().0 <= self.end(), "tiered before it was committed");
@@ -381,6 +487,8 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         4 => (1u8..20).prop_map(Step::Upload),
         4 => any::<u8>().prop_map(Step::Land),
         4 => any::<u8>().prop_map(Step::Commit),
+        2 => Just(Step::Clean),
+        3 => (any::<u8>(), 0u8..4).prop_map(|(from, count)| Step::Rewrite(from, count)),
         1 => Just(Step::DropLocal),
         1 => (1u8..20).prop_map(Step::Trim),
         1 => Just(Step::WriteState),
@@ -408,5 +516,13 @@ proptest! {
         }
         world.restore();
         world.check();
+        world.rest();
+        world.check();
+        let own = world.state.image().incarnation();
+        let tier = world.tier();
+        let named: BTreeSet<ObjectKey> = tier.live().iter().map(ObjectKey::of).collect();
+        let is_left = |key: &&ObjectKey| incarnation_of(key.generation) == own && !named.contains(key);
+        prop_assert_eq!(world.bucket.keys().find(is_left), None, "nobody deletes it");
+        prop_assert_eq!(tier.named().count(), named.len(), "what is gone is not forgotten");
     }
 }

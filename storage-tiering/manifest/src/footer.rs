@@ -6,7 +6,8 @@
 use std::ops::Range;
 
 use aquifer_types::{
-    BatchEpoch, ClusterId, LeaderEpoch, Offset, PartitionIndex, TimestampMs, TopicId, TopicPartition, Uuid,
+    BatchEpoch, ClusterId, LeaderEpoch, Offset, PartitionIndex, ProducerId, TimestampMs, TopicId,
+    TopicPartition, Uuid,
 };
 
 use crate::bytes::{Reader, put_list};
@@ -19,7 +20,9 @@ pub const CHUNK_BYTES: u32 = 4 << 20;
 pub const TRAILER_BYTES: usize = 64;
 
 const MAGIC: [u8; 8] = *b"AQUIFER1";
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
+/// The first one, which ends with the producers: it is still read.
+const VERSION_MIN: u32 = 1;
 
 /// Where a batch of the range stands: the first one of every few kilobytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,6 +40,21 @@ pub struct Link {
     pub end: Offset,
     pub epoch: BatchEpoch,
     pub crc: u32,
+}
+
+/// Records of a transaction that was taken back: those of the producer between the offsets, the marker included.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AbortedTransaction {
+    pub producer: ProducerId,
+    pub first: Offset,
+    pub last: Offset,
+}
+
+/// A transaction that had neither been committed nor taken back where the range ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OpenTransaction {
+    pub producer: ProducerId,
+    pub first: Offset,
 }
 
 /// Everything about a range but its records.
@@ -63,6 +81,11 @@ pub struct Footer {
     pub epochs: Vec<(BatchEpoch, Offset)>,
     /// The idempotent producers at the range's end, as the log stores them.
     pub producers: Vec<u8>,
+    /// Whether it takes the place of ranges that were committed before it, rather than go on after them.
+    pub is_rewrite: bool,
+    /// Those whose marker is in the range.
+    pub aborted: Vec<AbortedTransaction>,
+    pub open: Vec<OpenTransaction>,
 }
 
 /// The bytes are no footer, or not this object's.
@@ -108,6 +131,16 @@ impl Footer {
             out.extend(start.0.to_be_bytes());
         });
         put_list(&mut out, &self.producers, |out, byte| out.push(*byte));
+        out.push(u8::from(self.is_rewrite));
+        put_list(&mut out, &self.aborted, |out, aborted| {
+            out.extend(aborted.producer.0.to_be_bytes());
+            out.extend(aborted.first.0.to_be_bytes());
+            out.extend(aborted.last.0.to_be_bytes());
+        });
+        put_list(&mut out, &self.open, |out, open| {
+            out.extend(open.producer.0.to_be_bytes());
+            out.extend(open.first.0.to_be_bytes());
+        });
         let length = u32::try_from(out.len()).expect("a footer is short");
         let crc = crc32c::crc32c(&out);
         let mut trailer = Vec::with_capacity(TRAILER_BYTES);
@@ -124,36 +157,25 @@ impl Footer {
     }
 
     /// How many bytes the footer and the trailer of an object take, from its trailer; and how many the log's bytes.
-    pub fn lengths(trailer: &[u8]) -> Result<(u32, u32), BadFooter> {
-        let trailer: &[u8; TRAILER_BYTES] = trailer.last_chunk().ok_or(BadFooter::NoTrailer)?;
-        let (named, crc) = trailer.split_last_chunk::<4>().ok_or(BadFooter::NoTrailer)?;
-        let mut reader = Reader(named);
-        if reader.array() != Some(MAGIC) || crc32c::crc32c(named) != u32::from_be_bytes(*crc) {
-            return Err(BadFooter::NoTrailer);
-        }
-        let version = reader.u32().ok_or(BadFooter::NoTrailer)?;
-        if version != VERSION {
-            return Err(BadFooter::Version(version));
-        }
-        let length = reader.u32().ok_or(BadFooter::NoTrailer)?;
-        let bytes = reader.u32().ok_or(BadFooter::NoTrailer)?;
+    pub fn lengths(object_tail: &[u8]) -> Result<(u32, u32), BadFooter> {
+        let Trailer { length, bytes, .. } = Trailer::of(object_tail)?;
         let all = length.checked_add(TRAILER_BYTES as u32).ok_or(BadFooter::NoTrailer)?;
         Ok((all, bytes))
     }
 
     /// The footer in the last bytes of an object.
     pub fn decode(tail: &[u8]) -> Result<Footer, BadFooter> {
-        let (all, bytes) = Footer::lengths(tail)?;
-        let all = usize::try_from(all).map_err(|_short| BadFooter::Damaged)?;
-        let start = tail.len().checked_sub(all).ok_or(BadFooter::Damaged)?;
-        let (body, trailer) = tail[start..].split_at(all - TRAILER_BYTES);
-        let crc = trailer.get(20..24).and_then(<[u8]>::first_chunk).ok_or(BadFooter::Damaged)?;
-        if crc32c::crc32c(body) != u32::from_be_bytes(*crc) {
+        let trailer = Trailer::of(tail)?;
+        let length = usize::try_from(trailer.length).map_err(|_short| BadFooter::Damaged)?;
+        let (before, _) = tail.split_at(tail.len() - TRAILER_BYTES);
+        let start = before.len().checked_sub(length).ok_or(BadFooter::Damaged)?;
+        let body = &before[start..];
+        if crc32c::crc32c(body) != trailer.crc {
             return Err(BadFooter::Damaged);
         }
         let mut reader = Reader(body);
-        let footer = take(&mut reader).ok_or(BadFooter::Damaged)?;
-        if !reader.0.is_empty() || footer.bytes != bytes {
+        let footer = take(&mut reader, trailer.version).ok_or(BadFooter::Damaged)?;
+        if !reader.0.is_empty() || footer.bytes != trailer.bytes {
             return Err(BadFooter::Damaged);
         }
         Ok(footer)
@@ -222,6 +244,34 @@ impl Footer {
     }
 }
 
+/// What the last bytes of an object say.
+struct Trailer {
+    version: u32,
+    /// Of the footer, without the trailer.
+    length: u32,
+    /// Of the log's bytes.
+    bytes: u32,
+    /// Of the footer.
+    crc: u32,
+}
+
+impl Trailer {
+    fn of(object_tail: &[u8]) -> Result<Trailer, BadFooter> {
+        let trailer: &[u8; TRAILER_BYTES] = object_tail.last_chunk().ok_or(BadFooter::NoTrailer)?;
+        let (named, crc) = trailer.split_last_chunk::<4>().ok_or(BadFooter::NoTrailer)?;
+        let mut reader = Reader(named);
+        if reader.array() != Some(MAGIC) || crc32c::crc32c(named) != u32::from_be_bytes(*crc) {
+            return Err(BadFooter::NoTrailer);
+        }
+        let mut next = || reader.u32().ok_or(BadFooter::NoTrailer);
+        let version = next()?;
+        if !(VERSION_MIN..=VERSION).contains(&version) {
+            return Err(BadFooter::Version(version));
+        }
+        Ok(Trailer { version, length: next()?, bytes: next()?, crc: next()? })
+    }
+}
+
 fn put_link(out: &mut Vec<u8>, link: &Link) {
     out.extend(link.end.0.to_be_bytes());
     out.extend(link.epoch.0.to_be_bytes());
@@ -232,7 +282,7 @@ fn take_link(reader: &mut Reader<'_>) -> Option<Link> {
     Some(Link { end: Offset(reader.i64()?), epoch: BatchEpoch(reader.i32()?), crc: reader.u32()? })
 }
 
-fn take(reader: &mut Reader<'_>) -> Option<Footer> {
+fn take(reader: &mut Reader<'_>, version: u32) -> Option<Footer> {
     let cluster = ClusterId(Uuid::from_bytes(reader.array()?));
     let topic = TopicId(Uuid::from_bytes(reader.array()?));
     let partition = PartitionIndex(reader.i32()?);
@@ -256,6 +306,8 @@ fn take(reader: &mut Reader<'_>) -> Option<Footer> {
     })?;
     let epochs = reader.list(12, |reader| Some((BatchEpoch(reader.i32()?), Offset(reader.i64()?))))?;
     let producers = reader.bytes()?.to_vec();
+    let (is_rewrite, aborted, open) =
+        if version == VERSION_MIN { Default::default() } else { take_later(reader)? };
     (chunk_bytes == CHUNK_BYTES && previous.len() <= 1 && base < end).then(|| Footer {
         place,
         incarnation,
@@ -272,95 +324,25 @@ fn take(reader: &mut Reader<'_>) -> Option<Footer> {
         index,
         epochs,
         producers,
+        is_rewrite,
+        aborted,
+        open,
     })
 }
 
-#[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    fn footer() -> Footer {
-        let link = Link { end: Offset(10), epoch: BatchEpoch(2), crc: 99 };
-        Footer {
-            place: Place {
-                cluster: ClusterId(Uuid::from_bytes([1; 16])),
-                partition: TopicPartition {
-                    topic: TopicId(Uuid::from_bytes([2; 16])),
-                    partition: PartitionIndex(3),
-                },
-            },
-            incarnation: 1,
-            base: Offset(10),
-            end: Offset(500),
-            bytes: CHUNK_BYTES + 5,
-            max_timestamp: TimestampMs(1_000),
-            leader_epoch: LeaderEpoch(4),
-            generation: 5,
-            nonce: 6,
-            previous: Some(link),
-            last: Link { end: Offset(500), ..link },
-            chunk_crcs: vec![7, 8],
-            index: vec![
-                IndexEntry { offset: 100, position: 1_000, max_timestamp: TimestampMs(50) },
-                IndexEntry { offset: 200, position: 2_000, max_timestamp: TimestampMs(90) },
-            ],
-            epochs: vec![(BatchEpoch(1), Offset(0)), (BatchEpoch(2), Offset(7))],
-            producers: b"producers".to_vec(),
-        }
-    }
-
-    #[test]
-    fn a_footer_reads_back_from_the_end_of_its_object() {
-        let footer = footer();
-        let object = [b"log bytes".to_vec(), footer.encode()].concat();
-
-        let (all, bytes) = Footer::lengths(&object[object.len() - TRAILER_BYTES..]).unwrap();
-        assert_eq!((all as usize, bytes), (footer.encode().len(), CHUNK_BYTES + 5));
-        assert_eq!(Footer::decode(&object), Ok(footer));
-    }
-
-    #[test]
-    fn looking_begins_at_or_before_what_is_looked_for() {
-        let footer = footer();
-
-        let by_offset = [10, 109, 110, 209, 210, 499].map(|offset| footer.floor_by_offset(Offset(offset)));
-        let by_time = [1, 50, 51, 90, 91].map(|time| footer.floor_by_time(TimestampMs(time)));
-
-        assert_eq!(by_offset, [0, 0, 1_000, 1_000, 2_000, 2_000]);
-        assert_eq!(by_time, [0, 0, 1_000, 1_000, 2_000]);
-    }
-
-    proptest! {
-        #[test]
-        fn no_damage_goes_unnoticed_and_none_panics(at in 0usize..1_000, flip in 1u8..) {
-            let mut bytes = footer().encode();
-            let at = at % bytes.len();
-            bytes[at] ^= flip;
-            prop_assert!(Footer::decode(&bytes).is_err());
-        }
-
-        #[test]
-        fn no_bytes_panic(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
-            prop_assert!(Footer::decode(&bytes).is_err());
-        }
-    }
-
-    #[test]
-    fn a_stretch_begins_and_ends_where_the_index_knows_a_batch_to_begin() {
-        let footer = footer();
-        let (end, all) = (Offset(500), u64::from(footer.bytes));
-        let stretch = |from, upto, bytes_max, position_max| {
-            footer.stretch(Offset(from), upto, bytes_max, position_max).map(|(span, next)| (span, next.0))
-        };
-
-        assert_eq!(stretch(10, end, all, footer.bytes), Some((0..footer.bytes, 500)), "the whole range");
-        assert_eq!(stretch(110, end, 1_500, footer.bytes), Some((1_000..2_000, 210)), "what is asked for");
-        assert_eq!(stretch(10, Offset(300), all, footer.bytes), Some((0..2_000, 210)), "what may be seen");
-        assert_eq!(stretch(10, end, all, 1_999), Some((0..1_000, 110)), "what is there");
-        assert_eq!(stretch(110, end, 999, footer.bytes), None, "not even the first one fits");
-        assert_eq!(stretch(111, end, all, footer.bytes), None, "in the middle");
-        assert_eq!([10, 110, 111, 499].map(|from| footer.border_after(Offset(from)).0), [110, 210, 210, 500]);
-    }
+/// What the first version does not have.
+fn take_later(reader: &mut Reader<'_>) -> Option<(bool, Vec<AbortedTransaction>, Vec<OpenTransaction>)> {
+    let [is_rewrite] = reader.array()?;
+    let aborted = reader.list(24, |reader| {
+        let producer = ProducerId(reader.i64()?);
+        Some(AbortedTransaction { producer, first: Offset(reader.i64()?), last: Offset(reader.i64()?) })
+    })?;
+    let open = reader.list(16, |reader| {
+        Some(OpenTransaction { producer: ProducerId(reader.i64()?), first: Offset(reader.i64()?) })
+    })?;
+    (is_rewrite <= 1).then_some((is_rewrite == 1, aborted, open))
 }
+
+#[cfg(test)]
+#[path = "footer_test.rs"]
+mod tests;

@@ -6,20 +6,28 @@
 #![forbid(unsafe_code)]
 
 mod bytes;
+mod difference;
 mod footer;
 mod generation;
 mod key;
+mod merge;
 mod range;
 mod records;
 mod recover;
+mod replaced;
 mod state;
 mod tier;
 
-pub use footer::{BadFooter, CHUNK_BYTES, Footer, IndexEntry, Link, TRAILER_BYTES};
+pub use difference::Span;
+pub use footer::{
+    AbortedTransaction, BadFooter, CHUNK_BYTES, Footer, IndexEntry, Link, OpenTransaction, TRAILER_BYTES,
+};
 pub use generation::{FIRST_INCARNATION, generation, incarnation_of};
 pub use key::{BadKey, ObjectKey, Place};
+pub use merge::MergePolicy;
 pub use range::TierRange;
 pub use records::{decode_records, encode_records};
-pub use recover::{go_on, surviving};
+pub use recover::{FoundRange, go_on, mended, surviving};
+pub use replaced::{ReplacedRange, ReplacedRanges};
 pub use state::{BadState, StateKey, StateKind, StateObject};
 pub use tier::{Tier, TierRefusal};

@@ -3,15 +3,65 @@
 //!
 //! An object is uploaded only where its tier ends, of records that were committed. So what holds the beginning of another was
 //! never committed, and of several that begin in one place the one of the greatest epoch and generation is of the log that
-//! went on.
+//! went on. What takes the place of ranges that were committed before says so; it counts where these are gone.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 
 use aquifer_types::{Offset, TimestampMs};
 
+use crate::footer::{Footer, Link};
 use crate::range::TierRange;
 use crate::tier::Tier;
+
+/// A range whose object is there, and what its footer says of its place in the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FoundRange {
+    pub range: TierRange,
+    /// It takes the place of others, rather than go on after them.
+    pub is_rewrite: bool,
+    pub uploaded: TimestampMs,
+    /// The last batch of what came before, where that was known.
+    pub previous: Option<Link>,
+    /// Its own last batch, where no cleaning may change it.
+    pub last: Option<Link>,
+}
+
+impl FoundRange {
+    /// What an object says of itself that came into the store at that time.
+    #[must_use]
+    pub fn new(range: TierRange, footer: &Footer, uploaded: TimestampMs) -> FoundRange {
+        let last = (!footer.is_rewrite).then_some(footer.last);
+        FoundRange { range, is_rewrite: footer.is_rewrite, uploaded, previous: footer.previous, last }
+    }
+}
+
+/// The tier with rewrites in the place of ranges whose objects are gone: these were deleted because a state that is not known
+/// here names what replaced them.
+#[must_use]
+pub fn mended(
+    tier: &Tier,
+    found: &[FoundRange],
+    is_there: impl Fn(&TierRange) -> bool,
+    now: TimestampMs,
+) -> Tier {
+    let mut mended = tier.clone();
+    for rewrite in newest_first(found) {
+        let within = |range: &&TierRange| rewrite.base <= range.base && range.end <= rewrite.end;
+        if mended.live().iter().filter(within).any(|range| range != rewrite && !is_there(range)) {
+            // One that does not fit is of no use here.
+            let _refused = mended.replace(&[*rewrite], now);
+        }
+    }
+    mended
+}
+
+/// Rewrites; of several that hold the same, the last one is without what it left out of another one.
+fn newest_first(found: &[FoundRange]) -> impl Iterator<Item = &TierRange> {
+    let mut rewrites: Vec<&FoundRange> = found.iter().filter(|found| found.is_rewrite).collect();
+    rewrites.sort_by_key(|found| std::cmp::Reverse((found.uploaded, found.range)));
+    rewrites.into_iter().map(|found| &found.range)
+}
 
 /// The tier without the ranges whose objects are gone, and how many of its live ranges these are. What nobody can read
 /// on from is given up too: the log starts after the last gap.
@@ -28,22 +78,37 @@ pub fn surviving(tier: &Tier, is_there: impl Fn(&TierRange) -> bool) -> (Tier, u
     // Where nothing is left that can be read, whatever is uploaded next begins where the log did.
     let ranges = below.chain(kept).copied().collect();
     let survivor = Tier::restore(start, end, tier.deleting_upto(), ranges, tier.unlinked().to_vec());
-    (survivor.unwrap_or_else(|| Tier::new(start)), lost)
+    let replaced = tier.replaced().surviving(&is_there);
+    (survivor.unwrap_or_else(|| Tier::new(start)).with_replaced(replaced), lost)
 }
 
-/// Adds the ranges that go on where a tier ends, and says how many these are. Where some begin beyond that, the tier had
-/// ended there: its start was moved beyond everything, so it begins anew.
-pub fn go_on(tier: &mut Tier, found: &[TierRange], now: TimestampMs) -> usize {
+/// Adds the ranges that go on where a tier ends, whose last batch is `last` if that is known, and says how many these are.
+/// Where some begin beyond that, the tier had ended there: its start was moved beyond everything, so it begins anew.
+pub fn go_on(tier: &mut Tier, last: Option<Link>, found: &[FoundRange], now: TimestampMs) -> usize {
+    let originals: Vec<FoundRange> = found.iter().filter(|found| !found.is_rewrite).copied().collect();
+    let mut since = tier.ranges().last().map_or((0, 0), rank);
+    let mut last = last;
     let mut added = 0;
     loop {
-        for range in continuation(tier, found) {
-            if tier.add(tier.end(), range).is_err() {
+        let after = Tail { since: tier.live().last().map_or((0, 0), |_| since), last: last.take() };
+        for found in continuation(tier, after, &originals) {
+            if tier.add(tier.end(), found.range).is_err() {
+                return added;
+            }
+            since = rank(&found.range);
+            added += 1;
+        }
+        let mut rewrites = newest_first(found);
+        if let Some(rewrite) = rewrites.find(|rewrite| rewrite.base == tier.end() && rank(rewrite) >= since) {
+            // Whoever wrote it anew may have come long after who wrote what follows, so that `since` stays.
+            if tier.add(tier.end(), *rewrite).is_err() {
                 return added;
             }
             added += 1;
+            continue;
         }
-        let since = tier.ranges().last().map_or((0, 0), rank);
-        let beyond = found.iter().filter(|range| range.base > tier.end() && rank(range) >= since);
+        let beyond = originals.iter().map(|found| &found.range);
+        let beyond = beyond.filter(|range| range.base > tier.end() && rank(range) >= since);
         match beyond.map(|range| range.base).min() {
             Some(start) => tier.trim(start, now),
             None => return added,
@@ -51,35 +116,58 @@ pub fn go_on(tier: &mut Tier, found: &[TierRange], now: TimestampMs) -> usize {
     }
 }
 
+/// What a range must follow to go on there.
+#[derive(Clone, Copy)]
+struct Tail {
+    since: (i32, u64),
+    last: Option<Link>,
+}
+
+impl Tail {
+    fn of(found: &FoundRange) -> Tail {
+        Tail { since: rank(&found.range), last: found.last }
+    }
+
+    /// Whether the log that was uploaded here is the one that the range was taken from.
+    fn leads_to(&self, found: &FoundRange) -> bool {
+        let linked = self.last.zip(found.previous).is_none_or(|(last, previous)| last == previous);
+        rank(&found.range) >= self.since && linked
+    }
+}
+
+/// Ranges by where they begin, each with how far one gets from there.
+type ByBase = BTreeMap<Offset, Vec<(FoundRange, Offset)>>;
+
 /// The ranges that go on where a tier ends: of the greatest epochs and generations first, then as far as possible.
 /// The first may hold the tier's end rather than begin there, where nothing of the tier can be read yet.
-fn continuation(tier: &Tier, found: &[TierRange]) -> Vec<TierRange> {
-    let mut by_base: BTreeMap<Offset, Vec<(TierRange, Offset)>> = BTreeMap::new();
-    let bases: BTreeSet<Offset> = found.iter().map(|range| range.base).collect();
+fn continuation(tier: &Tier, after: Tail, found: &[FoundRange]) -> Vec<FoundRange> {
+    let mut by_base = ByBase::new();
+    let bases: BTreeSet<Offset> = found.iter().map(|found| found.range.base).collect();
     // An upload begins where the tier ends, and it never ends anywhere within a range that was committed.
-    let is_whole = |range: &TierRange| {
-        let mut after = bases.range((Bound::Excluded(range.base), Bound::Excluded(range.end)));
-        after.next().is_none()
+    let is_whole = |found: &&FoundRange| {
+        let (base, end) = (found.range.base, found.range.end);
+        let mut within = bases.range((Bound::Excluded(base), Bound::Excluded(end)));
+        within.next().is_none()
     };
-    let mut latest_first: Vec<TierRange> = found.iter().filter(|range| is_whole(range)).copied().collect();
-    latest_first.sort_by_key(|range| std::cmp::Reverse((range.base, *range)));
-    for range in latest_first {
-        let reach = best(&by_base, range.end, rank(&range)).map_or(range.end, |(_, reach)| reach);
-        by_base.entry(range.base).or_default().push((range, reach));
+    let mut latest_first: Vec<FoundRange> = found.iter().filter(is_whole).copied().collect();
+    latest_first.sort_by_key(|found| std::cmp::Reverse((found.range.base, found.range)));
+    for found in latest_first {
+        let end = found.range.end;
+        let reach = best(&by_base, end, Tail::of(&found)).map_or(end, |(_, reach)| reach);
+        by_base.entry(found.range.base).or_default().push((found, reach));
     }
-    let last = tier.live().last().map_or((0, 0), rank);
-    let mut next = best(&by_base, tier.end(), last);
+    let mut next = best(&by_base, tier.end(), after);
     if next.is_none() && tier.live().is_empty() {
         // What is still to be deleted ends before it.
         let begins_after = tier.ranges().last().map_or(Offset::ZERO, |last| last.end);
         let holds = |range: &TierRange| range.base >= begins_after && range.holds(tier.end());
-        let holding = by_base.values().flatten().filter(|(range, _)| holds(range));
-        next = holding.copied().max_by_key(|(range, reach)| (rank(range), *reach, range.nonce));
+        let holding = by_base.values().flatten().filter(|(found, _)| holds(&found.range));
+        next = holding.copied().max_by_key(order);
     }
     let mut chain = Vec::new();
-    while let Some((range, _)) = next {
-        chain.push(range);
-        next = best(&by_base, range.end, rank(&range));
+    while let Some((found, _)) = next {
+        chain.push(found);
+        next = best(&by_base, found.range.end, Tail::of(&found));
     }
     chain
 }
@@ -89,161 +177,15 @@ fn rank(range: &TierRange) -> (i32, u64) {
     (range.leader_epoch.0, range.generation)
 }
 
-fn best(
-    by_base: &BTreeMap<Offset, Vec<(TierRange, Offset)>>,
-    base: Offset,
-    since: (i32, u64),
-) -> Option<(TierRange, Offset)> {
-    let begin_there = by_base.get(&base)?.iter().filter(|(range, _)| rank(range) >= since);
-    begin_there.copied().max_by_key(|(range, reach)| (rank(range), *reach, range.nonce))
+fn best(by_base: &ByBase, base: Offset, after: Tail) -> Option<(FoundRange, Offset)> {
+    let begin_there = by_base.get(&base)?.iter().filter(|(found, _)| after.leads_to(found));
+    begin_there.copied().max_by_key(order)
+}
+
+fn order((found, reach): &(FoundRange, Offset)) -> ((i32, u64), Offset, u64) {
+    (rank(&found.range), *reach, found.range.nonce)
 }
 
 #[cfg(test)]
-mod tests {
-    use aquifer_types::LeaderEpoch;
-    use proptest::prelude::*;
-
-    use super::*;
-
-    fn range(base: i64, end: i64, epoch: i32, generation: u64) -> TierRange {
-        TierRange {
-            base: Offset(base),
-            end: Offset(end),
-            bytes: 100,
-            footer_bytes: 10,
-            max_timestamp: TimestampMs(end),
-            leader_epoch: LeaderEpoch(epoch),
-            generation,
-            nonce: generation,
-        }
-    }
-
-    fn tier(ends: &[i64]) -> Tier {
-        let mut tier = Tier::new(Offset::ZERO);
-        for end in ends {
-            let base = tier.end();
-            tier.add(base, range(base.0, *end, 1, 1)).expect("it goes on");
-        }
-        tier
-    }
-
-    fn ends(ranges: &[TierRange]) -> Vec<(i64, u64)> {
-        ranges.iter().map(|range| (range.end.0, range.generation)).collect()
-    }
-
-    #[test]
-    fn what_was_committed_later_goes_on_where_the_state_ends() {
-        let found = [range(30, 40, 1, 1), range(20, 30, 1, 1), range(50, 60, 1, 1), range(5, 20, 1, 1)];
-
-        assert_eq!(ends(&continuation(&tier(&[10, 20]), &found)), [(30, 1), (40, 1)]);
-        assert_eq!(continuation(&tier(&[10]), &found), []);
-    }
-
-    #[test]
-    fn a_later_epoch_wins_over_a_longer_chain() {
-        let lost = [range(10, 20, 1, 1), range(20, 90, 1, 1)];
-        let kept = [range(10, 15, 2, 2), range(15, 20, 2, 3)];
-        let found = [lost, kept].concat();
-
-        assert_eq!(ends(&continuation(&tier(&[10]), &found)), [(15, 2), (20, 3)], "epochs never go back");
-        let last = [range(10, 90, 1, 1), range(10, 15, 2, 2)];
-        assert_eq!(ends(&continuation(&tier(&[10]), &last)), [(15, 2)]);
-    }
-
-    #[test]
-    fn what_holds_the_beginning_of_another_was_never_committed() {
-        let found = [range(10, 20, 1, 1), range(13, 25, 1, 1)];
-
-        assert_eq!(ends(&continuation(&tier(&[10]), &found)), []);
-        let mut tier = tier(&[10]);
-        go_on(&mut tier, &found, TimestampMs(1));
-        assert_eq!((tier.start(), tier.end()), (Offset(13), Offset(25)));
-    }
-
-    #[test]
-    fn of_attempts_of_one_run_the_one_that_leads_on_counts() {
-        let found = [range(10, 15, 1, 1), range(10, 20, 1, 1), range(20, 25, 1, 1)];
-
-        assert_eq!(ends(&continuation(&tier(&[10]), &found)), [(20, 1), (25, 1)]);
-    }
-
-    #[test]
-    fn the_first_range_of_all_may_begin_before_the_log_does() {
-        let empty = Tier::new(Offset(7));
-
-        assert_eq!(
-            ends(&continuation(&empty, &[range(0, 20, 1, 1), range(20, 30, 1, 1)])),
-            [(20, 1), (30, 1)]
-        );
-        assert_eq!(continuation(&empty, &[range(8, 20, 1, 1)]), []);
-    }
-
-    #[test]
-    fn a_tier_whose_start_was_moved_beyond_its_end_begins_anew() {
-        let mut tier = tier(&[10]);
-        let found = [range(10, 12, 1, 1), range(20, 30, 1, 2), range(30, 40, 1, 2)];
-
-        assert_eq!(go_on(&mut tier, &found, TimestampMs(5)), 3);
-
-        assert_eq!((tier.start(), tier.end(), tier.live().len()), (Offset(20), Offset(40), 2));
-        assert_eq!(tier.ranges().len(), 4, "what came before is still to be deleted");
-    }
-
-    #[test]
-    fn the_log_starts_after_the_last_gap_and_ends_before_what_is_lost_at_the_end() {
-        let tier = tier(&[10, 20, 30, 40, 50]);
-        let without = |gone: &'static [i64]| surviving(&tier, |range| !gone.contains(&range.end.0));
-
-        let (all, lost) = without(&[]);
-        assert_eq!((all, lost), (tier.clone(), 0));
-        let (later, lost) = without(&[20, 50]);
-        assert_eq!((later.start(), later.end(), lost), (Offset(20), Offset(40), 2));
-        let (nothing, lost) = without(&[10, 20, 30, 40, 50]);
-        assert_eq!((nothing.start(), nothing.end(), lost), (Offset(0), Offset(0), 5));
-    }
-
-    #[test]
-    fn what_retention_removed_stays_removed() {
-        let mut tier = tier(&[10, 20, 30]);
-        tier.trim(Offset(15), TimestampMs(5));
-
-        let (survivor, lost) = surviving(&tier, |range| range.end < Offset(30));
-        assert_eq!((survivor.start(), survivor.end(), lost), (Offset(15), Offset(20), 1));
-        assert_eq!(survivor.ranges().len(), 2, "what is unlinked is still to be deleted");
-        let (survivor, _) = surviving(&tier, |range| range.end == Offset(10));
-        assert_eq!((survivor.start(), survivor.end()), (Offset(15), Offset(15)));
-    }
-
-    proptest! {
-        #[test]
-        fn survivors_are_sound_and_name_only_what_is_there(
-            lengths in proptest::collection::vec(1i64..20, 0..12),
-            trim in 0i64..200,
-            gone in any::<u16>(),
-            later in proptest::collection::vec((0i64..200, 1i64..30, 0i32..3, 0u64..3), 0..20),
-        ) {
-            let mut tier = Tier::new(Offset::ZERO);
-            for length in lengths {
-                let base = tier.end();
-                tier.add(base, range(base.0, base.0 + length, 1, 1)).expect("it goes on");
-            }
-            tier.trim(Offset(trim), TimestampMs(1));
-            let bit = |range: &TierRange| gone >> (range.end.0 % 16) & 1 == 0;
-
-            let (mut survivor, lost) = surviving(&tier, bit);
-
-            prop_assert!(survivor.ranges().iter().all(|range| tier.ranges().contains(range) && bit(range)));
-            prop_assert_eq!(lost, tier.live().iter().filter(|range| !bit(range)).count());
-            prop_assert!(survivor.start() >= tier.start());
-            let found: Vec<TierRange> =
-                later.iter().map(|(base, length, epoch, run)| range(*base, base + length, *epoch, *run)).collect();
-            let mut refused = survivor.clone();
-            for more in continuation(&survivor, &found) {
-                prop_assert_eq!(refused.add(refused.end(), more), Ok(()));
-            }
-            let live = survivor.live().len();
-            let added = go_on(&mut survivor, &found, TimestampMs(2));
-            prop_assert!(survivor.live().len() <= live + added);
-        }
-    }
-}
+#[path = "recover_test.rs"]
+mod tests;

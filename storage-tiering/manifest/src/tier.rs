@@ -5,7 +5,9 @@
 
 use aquifer_types::{Offset, TimestampMs};
 
+use crate::key::ObjectKey;
 use crate::range::TierRange;
+use crate::replaced::ReplacedRanges;
 
 /// What the quorum keeps of a tiered partition.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,6 +19,8 @@ pub struct Tier {
     ranges: Vec<TierRange>,
     /// When `start` took which value, oldest first; what lies below a value may be deleted some time after.
     unlinked: Vec<(Offset, TimestampMs)>,
+    /// Ranges whose offsets other ranges hold by now.
+    replaced: ReplacedRanges,
 }
 
 /// A change that does not fit the ranges there are.
@@ -28,6 +32,10 @@ pub enum TierRefusal {
     Range,
     #[error("ranges up to {0} are not to be deleted yet")]
     NotYet(Offset),
+    #[error("what was replaced is not to be deleted yet")]
+    StillKnown,
+    #[error("the ranges do not hold exactly the offsets of live ones")]
+    NotCovered,
 }
 
 impl Tier {
@@ -36,7 +44,14 @@ impl Tier {
     pub fn new(start: Offset) -> Tier {
         // Whoever names an offset below zero is refused by what follows.
         let start = start.max(Offset::ZERO);
-        Tier { start, end: start, deleting_upto: start, ranges: Vec::new(), unlinked: Vec::new() }
+        Tier {
+            start,
+            end: start,
+            deleting_upto: start,
+            ranges: Vec::new(),
+            unlinked: Vec::new(),
+            replaced: ReplacedRanges::default(),
+        }
     }
 
     /// Puts one together from what was stored.
@@ -47,8 +62,15 @@ impl Tier {
         ranges: Vec<TierRange>,
         unlinked: Vec<(Offset, TimestampMs)>,
     ) -> Option<Tier> {
-        let tier = Tier { start, end, deleting_upto, ranges, unlinked };
+        let replaced = ReplacedRanges::default();
+        let tier = Tier { start, end, deleting_upto, ranges, unlinked, replaced };
         tier.is_sound().then_some(tier)
+    }
+
+    /// The same with what was replaced.
+    #[must_use]
+    pub fn with_replaced(self, replaced: ReplacedRanges) -> Tier {
+        Tier { replaced, ..self }
     }
 
     /// The first offset that may be read.
@@ -79,6 +101,17 @@ impl Tier {
         &self.unlinked
     }
 
+    /// Ranges that are not read any more because others hold their offsets.
+    #[must_use]
+    pub fn replaced(&self) -> &ReplacedRanges {
+        &self.replaced
+    }
+
+    /// Every range that has an object, or may still have one.
+    pub fn named(&self) -> impl Iterator<Item = &TierRange> {
+        self.ranges.iter().chain(self.replaced.all().iter().map(|replaced| &replaced.range))
+    }
+
     /// The ranges with something to be read.
     #[must_use]
     pub fn live(&self) -> &[TierRange] {
@@ -94,7 +127,7 @@ impl Tier {
     /// Whether nothing is left that anybody would have to remember.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.ranges.is_empty()
+        self.ranges.is_empty() && self.replaced.all().is_empty()
     }
 
     /// The live ranges from the one that holds the offset on.
@@ -123,6 +156,42 @@ impl Tier {
         self.end = range.end;
         self.check();
         Ok(())
+    }
+
+    /// Puts ranges, each where its predecessor ends, in the place of live ones that hold exactly the same offsets. What was
+    /// unlinked meanwhile is not brought back. Keeps I4.
+    pub fn replace(&mut self, ranges: &[TierRange], now: TimestampMs) -> Result<(), TierRefusal> {
+        let follow = ranges.windows(2).all(|pair| pair[0].end == pair[1].base);
+        let whole = ranges.iter().all(|range| range.base < range.end && range.bytes > 0);
+        let known =
+            |range: &TierRange| self.named().any(|named| ObjectKey::of(named) == ObjectKey::of(range));
+        let (Some(first), Some(last)) = (ranges.first(), ranges.last()) else {
+            return Err(TierRefusal::NotCovered);
+        };
+        if !follow || !whole || ranges.iter().any(known) {
+            return Err(TierRefusal::Range);
+        }
+        let unlinked = self.ranges.len() - self.live().len();
+        let begins = self.live().iter().position(|range| range.base == first.base);
+        let ends = self.live().iter().position(|range| range.end == last.end);
+        let (Some(from), Some(to)) = (begins, ends) else { return Err(TierRefusal::NotCovered) };
+        // Ranges do not overlap, so that they begin in the order in which they end.
+        let covered = unlinked + from..=unlinked + to;
+        for range in self.ranges.splice(covered, ranges.iter().copied()) {
+            self.replaced.push(range, now);
+        }
+        self.check();
+        Ok(())
+    }
+
+    /// Decides that what was replaced is deleted, up to the range of this name. Keeps I6.
+    pub fn delete_replaced(&mut self, upto: &ObjectKey, replaced_by: TimestampMs) -> Result<(), TierRefusal> {
+        self.replaced.delete(upto, replaced_by)
+    }
+
+    /// Forgets what was replaced and is gone.
+    pub fn forget_replaced(&mut self, upto: &ObjectKey) -> Result<(), TierRefusal> {
+        self.replaced.forget(upto)
     }
 
     /// Moves the log's start up, also beyond the tier's end, which then is there too; what lies wholly below is unlinked.
@@ -217,162 +286,5 @@ impl Tier {
 }
 
 #[cfg(test)]
-mod tests {
-    use aquifer_types::LeaderEpoch;
-    use proptest::prelude::*;
-
-    use super::*;
-
-    fn range(base: i64, end: i64) -> TierRange {
-        TierRange {
-            base: Offset(base),
-            end: Offset(end),
-            bytes: 100,
-            footer_bytes: 10,
-            max_timestamp: TimestampMs(end),
-            leader_epoch: LeaderEpoch(1),
-            generation: 1,
-            nonce: 1,
-        }
-    }
-
-    fn tier(ends: &[i64]) -> Tier {
-        let mut tier = Tier::new(Offset::ZERO);
-        let mut base = 0;
-        for end in ends {
-            tier.add(Offset(base), range(base, *end)).unwrap();
-            base = *end;
-        }
-        tier
-    }
-
-    #[test]
-    fn a_range_is_taken_only_where_the_tier_ends() {
-        let mut tier = tier(&[10]);
-
-        assert_eq!(
-            tier.add(Offset(5), range(10, 20)),
-            Err(TierRefusal::End { end: Offset(10), expected: Offset(5) })
-        );
-        assert_eq!(tier.add(Offset(10), range(12, 20)), Err(TierRefusal::Range));
-        assert_eq!(tier.add(Offset(10), range(5, 20)), Err(TierRefusal::Range));
-        assert_eq!(tier.add(Offset(10), range(10, 20)), Ok(()));
-        assert_eq!(tier.end(), Offset(20));
-    }
-
-    #[test]
-    fn the_first_range_may_begin_before_the_log_does() {
-        let mut tier = Tier::new(Offset(7));
-
-        tier.add(Offset(7), range(0, 20)).unwrap();
-
-        assert_eq!((tier.start(), tier.live().len()), (Offset(7), 1));
-    }
-
-    #[test]
-    fn no_tier_begins_below_zero() {
-        let mut tier = Tier::new(Offset(-5));
-
-        assert_eq!(tier.start(), Offset::ZERO);
-        let below = tier.add(Offset(-5), range(-5, 3));
-        assert_eq!(below, Err(TierRefusal::End { end: Offset::ZERO, expected: Offset(-5) }));
-    }
-
-    #[test]
-    fn offsets_and_times_are_found() {
-        let mut tier = tier(&[10, 20, 30]);
-        tier.trim(Offset(12), TimestampMs(1));
-
-        assert_eq!(tier.from(Offset(12))[0].base, Offset(10));
-        assert_eq!(tier.from(Offset(20))[0].base, Offset(20));
-        assert!(tier.from(Offset(30)).is_empty());
-        assert_eq!(tier.at_time(TimestampMs(5)).unwrap().base, Offset(10), "what was unlinked is not found");
-        assert_eq!(tier.at_time(TimestampMs(21)).unwrap().base, Offset(20));
-        assert_eq!(tier.at_time(TimestampMs(31)), None);
-        assert_eq!(tier.live_bytes(), 200);
-    }
-
-    #[test]
-    fn what_was_unlinked_is_deleted_after_its_time_and_then_forgotten() {
-        let mut tier = tier(&[10, 20, 30]);
-        tier.trim(Offset(10), TimestampMs(100));
-        tier.trim(Offset(25), TimestampMs(200));
-
-        assert_eq!(tier.deletable(TimestampMs(99)), None);
-        assert_eq!(tier.deletable(TimestampMs(100)), Some(Offset(10)));
-        assert_eq!(tier.delete(Offset(20), TimestampMs(100)), Err(TierRefusal::NotYet(Offset(20))));
-        tier.delete(Offset(10), TimestampMs(100)).unwrap();
-        assert_eq!(tier.deleting(), [range(0, 10)]);
-        assert_eq!(tier.forget(Offset(20)), Err(TierRefusal::NotYet(Offset(20))));
-        tier.forget(Offset(10)).unwrap();
-        assert_eq!(tier.ranges(), [range(10, 20), range(20, 30)]);
-        assert_eq!(
-            tier.deletable(TimestampMs(200)),
-            Some(Offset(20)),
-            "the range that the start lies in stays"
-        );
-    }
-
-    #[test]
-    fn a_tier_is_revived_until_it_is_decided_that_some_of_it_goes() {
-        let mut tier = tier(&[10, 20, 30]);
-        tier.trim(Offset(12), TimestampMs(100));
-        let before = tier.revived(Offset(12)).expect("all of it is there");
-        tier.trim(Offset(30), TimestampMs(200));
-
-        assert_eq!(tier.revived(Offset(12)), Some(before.clone()));
-        assert_eq!((before.start(), before.end(), before.ranges().len()), (Offset(12), Offset(30), 2));
-        tier.delete(Offset(10), TimestampMs(100)).unwrap();
-        tier.forget(Offset(10)).unwrap();
-        assert_eq!(tier.revived(Offset(12)), Some(before), "what was given up before goes on going");
-        tier.delete(Offset(20), TimestampMs(200)).unwrap();
-        assert_eq!(tier.revived(Offset(12)), None);
-    }
-
-    #[test]
-    fn a_log_that_starts_beyond_its_tier_is_tiered_from_there_on() {
-        let mut tier = tier(&[10]);
-        tier.trim(Offset(25), TimestampMs(1));
-
-        assert_eq!((tier.start(), tier.end(), tier.live()), (Offset(25), Offset(25), &[][..]));
-        assert_eq!(
-            tier.add(Offset(25), range(5, 40)),
-            Err(TierRefusal::Range),
-            "what was tiered is not again"
-        );
-        tier.add(Offset(25), range(20, 40)).unwrap();
-        assert_eq!((tier.ranges().len(), tier.live().len()), (2, 1));
-    }
-
-    proptest! {
-        #[test]
-        fn no_history_breaks_the_order_or_deletes_what_is_live(
-            steps in proptest::collection::vec((0u8..4, 0i64..400, 0i64..50), 1..80),
-        ) {
-            let mut tier = Tier::new(Offset::ZERO);
-            for (now, (step, offset, more)) in (0..).zip(steps) {
-                let before = tier.clone();
-                let old = TimestampMs(now - 10);
-                match step {
-                    0 => {
-                        let base = tier.end();
-                        let _ = tier.add(base, range(base.0, base.0 + more + 1));
-                    }
-                    1 => tier.trim(Offset(offset), TimestampMs(now)),
-                    2 => drop(tier.delete(Offset(offset), old)),
-                    _ => drop(tier.forget(Offset(offset))),
-                }
-                prop_assert!(tier.is_sound());
-                prop_assert!(tier.start() >= before.start() && tier.end() >= before.end());
-                let gone = before.ranges().iter().filter(|range| !tier.ranges().contains(range));
-                for range in gone {
-                    prop_assert!(range.end <= before.deleting_upto(), "{range:?} was never to be deleted");
-                }
-                let parts = (tier.start(), tier.end(), tier.deleting_upto());
-                let restored =
-                    Tier::restore(parts.0, parts.1, parts.2, tier.ranges().to_vec(), tier.unlinked().to_vec());
-                prop_assert_eq!(restored.as_ref(), Some(&tier));
-            }
-        }
-    }
-}
+#[path = "tier_test.rs"]
+mod tests;

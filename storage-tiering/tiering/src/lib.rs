@@ -6,5 +6,5 @@ mod survey;
 mod upload;
 
 pub use pack::{PackError, Packed, Source, Surroundings, pack};
-pub use survey::{FoundObject, Survey, SurveyError, clusters, read_footer, read_state, survey};
+pub use survey::{FoundObject, Survey, SurveyError, check_chunk, clusters, read_footer, read_state, survey};
 pub use upload::{UploadError, upload};

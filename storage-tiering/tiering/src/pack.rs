@@ -23,6 +23,10 @@ pub struct Source {
 #[derive(Clone, Debug)]
 pub struct Surroundings {
     pub place: Place,
+    /// Where the range begins if its first batch does not begin before: cleaning may have taken what did.
+    pub from: Offset,
+    /// Whether it takes the place of ranges that are there.
+    pub is_rewrite: bool,
     pub incarnation: u64,
     pub leader_epoch: LeaderEpoch,
     pub generation: u64,
@@ -49,6 +53,10 @@ pub enum PackError {
     Read(#[from] io::Error),
     #[error("the segment holds no whole batch at byte {0}")]
     NoBatch(u64),
+    #[error("there is nothing to upload")]
+    Nothing,
+    #[error("{0} bytes are too many for one object")]
+    TooLarge(usize),
     #[error("the batch at offset {0} does not match its checksum: it is not uploaded")]
     Damaged(Offset),
 }
@@ -62,45 +70,63 @@ impl AsRef<[u8]> for Mapped {
     }
 }
 
-/// Reads everything once, checks it, and says what the object is made of. Waits for the disk.
-pub fn pack(source: &Source, surroundings: Surroundings) -> Result<Packed, PackError> {
-    let log = contents(source)?;
+/// Reads everything once, checks it, and says what the object is made of: the sources follow each other in the log. Waits for
+/// the disk.
+pub fn pack(sources: &[Source], surroundings: Surroundings) -> Result<Packed, PackError> {
+    let log: Vec<Bytes> = sources.iter().map(contents).collect::<Result<_, _>>()?;
     let mut index = Vec::new();
     let mut indexed_upto = INDEX_EVERY_BYTES;
     let mut max_timestamp = TimestampMs::NONE;
     let mut base = None;
     let mut last = None;
-    let mut walk = batches(&log);
-    for batch in walk.by_ref() {
-        if !batch.checksum_holds() {
-            return Err(PackError::Damaged(batch.header.base_offset));
+    let mut before = 0;
+    for (part, source) in log.iter().zip(sources) {
+        let mut walk = batches(part);
+        for batch in walk.by_ref() {
+            if !batch.checksum_holds() {
+                return Err(PackError::Damaged(batch.header.base_offset));
+            }
+            let base = *base.get_or_insert(batch.header.base_offset.min(surroundings.from));
+            let position = before + batch.position;
+            if position >= indexed_upto
+                && let (Ok(offset), Ok(position)) =
+                    (u32::try_from(batch.header.base_offset.since(base)), u32::try_from(position))
+            {
+                index.push(IndexEntry { offset, position, max_timestamp });
+                indexed_upto = before + batch.position + INDEX_EVERY_BYTES;
+            }
+            if batch.header.count > 0 {
+                max_timestamp = max_timestamp.max(batch.header.max_timestamp);
+            }
+            last = Some(Link { end: batch.header.end(), epoch: batch.header.epoch, crc: batch.header.crc });
         }
-        let base = *base.get_or_insert(batch.header.base_offset);
-        if batch.position >= indexed_upto
-            && let (Ok(offset), Ok(position)) =
-                (u32::try_from(batch.header.base_offset.since(base)), u32::try_from(batch.position))
-        {
-            index.push(IndexEntry { offset, position, max_timestamp });
-            indexed_upto = batch.position + INDEX_EVERY_BYTES;
+        let ended = walk.ended();
+        if ended.error.is_some() || ended.position == 0 {
+            return Err(PackError::NoBatch(source.at + ended.position as u64));
         }
-        if batch.header.count > 0 {
-            max_timestamp = max_timestamp.max(batch.header.max_timestamp);
-        }
-        last = Some(Link { end: batch.header.end(), epoch: batch.header.epoch, crc: batch.header.crc });
+        before += part.len();
     }
-    let ended = walk.ended();
-    let (Some(base), Some(last), None) = (base, last, ended.error) else {
-        return Err(PackError::NoBatch(source.at + ended.position as u64));
-    };
-    let chunk_crcs = log.chunks(CHUNK_BYTES as usize).map(crc32c::crc32c).collect();
-    let Surroundings { place, incarnation, leader_epoch, generation, nonce, previous, epochs, producers } =
-        surroundings;
+    let (Some(base), Some(last)) = (base, last) else { return Err(PackError::Nothing) };
+    let bytes = u32::try_from(before).map_err(|_too_many| PackError::TooLarge(before))?;
+    let chunk_crcs = chunk_crcs(&log);
+    let Surroundings {
+        place,
+        from: _,
+        is_rewrite,
+        incarnation,
+        leader_epoch,
+        generation,
+        nonce,
+        previous,
+        epochs,
+        producers,
+    } = surroundings;
     let footer = Footer {
         place,
         incarnation,
         base,
         end: last.end,
-        bytes: source.bytes,
+        bytes,
         max_timestamp,
         leader_epoch,
         generation,
@@ -111,19 +137,48 @@ pub fn pack(source: &Source, surroundings: Surroundings) -> Result<Packed, PackE
         index,
         epochs,
         producers,
+        is_rewrite,
+        aborted: Vec::new(),
+        open: Vec::new(),
     };
     let footer = Bytes::from(footer.encode());
     let range = TierRange {
         base,
         end: last.end,
-        bytes: source.bytes,
+        bytes,
         footer_bytes: u32::try_from(footer.len()).expect("a footer is short"),
         max_timestamp,
         leader_epoch,
         generation,
         nonce,
     };
-    Ok(Packed { range, last, key: place.key(&range), parts: vec![log, footer] })
+    let mut parts = log;
+    parts.push(footer);
+    Ok(Packed { range, last, key: place.key(&range), parts })
+}
+
+/// Of each chunk of the parts, put together.
+fn chunk_crcs(parts: &[Bytes]) -> Vec<u32> {
+    let chunk_bytes = CHUNK_BYTES as usize;
+    let mut crcs = Vec::new();
+    let (mut crc, mut room) = (0, chunk_bytes);
+    for part in parts {
+        let mut rest = &part[..];
+        while !rest.is_empty() {
+            let (taken, after) = rest.split_at(rest.len().min(room));
+            crc = crc32c::crc32c_append(crc, taken);
+            room -= taken.len();
+            rest = after;
+            if room == 0 {
+                crcs.push(crc);
+                (crc, room) = (0, chunk_bytes);
+            }
+        }
+    }
+    if room < chunk_bytes {
+        crcs.push(crc);
+    }
+    crcs
 }
 
 fn contents(source: &Source) -> io::Result<Bytes> {

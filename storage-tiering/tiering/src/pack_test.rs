@@ -37,6 +37,8 @@ fn surroundings() -> Surroundings {
                 partition: PartitionIndex(3),
             },
         },
+        from: Offset(100),
+        is_rewrite: false,
         incarnation: 1,
         leader_epoch: LeaderEpoch(4),
         generation: 5,
@@ -51,7 +53,7 @@ fn packed(disk: &dyn Disk, folder: &Path, log: &[u8]) -> Result<Packed, PackErro
     let file = disk.open(&folder.join("segment"), OpenMode::Create).unwrap();
     file.write_at(0, &[IoSlice::new(b"before"), IoSlice::new(log)]).unwrap();
     let source = Source { file, at: 6, bytes: u32::try_from(log.len()).unwrap() };
-    pack(&source, surroundings())
+    pack(&[source], surroundings())
 }
 
 #[test]
@@ -77,6 +79,28 @@ fn an_object_is_the_logs_bytes_and_a_footer_that_finds_its_way_in_them() {
     let at = footer.floor_by_time(TimestampMs(1_100)) as usize;
     assert!(batches(&log[..at]).all(|batch| batch.header.max_timestamp < TimestampMs(1_100)));
     assert!(batches(&log[at..]).take(3).any(|batch| batch.header.max_timestamp >= TimestampMs(1_100)));
+}
+
+#[test]
+fn files_that_follow_each_other_make_the_object_that_one_file_would() {
+    let folder = tempfile::tempdir().unwrap();
+    let log = log(150);
+    let whole = packed(&RealDisk, folder.path(), &log).unwrap();
+    let cuts: Vec<usize> =
+        [0, 1, 2, 120].iter().map(|batch| batches(&log).nth(*batch).unwrap().position).collect();
+    let ends = cuts[1..].iter().copied().chain([log.len()]);
+    let source = |(number, (from, to)): (usize, (usize, usize))| {
+        let file = RealDisk.open(&folder.path().join(number.to_string()), OpenMode::Create).unwrap();
+        file.write_at(0, &[IoSlice::new(&log[from..to])]).unwrap();
+        Source { file, at: 0, bytes: u32::try_from(to - from).unwrap() }
+    };
+    let sources: Vec<Source> = cuts.iter().copied().zip(ends).enumerate().map(source).collect();
+
+    let joined = pack(&sources, surroundings()).unwrap();
+
+    assert_eq!(joined.range, whole.range);
+    assert_eq!(joined.parts.concat(), whole.parts.concat());
+    assert!(matches!(pack(&[], surroundings()), Err(PackError::Nothing)));
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use aquifer_manifest::{
-    BadFooter, BadState, Footer, ObjectKey, Place, StateKey, StateKind, StateObject, TierRange,
+    BadFooter, BadState, CHUNK_BYTES, Footer, ObjectKey, Place, StateKey, StateKind, StateObject, TierRange,
 };
 use aquifer_objects::{ObjectError, Problem, Store};
 use aquifer_types::{ClusterId, TimestampMs, TopicPartition};
@@ -135,4 +135,22 @@ pub async fn read_footer(
     }
     footer.check(&range).map_err(bad)?;
     Ok((range, footer))
+}
+
+/// Reads a chunk of an object's log bytes and compares it with its checksum.
+pub async fn check_chunk(
+    store: &Store,
+    place: &Place,
+    (range, footer): (&TierRange, &Footer),
+    number: usize,
+) -> Result<(), SurveyError> {
+    let name = place.key(range);
+    let from = number as u64 * u64::from(CHUNK_BYTES);
+    let to = (from + u64::from(CHUNK_BYTES)).min(u64::from(range.bytes));
+    let bytes = store.read(&name, from..to).await?;
+    if footer.chunk_crcs.get(number) == Some(&crc32c::crc32c(&bytes)) {
+        Ok(())
+    } else {
+        Err(SurveyError::Chunk { name, from, to })
+    }
 }

@@ -64,6 +64,7 @@ pub(super) enum Written {
 
 const SECOND: Duration = Duration::from_secs(1);
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+const WEEK: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 const MIB: u64 = 1 << 20;
 const GIB: u64 = 1 << 30;
 
@@ -193,18 +194,14 @@ pub(super) static KEYS: &[Key] = {
             "Where sealed ranges of topics with remote.storage.enable go: s3://, gs://, az:// or file:///folder; an S3 \
              server of another kind by ?endpoint=http://host:port&region=name. Credentials: as the cloud's own tools.",
         ),
-        key(
-            "tier.new_topics",
-            Switch,
-            Is("false"),
-            "Whether topics are tiered whose creators do not say; compacted ones never are.",
-        ),
+        key("tier.new_topics", Switch, Is("false"), "Whether topics are tiered whose creators do not say."),
         key(
             "tier.max_age",
             Time(SECOND..=DAY),
             Is("\"5m\""),
             "Records older than this are uploaded though their segment is not full.",
         ),
+        key("tier.upload_delay", Time(Duration::ZERO..=DAY), Is("\"0s\""), "How long closed segments wait."),
         key(
             "tier.grace",
             Time(SECOND..=DAY),
@@ -223,6 +220,7 @@ pub(super) static KEYS: &[Key] = {
             Is("\"6h\""),
             "How often the bucket is searched for objects that nobody names, left by uploads that were broken off.",
         ),
+        key("tier.scrub", Time(SECOND..=WEEK), Is("\"7days\""), "How soon every object is looked at."),
         key("tier.memory", Size(16 * MIB..=64 * GIB), Is("\"256 MiB\""), "Memory for parts of objects."),
         key(
             "tier.cache",

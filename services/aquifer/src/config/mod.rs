@@ -244,8 +244,10 @@ impl Config {
         let mut settings = aquifer_broker::TierSettings::new(self.text("tier.url")?);
         settings.max_age = self.time("tier.max_age").expect(SET);
         settings.grace = self.time("tier.grace").expect(SET);
+        settings.upload_delay = self.time("tier.upload_delay").expect(SET);
         settings.state_interval = self.time("tier.state_interval").expect(SET);
         settings.orphan_interval = self.time("tier.orphan_check").expect(SET);
+        settings.scrub_interval = self.time("tier.scrub").expect(SET);
         settings.disk_bytes_max = self.size("tier.cache").expect(SET);
         settings.cold.pool_bytes_max = self.size("tier.memory").expect(SET);
         Some(settings)

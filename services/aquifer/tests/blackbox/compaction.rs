@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use crate::harness::{Node, create_topic, data_dir, pause, run_ok, skip_without};
 
-const TOPIC: &str = "latest";
+pub(crate) const TOPIC: &str = "latest";
 /// A key whose large values fill segments, so that those with the other keys are closed.
 const FILLER: &str = "filler";
-const CONFIGS: [(&str, &str); 4] = [
+pub(crate) const CONFIGS: [(&str, &str); 4] = [
     ("cleanup.policy", "compact"),
     ("internal.segment.bytes", "20000"),
     ("min.cleanable.dirty.ratio", "0.01"),
@@ -16,7 +16,7 @@ const CONFIGS: [(&str, &str); 4] = [
 
 /// One record as kcat reads it; no value for a tombstone.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Read {
+pub(crate) struct Read {
     offset: i64,
     key: String,
     value: Option<String>,
@@ -24,13 +24,13 @@ struct Read {
 
 /// What was produced, in order.
 #[derive(Default)]
-struct Produced {
+pub(crate) struct Produced {
     records: Vec<(String, Option<String>)>,
 }
 
 impl Produced {
     /// Each round is one run of kcat and a few batches.
-    fn put(&mut self, node: &Node, records: Vec<(String, Option<String>)>) {
+    pub(crate) fn put(&mut self, node: &Node, records: Vec<(String, Option<String>)>) {
         let line =
             |(key, value): &(String, Option<String>)| format!("{key}:{}\n", value.as_deref().unwrap_or(""));
         let lines: String = records.iter().map(line).collect();
@@ -40,7 +40,7 @@ impl Produced {
         self.records.extend(records);
     }
 
-    fn fill(&mut self, node: &Node) {
+    pub(crate) fn fill(&mut self, node: &Node) {
         let filler = (0..8).map(|n| (FILLER.to_owned(), Some(format!("{n}{}", "x".repeat(5_000)))));
         self.put(node, filler.collect());
     }
@@ -69,14 +69,14 @@ impl Produced {
         }
     }
 
-    fn read_and_check(&self, node: &Node) -> Vec<Read> {
+    pub(crate) fn read_and_check(&self, node: &Node) -> Vec<Read> {
         let read = read_all(node);
         self.check(&read);
         read
     }
 
     /// Reads until `done`, checking every time.
-    fn wait(&mut self, node: &Node, what: &str, mut done: impl FnMut(&[Read]) -> bool) {
+    pub(crate) fn wait(&mut self, node: &Node, what: &str, mut done: impl FnMut(&[Read]) -> bool) {
         for turn in 1..1200 {
             if done(&self.read_and_check(node)) {
                 return;
@@ -112,7 +112,7 @@ fn metrics(node: &Node) -> String {
     text.lines().filter(|line| line.starts_with("aquifer_cleaning")).collect::<Vec<_>>().join("; ")
 }
 
-fn is_clean(read: &[Read]) -> bool {
+pub(crate) fn is_clean(read: &[Read]) -> bool {
     let mut seen: BTreeMap<&str, usize> = BTreeMap::new();
     for record in read.iter().filter(|record| record.key != FILLER) {
         *seen.entry(&record.key).or_default() += 1;

@@ -10,7 +10,7 @@ use crate::tier::{FLUSH, TOPIC, create, delete_before, lines, objects, partition
 const AQUIFER: &str = env!("CARGO_BIN_EXE_aquifer");
 
 /// A server that tiers into the bucket; `more` goes into its table of the tier.
-fn start(folder: &Path, bucket: &Path, more: &str) -> Node {
+pub(crate) fn start(folder: &Path, bucket: &Path, more: &str) -> Node {
     Node::begin_server(folder, Ports::free(), &tier(bucket, more)).ready()
 }
 
@@ -23,7 +23,7 @@ fn url(bucket: &Path) -> String {
 }
 
 /// Restores into the folder from which `start` starts, and returns the report.
-fn restore(bucket: &Path, folder: &Path, more: &[&str]) -> Value {
+pub(crate) fn restore(bucket: &Path, folder: &Path, more: &[&str]) -> Value {
     let (from, to) = (url(bucket), folder.join("data"));
     let mut arguments =
         vec!["restore", "--from", &from, "--data-dir", to.to_str().expect("text"), "-o", "json"];
@@ -245,7 +245,7 @@ fn a_topic_alone_comes_back_as_a_cluster_of_its_own_while_the_other_goes_on() {
 }
 
 /// What `tier fsck` says of the only cluster in the bucket, and whether it says that all is well.
-fn fsck(bucket: &Path, more: &[&str]) -> (bool, Value) {
+pub(crate) fn fsck(bucket: &Path, more: &[&str]) -> (bool, Value) {
     let url = url(bucket);
     let mut arguments = vec!["tier", "fsck", &url, "-o", "json"];
     arguments.extend(more);
@@ -259,7 +259,7 @@ fn fsck(bucket: &Path, more: &[&str]) -> (bool, Value) {
 }
 
 /// Data objects in the order of their names.
-fn data_objects(folder: &Path) -> Vec<PathBuf> {
+pub(crate) fn data_objects(folder: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
     for entry in std::fs::read_dir(folder).expect("a folder") {
         let path = entry.expect("an entry").path();

@@ -46,14 +46,19 @@ pub(crate) fn set(node: &Node, configs: &[(&str, &str)]) {
     run_ok(env!("CARGO_BIN_EXE_aquifer"), &arguments, "");
 }
 
-fn ask(node: &Node, action: i8) -> AquiferTierResponse {
+fn ask(node: &Node, topic: &'static str, action: i8) -> AquiferTierResponse {
     let request =
-        AquiferTierRequest { action, topics: Some(vec![Text::from_static(TOPIC)]), timeout_ms: 60_000 };
+        AquiferTierRequest { action, topics: Some(vec![Text::from_static(topic)]), timeout_ms: 60_000 };
     with_client(node, async |client| client.call_any(&request).await.expect("answered"))
 }
 
 pub(crate) fn partition(node: &Node, action: i8) -> TieredPartition {
-    let answer = ask(node, action);
+    partition_of(node, TOPIC, action)
+}
+
+/// The topic's first partition.
+pub(crate) fn partition_of(node: &Node, topic: &'static str, action: i8) -> TieredPartition {
+    let answer = ask(node, topic, action);
     assert_eq!(answer.error_code, ErrorCode::NONE, "{answer:?}");
     answer.topics[0].partitions[0].clone()
 }

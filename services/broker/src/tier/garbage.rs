@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use aquifer_manifest::{Place, Tier as Ranges};
-use aquifer_metadata::{Change, Image, TierDelete};
+use aquifer_manifest::{ObjectKey, Place, Tier as Ranges, TierRange};
+use aquifer_metadata::{Change, Image, TierDelete, TierDeleteReplaced};
 use aquifer_types::{Offset, TimestampMs, TopicPartition};
 use futures_util::StreamExt as _;
 use futures_util::stream;
@@ -41,21 +41,29 @@ impl Broker {
         // The quorum counts by its own clock, which only moves with commands.
         let now = self.runtime.now().wall.max(image.time());
         let by = TimestampMs(now.0.saturating_sub(grace_ms));
-        let Some(told) = self.told_starts(tier).await else { return };
-        let due = |(at, ranges): (TopicPartition, &Arc<Ranges>)| {
+        let Some(told) = self.told(tier).await else { return };
+        let below = |(at, ranges): (TopicPartition, &Arc<Ranges>)| {
             let upto = ranges.deletable(by)?;
-            told(at).is_none_or(|start| upto <= start).then_some((at, upto))
+            told.start(at).is_none_or(|start| upto <= start).then_some((at, upto))
         };
-        let upto: Vec<_> = image
-            .tiers()
-            .filter(|(at, _)| self.collects(&image, *at))
-            .filter_map(due)
-            .take(PARTITIONS_MAX)
-            .collect();
-        if upto.is_empty() {
-            return;
+        let replaced = |(at, ranges): (TopicPartition, &Arc<Ranges>)| {
+            let deletable = ranges.replaced().deletable(by).iter();
+            let last = deletable.take_while(|replaced| !told.needs(at, &replaced.range)).last()?;
+            Some((at, ObjectKey::of(&last.range)))
+        };
+        let ours = || image.tiers().filter(|(at, _)| self.collects(&image, *at));
+        let upto: Vec<_> = ours().filter_map(below).take(PARTITIONS_MAX).collect();
+        if !upto.is_empty() {
+            self.decide_deletion(Change::TierDelete(TierDelete { grace_ms, upto })).await;
         }
-        if let Err(error) = self.decide(Change::TierDelete(TierDelete { grace_ms, upto })).await {
+        let upto: Vec<_> = ours().filter_map(replaced).take(PARTITIONS_MAX).collect();
+        if !upto.is_empty() {
+            self.decide_deletion(Change::TierDeleteReplaced(TierDeleteReplaced { grace_ms, upto })).await;
+        }
+    }
+
+    async fn decide_deletion(&self, change: Change) {
+        if let Err(error) = self.decide(change).await {
             tracing::warn!(%error, "deletions in the tier are not decided");
         }
     }
@@ -68,22 +76,49 @@ impl Broker {
     /// What was decided is done, and then forgotten.
     async fn delete_objects(&self, tier: &Tier) {
         let image = self.image();
-        let mut gone: Vec<(TopicPartition, Offset)> = Vec::new();
+        let mut below: Vec<(TopicPartition, Offset)> = Vec::new();
+        let mut replaced: Vec<(TopicPartition, ObjectKey)> = Vec::new();
         for (at, ranges) in image.tiers().filter(|(at, _)| self.collects(&image, *at)) {
-            let Some(last) = ranges.deleting().last() else { continue };
-            let place = Place { cluster: self.cluster, partition: at };
-            let keys: Vec<String> = ranges.deleting().iter().map(|range| place.key(range)).collect();
-            let deletions = stream::iter(keys).map(|key| async move { tier.store.delete(&key).await });
-            let outcomes: Vec<_> = deletions.buffer_unordered(DELETES_MAX).collect().await;
-            match outcomes.into_iter().find_map(Result::err) {
-                None => gone.push((at, last.end)),
-                Some(error) => tracing::warn!(partition = %at, %error, "objects are not deleted yet"),
+            if let Some(last) = ranges.deleting().last()
+                && self.delete_all(tier, at, ranges.deleting().iter()).await
+            {
+                below.push((at, last.end));
+            }
+            let going = ranges.replaced().deleting();
+            if let Some(last) = going.last()
+                && self.delete_all(tier, at, going.iter().map(|replaced| &replaced.range)).await
+            {
+                replaced.push((at, ObjectKey::of(&last.range)));
             }
         }
-        if gone.is_empty() {
-            return;
+        if !below.is_empty() {
+            self.forget(Change::TierForget(below)).await;
         }
-        if let Err(error) = self.decide(Change::TierForget(gone)).await {
+        if !replaced.is_empty() {
+            self.forget(Change::TierForgetReplaced(replaced)).await;
+        }
+    }
+
+    /// `true` if all of these objects are gone.
+    async fn delete_all(
+        &self,
+        tier: &Tier,
+        at: TopicPartition,
+        ranges: impl Iterator<Item = &TierRange>,
+    ) -> bool {
+        let place = Place { cluster: self.cluster, partition: at };
+        let keys: Vec<String> = ranges.map(|range| place.key(range)).collect();
+        let deletions = stream::iter(keys).map(|key| async move { tier.store.delete(&key).await });
+        let outcomes: Vec<_> = deletions.buffer_unordered(DELETES_MAX).collect().await;
+        let failure = outcomes.into_iter().find_map(Result::err);
+        if let Some(error) = &failure {
+            tracing::warn!(partition = %at, %error, "objects are not deleted yet");
+        }
+        failure.is_none()
+    }
+
+    async fn forget(&self, change: Change) {
+        if let Err(error) = self.decide(change).await {
             tracing::warn!(%error, "deleted objects are not forgotten yet");
         }
     }

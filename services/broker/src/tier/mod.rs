@@ -4,22 +4,28 @@
 mod garbage;
 mod offload;
 mod orphans;
+mod producers;
 mod read;
+mod replace;
 mod retention;
+mod scrub;
 mod state;
 mod undelete;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use aquifer_cold::{Cold, Shelf};
 use aquifer_disk::Disk;
+use aquifer_manifest::Link;
 use aquifer_objects::{OpenError, ProbeError, Problem, Store};
 use aquifer_runtime::Runtime;
+use aquifer_types::TopicPartition;
 use tokio::sync::{Mutex, Notify};
 
+pub(crate) use producers::TieredProducers;
 pub(crate) use read::{ColdRead, cold_parts, cold_time};
 pub(crate) use retention::tiered_start;
 use state::Written;
@@ -31,6 +37,8 @@ pub struct TierSettings {
     pub url: String,
     /// Records older than this are uploaded though their segment is not full.
     pub max_age: Duration,
+    /// How long closed records wait for others that are uploaded with them.
+    pub upload_delay: Duration,
     /// How often partitions are looked at for what can be uploaded.
     pub interval: Duration,
     /// How long objects stay that no reader should need any more.
@@ -39,6 +47,8 @@ pub struct TierSettings {
     pub state_interval: Duration,
     /// How often the bucket is searched for objects that nobody names.
     pub orphan_interval: Duration,
+    /// In what time every object is looked at once.
+    pub scrub_interval: Duration,
     pub cold: aquifer_cold::Limits,
     /// What parts of objects may take on local disk for those who read them; 0 for none.
     pub disk_bytes_max: u64,
@@ -53,8 +63,13 @@ pub(crate) struct Tier {
     /// Somebody waits for an upload.
     pub(crate) hurry: Notify,
     pub(crate) totals: offload::Totals,
+    pub(crate) scrubbed: scrub::Scrubbed,
     /// Random numbers of uploads that may yet be committed.
     pub(crate) in_flight: std::sync::Mutex<BTreeSet<u64>>,
+    /// The last batch of what this run had committed last.
+    pub(crate) links: std::sync::Mutex<BTreeMap<TopicPartition, Link>>,
+    /// What the tier knows of the producers of logs that are to go on where it ends.
+    pub(crate) producers: std::sync::Mutex<TieredProducers>,
     /// Held by who copies objects for a topic that comes back, and by who looks for orphans.
     pub(crate) copying: Mutex<()>,
     /// What of the cluster's state stands in the bucket; held by who writes it.
@@ -77,10 +92,12 @@ impl TierSettings {
         TierSettings {
             url: url.into(),
             max_age: Duration::from_secs(300),
+            upload_delay: Duration::ZERO,
             interval: Duration::from_millis(500),
             grace: Duration::from_secs(15 * 60),
             state_interval: Duration::from_secs(10),
             orphan_interval: Duration::from_secs(6 * 60 * 60),
+            scrub_interval: Duration::from_secs(7 * 24 * 60 * 60),
             cold: aquifer_cold::Limits::default(),
             disk_bytes_max: 8 << 30,
         }
@@ -112,7 +129,10 @@ impl Tier {
             settings,
             hurry: Notify::new(),
             totals: offload::Totals::default(),
+            scrubbed: scrub::Scrubbed::default(),
             in_flight: std::sync::Mutex::default(),
+            links: std::sync::Mutex::default(),
+            producers: std::sync::Mutex::default(),
             copying: Mutex::default(),
             state: Mutex::default(),
             successor: OnceLock::new(),

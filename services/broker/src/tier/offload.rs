@@ -4,22 +4,32 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use aquifer_manifest::{Place, generation};
+use aquifer_manifest::{FoundRange, Link, ObjectKey, Place, generation};
 use aquifer_metadata::{Answer, Change, TierAdd, TierCommit, TierMove};
-use aquifer_replica::{Replica, Sealed};
-use aquifer_tiering::{PackError, Packed, Source, Surroundings, UploadError, pack, upload};
-use aquifer_types::Offset;
+use aquifer_replica::{JoinLimits, Replica, Sealed};
+use aquifer_tiering::{
+    FoundObject, PackError, Packed, Source, Surroundings, UploadError, pack, read_footer, upload,
+};
+use aquifer_types::{Offset, TimestampMs, TopicPartition};
 use futures_util::StreamExt as _;
 use futures_util::stream;
 
 use super::Tier;
+use super::producers::producers_at;
+use super::replace::joined_bytes_max;
 use crate::broker::Broker;
 
 /// Objects are no larger.
 const OBJECT_BYTES_MAX: u64 = 256 << 20;
+/// Files that are uploaded as one object take no more together.
+pub(super) const JOINED_BYTES_MAX: u64 = 64 << 20;
 /// Uploads at a time, and of one round.
-const UPLOADS_MAX: usize = 4;
-const ROUND_MAX: usize = 64;
+pub(super) const UPLOADS_MAX: usize = 4;
+pub(super) const ROUND_MAX: usize = 64;
+/// Rounds after which it is somebody else's turn, however much waits to be uploaded.
+const ROUNDS_MAX: usize = 16;
+/// How often small ranges are looked for.
+const MERGE_INTERVAL: Duration = Duration::from_secs(60);
 /// After a round in which nothing went well.
 const REST: Duration = Duration::from_secs(1);
 const REST_MAX: Duration = Duration::from_secs(30);
@@ -57,14 +67,33 @@ struct Candidate {
     tier_end: Offset,
 }
 
+/// Whether an object goes on after what is in the tier, or takes the place of some of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Purpose {
+    GoOn,
+    Replace,
+}
+
+/// A range that is in the bucket and may be committed.
+struct Uploaded {
+    add: TierAdd,
+    last: Link,
+    replica: Arc<Replica>,
+}
+
 impl Tier {
     /// An upload begins that may be committed.
     fn takes_off(&self, nonce: u64) {
         self.in_flight.lock().expect("noting does not panic").insert(nonce);
     }
 
+    /// The partition's tier ends with this batch now.
+    fn ends_with(&self, at: TopicPartition, last: Link) {
+        self.links.lock().expect("noting does not panic").insert(at, last);
+    }
+
     /// Uploads are committed, or never will be. Of those of which nobody can say they stay noted for as long as the run lasts.
-    fn landed(&self, nonces: impl IntoIterator<Item = u64>) {
+    pub(super) fn landed(&self, nonces: impl IntoIterator<Item = u64>) {
         let mut in_flight = self.in_flight.lock().expect("noting does not panic");
         for nonce in nonces {
             in_flight.remove(&nonce);
@@ -77,46 +106,62 @@ impl Broker {
     pub(crate) async fn offload(self: Arc<Broker>, tier: Arc<Tier>) {
         let mut rest = REST;
         let mut pause = tier.settings.interval;
+        let mut merged_at = self.runtime.now().monotonic;
         loop {
-            tokio::select! {
+            let is_hurried = tokio::select! {
                 biased;
                 () = self.stop.wait() => return,
-                () = tier.hurry.notified() => {}
-                () = self.runtime.sleep(pause) => {}
-            }
+                () = tier.hurry.notified() => true,
+                () = self.runtime.sleep(pause) => false,
+            };
             pause = tier.settings.interval;
             if self.successor().is_some() {
                 continue;
             }
             self.close_gaps().await;
-            loop {
-                let candidates = self.candidates(&tier);
+            for round in 1.. {
+                let candidates = self.candidates(&tier, is_hurried);
                 if candidates.is_empty() || self.stop.is_given() || self.successor().is_some() {
                     break;
                 }
-                if self.offload_round(&tier, candidates).await {
-                    rest = REST;
-                } else {
+                if !self.offload_round(&tier, candidates).await {
                     pause = rest;
                     rest = (rest * 2).min(REST_MAX);
                     break;
                 }
+                rest = REST;
+                if round == ROUNDS_MAX {
+                    pause = Duration::ZERO;
+                    break;
+                }
+            }
+            self.replace_cleaned(&tier).await;
+            let now = self.runtime.now().monotonic;
+            if now.since(merged_at) >= MERGE_INTERVAL.min(tier.settings.max_age) {
+                self.merge_small(&tier).await;
+                merged_at = now;
             }
         }
     }
 
     /// The next stretch of every partition that has one.
-    fn candidates(&self, tier: &Tier) -> Vec<Candidate> {
+    fn candidates(&self, tier: &Tier, is_hurried: bool) -> Vec<Candidate> {
         let image = self.image();
         let now = self.runtime.now().wall;
         let max_age = i64::try_from(tier.settings.max_age.as_millis()).unwrap_or(i64::MAX);
+        let delay = i64::try_from(tier.settings.upload_delay.as_millis()).unwrap_or(i64::MAX);
+        // Whoever waits for an upload does not wait for company.
+        let appended_by =
+            if is_hurried { TimestampMs(i64::MAX) } else { TimestampMs(now.0.saturating_sub(delay)) };
         let mut found = Vec::new();
         let mut behind_bytes = 0;
         for replica in self.replicas.all().into_iter().filter(|replica| replica.is_tiered()) {
             replica.close_older(now, max_age);
             replica.sync_closed();
             let tier_end = self.tier_end(&image, &replica);
-            if let Some(sealed) = replica.sealed_from(tier_end) {
+            let Some(topic) = image.topic_by_id(replica.id().topic) else { continue };
+            let limits = JoinLimits { bytes_max: joined_bytes_max(topic.config()), appended_by };
+            if let Some(sealed) = replica.sealed_from(tier_end, limits) {
                 behind_bytes += sealed.behind_bytes;
                 if found.len() < ROUND_MAX {
                     found.push(Candidate { replica, sealed, tier_end });
@@ -135,24 +180,25 @@ impl Broker {
     /// Uploads one stretch of each, then has all that went well committed at once. `false` if nothing did.
     async fn offload_round(&self, tier: &Arc<Tier>, candidates: Vec<Candidate>) -> bool {
         let uploads = stream::iter(candidates).map(|candidate| self.upload(tier, candidate));
-        let uploaded: Vec<Option<(TierAdd, Arc<Replica>)>> =
-            uploads.buffer_unordered(UPLOADS_MAX).collect().await;
-        let (ranges, replicas): (Vec<TierAdd>, Vec<Arc<Replica>>) = uploaded.into_iter().flatten().unzip();
-        if ranges.is_empty() {
+        let uploaded: Vec<Option<Uploaded>> = uploads.buffer_unordered(UPLOADS_MAX).collect().await;
+        let uploaded: Vec<Uploaded> = uploaded.into_iter().flatten().collect();
+        if uploaded.is_empty() {
             return false;
         }
-        let commit = TierCommit { run: self.run, ranges: ranges.clone() };
+        let ranges = uploaded.iter().map(|uploaded| uploaded.add).collect();
+        let commit = TierCommit { run: self.run, ranges };
         match self.decide(Change::TierCommit(commit)).await {
             Ok(Answer::TierCommitted(outcomes)) => {
-                tier.landed(ranges.iter().map(|add| add.range.nonce));
-                for (outcome, add) in outcomes.iter().zip(&ranges) {
-                    if let Err(refusal) = outcome {
-                        // The object is nobody's and stays: its name is never used again.
-                        tracing::warn!(partition = %add.at.partition, %refusal, "an uploaded range is not committed");
-                    }
-                }
+                tier.landed(uploaded.iter().map(|uploaded| uploaded.add.range.nonce));
                 let now = self.runtime.now().wall;
-                for replica in replicas {
+                for (outcome, Uploaded { add, last, replica }) in outcomes.iter().zip(&uploaded) {
+                    match outcome {
+                        Ok(()) => tier.ends_with(add.at.partition, *last),
+                        // The object is nobody's and stays: its name is never used again.
+                        Err(refusal) => {
+                            tracing::warn!(partition = %add.at.partition, %refusal, "an uploaded range is not committed");
+                        }
+                    }
                     replica.keep(now);
                 }
                 outcomes.iter().any(Result::is_ok)
@@ -168,17 +214,29 @@ impl Broker {
         }
     }
 
-    async fn upload(&self, tier: &Arc<Tier>, candidate: Candidate) -> Option<(TierAdd, Arc<Replica>)> {
+    async fn upload(&self, tier: &Arc<Tier>, candidate: Candidate) -> Option<Uploaded> {
         let Candidate { replica, sealed, tier_end } = candidate;
         let at = TierMove { partition: replica.id(), leader_epoch: sealed.leader_epoch, offset: tier_end };
+        let packed = self.upload_sealed(tier, &replica, sealed, Purpose::GoOn).await?;
+        Some(Uploaded { add: TierAdd { at, range: packed.range }, last: packed.last, replica })
+    }
+
+    /// Has a stretch in the bucket, or says why not. Its name is noted as one that may yet be committed.
+    pub(super) async fn upload_sealed(
+        &self,
+        tier: &Arc<Tier>,
+        replica: &Replica,
+        sealed: Sealed,
+        purpose: Purpose,
+    ) -> Option<Packed> {
         let nonce = self.runtime.random_u64();
         tier.takes_off(nonce);
-        match self.upload_range(tier, &replica, sealed, nonce).await {
+        match self.upload_range(tier, replica, sealed, (nonce, purpose)).await {
             Ok(packed) => {
                 tier.totals.uploads.fetch_add(1, Ordering::Relaxed);
                 tier.totals.bytes.fetch_add(packed.range.object_bytes(), Ordering::Relaxed);
                 tracing::debug!(key = packed.key, "uploaded");
-                Some((TierAdd { at, range: packed.range }, replica))
+                Some(packed)
             }
             Err(error) => {
                 // It may yet arrive, and is then nobody's.
@@ -195,28 +253,62 @@ impl Broker {
         tier: &Arc<Tier>,
         replica: &Replica,
         sealed: Sealed,
-        nonce: u64,
+        (nonce, purpose): (u64, Purpose),
     ) -> Result<Packed, OffloadError> {
         let files = self.directory.files().clone();
         let surroundings = Surroundings {
             place: Place { cluster: self.cluster, partition: replica.id() },
+            from: sealed.from,
+            is_rewrite: purpose == Purpose::Replace,
             incarnation: u64::from(self.incarnation),
             leader_epoch: sealed.leader_epoch,
             generation: generation(self.incarnation, u64::try_from(self.run.epoch.0).unwrap_or(0)),
             nonce,
-            previous: None,
+            previous: match purpose {
+                Purpose::GoOn => self.last_before(tier, replica.id(), sealed.from).await,
+                Purpose::Replace => None,
+            },
             epochs: sealed.epochs,
             producers: Vec::new(),
         };
-        let located = sealed.located;
+        let pieces = sealed.files;
+        let at = replica.id();
         let work = move || -> Result<Packed, OffloadError> {
-            let range = located.resolve(&files, OBJECT_BYTES_MAX)?;
-            let bytes = u32::try_from(range.len).expect("one batch or 256 MiB");
-            Ok(pack(&Source { file: range.file, at: range.at, bytes }, surroundings)?)
+            let mut sources = Vec::new();
+            let mut end = surroundings.from;
+            for (located, file_end) in pieces {
+                let range = located.resolve(&files, OBJECT_BYTES_MAX)?;
+                let bytes = u32::try_from(range.len).expect("one batch or 256 MiB");
+                sources.push(Source { file: range.file, at: range.at, bytes });
+                end = range.next;
+                // What follows a file that is too large for one object comes with its rest.
+                if end < file_end {
+                    break;
+                }
+            }
+            let surroundings = Surroundings { producers: producers_at(&files, at, end), ..surroundings };
+            Ok(pack(&sources, surroundings)?)
         };
         let packed =
             self.runtime.spawn_blocking("pack-range", work).await.ok_or(OffloadError::Panicked)??;
         upload(&tier.store, &packed, &self.runtime).await?;
         Ok(packed)
+    }
+    /// The last batch of what is in the tier, if that ends at the offset and somebody can tell.
+    async fn last_before(&self, tier: &Tier, at: TopicPartition, tier_end: Offset) -> Option<Link> {
+        let known = tier.links.lock().expect("noting does not panic").get(&at).copied();
+        if let Some(link) = known.filter(|link| link.end == tier_end) {
+            return Some(link);
+        }
+        let range = *self.image().tier(at)?.live().last().filter(|range| range.end == tier_end)?;
+        let place = Place { cluster: self.cluster, partition: at };
+        let object = FoundObject { bytes: range.object_bytes(), uploaded: TimestampMs::NONE };
+        match read_footer(&tier.store, &place, ObjectKey::of(&range), object).await {
+            Ok((range, footer)) => FoundRange::new(range, &footer, object.uploaded).last,
+            Err(error) => {
+                tracing::debug!(partition = %at, %error, "what is uploaded does not say what it follows");
+                None
+            }
+        }
     }
 }

@@ -107,7 +107,7 @@ fn orphans(
     let mut found = Vec::new();
     for (at, objects) in &listed.objects {
         let named: BTreeSet<ObjectKey> =
-            image.tier(*at).iter().flat_map(|tier| tier.ranges()).map(ObjectKey::of).collect();
+            image.tier(*at).iter().flat_map(|tier| tier.named()).map(ObjectKey::of).collect();
         let unnamed = objects.iter().filter(|(key, object)| !named.contains(key) && may_go(key, object));
         found.extend(unnamed.map(|(key, object)| (*at, *key, *object)));
     }

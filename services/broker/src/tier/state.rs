@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use aquifer_coordinator::OFFSETS_TOPIC;
 use aquifer_group::{Answer, GroupRecord};
-use aquifer_manifest::{StateKey, StateKind, StateObject, encode_records};
+use aquifer_manifest::{StateKey, StateKind, StateObject, TierRange, encode_records};
 use aquifer_metadata::{Image, encode_snapshot};
 use aquifer_objects::{ObjectError, Problem};
 use aquifer_runtime::Monotonic;
@@ -37,6 +37,10 @@ pub(crate) struct Written {
     /// Of this life of the cluster, oldest first.
     keys: BTreeMap<StateKind, Vec<StateKey>>,
 }
+
+/// What a restore would begin with, as far as this broker wrote it.
+#[derive(Debug)]
+pub(crate) struct Told(Option<Image>);
 
 /// State that is not in the bucket.
 #[derive(Debug, thiserror::Error)]
@@ -114,21 +118,12 @@ impl Broker {
         }
     }
 
-    /// Where logs start by the state in the bucket, below which a restore misses nothing; none before there is one. Who
-    /// does not write it trusts who does.
-    pub(crate) async fn told_starts(
-        &self,
-        tier: &Tier,
-    ) -> Option<impl Fn(TopicPartition) -> Option<Offset> + Send + Sync + use<>> {
+    /// What the state in the bucket says; none before there is one. Who does not write it trusts who does.
+    pub(crate) async fn told(&self, tier: &Tier) -> Option<Told> {
         let written = tier.state.lock().await;
         let image = written.meta.as_ref().map(|(image, _)| image.clone());
-        let is_told = image.is_some();
         let writes = self.quorum.metrics().leader == Some(self.run.node);
-        let told = move |at: TopicPartition| {
-            // Of a partition that it does not name it says nothing.
-            Some(image.as_ref()?.tier(at)?.start())
-        };
-        (is_told || !writes).then_some(told)
+        (image.is_some() || !writes).then_some(Told(image))
     }
 
     async fn write_object(
@@ -196,6 +191,22 @@ impl Broker {
     /// The incarnation that this cluster goes on as elsewhere.
     pub(crate) fn successor(&self) -> Option<u16> {
         self.tier.as_ref().and_then(|tier| tier.successor.get().copied())
+    }
+}
+
+impl Told {
+    /// Where a log starts, below which a restore misses nothing. Of a partition that it does not name it says nothing.
+    pub(crate) fn start(&self, at: TopicPartition) -> Option<Offset> {
+        Some(self.0.as_ref()?.tier(at)?.start())
+    }
+
+    /// Whether a restore would look for a range that was replaced meanwhile: it is named, or what took its place is not.
+    pub(crate) fn needs(&self, at: TopicPartition, replaced: &TierRange) -> bool {
+        let Some(image) = &self.0 else { return false };
+        match image.tier(at) {
+            Some(tier) => tier.ranges().contains(replaced) || tier.end() < replaced.end,
+            None => image.partition(at).is_some(),
+        }
     }
 }
 

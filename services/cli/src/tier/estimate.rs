@@ -12,6 +12,16 @@ use crate::output::{OutputArguments, Printer, Show};
 const MONTH: f64 = 30.0 * 24.0 * 3600.0;
 /// No object is larger.
 const OBJECT_BYTES_MAX: f64 = 268_435_456.0;
+/// Closed segments that are uploaded together, and small objects that are merged, make no more.
+const JOINED_BYTES_MAX: f64 = 67_108_864.0;
+/// Smaller objects are merged, so many at a time, and not fewer.
+const SMALL_BYTES: f64 = 8_388_608.0;
+const MERGED_MAX: f64 = 64.0;
+const MERGED_MIN: f64 = 8.0;
+/// What is merged is kept longer by this part of its retention at most.
+const RETENTION_PART: f64 = 8.0;
+/// How often the cluster's state is written while ranges come.
+const STATE_SECONDS: f64 = 300.0;
 /// How much of an object one request reads.
 const READ_BYTES: f64 = 4_194_304.0;
 /// An object's names, index and checksums, and for every 64 KiB of the log.
@@ -44,6 +54,12 @@ pub struct EstimateArguments {
     /// tier.max_age of the brokers
     #[arg(long, value_name = "DURATION", default_value = "5m", value_parser = humantime::parse_duration)]
     max_age: Duration,
+    /// tier.upload_delay of the brokers
+    #[arg(long, value_name = "DURATION", default_value = "0s", value_parser = humantime::parse_duration)]
+    upload_delay: Duration,
+    /// How long records stay on local disk besides; as long as they are kept unless it is said
+    #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration)]
+    local_retention: Option<Duration>,
     /// tier.state_interval of the brokers
     #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = humantime::parse_duration)]
     state_interval: Duration,
@@ -93,14 +109,20 @@ pub(super) fn run(arguments: &EstimateArguments) -> Result<(), Failure> {
 
 fn estimate(arguments: &EstimateArguments) -> Vec<Item> {
     let rate = arguments.ingest.0 as f64 / f64::from(arguments.partitions);
-    // A segment is closed once it is full, or its first record is too old; a large one is several objects.
+    // A segment is closed once it is full, or its first record is too old; a large one is several objects, and small ones that
+    // wait together are one.
     let closed = (rate * arguments.max_age.as_secs_f64()).min(arguments.segment.0 as f64);
-    let object = closed.min(OBJECT_BYTES_MAX);
+    let waiting = (closed + rate * arguments.upload_delay.as_secs_f64()).min(JOINED_BYTES_MAX);
+    let joined = if closed > 0.0 { (waiting / closed).floor().max(1.0) } else { 1.0 };
+    let object = (closed * joined).min(OBJECT_BYTES_MAX);
     let log = arguments.ingest.0 as f64 * MONTH;
     let uploads = if object > 0.0 { log / object } else { 0.0 };
     let footers = uploads * FOOTER_BYTES + log / INDEXED_BYTES * INDEX_ENTRY_BYTES;
     let kept_for = arguments.retention.as_secs_f64() / MONTH;
-    let objects = uploads * kept_for;
+    let merged = merged(arguments, object, rate);
+    let merges = if merged > 1.0 { uploads / merged } else { 0.0 };
+    let objects = uploads * kept_for / merged;
+    let states = if uploads > 0.0 { MONTH / STATE_SECONDS } else { 0.0 };
     let kept = (log + footers) * kept_for;
     let looks = MONTH / arguments.state_interval.as_secs_f64() + MONTH / GARBAGE_SECONDS;
     let searches = MONTH / ORPHAN_SECONDS * LISTS_OF_A_SEARCH.max(objects / NAMES_OF_A_LIST);
@@ -110,6 +132,8 @@ fn estimate(arguments: &EstimateArguments) -> Vec<Item> {
     let mut items = vec![
         item("bytes of an object", object, None),
         item("uploads a month", uploads, thousands(uploads, arguments.write_price)),
+        item("merges a month", merges, thousands(merges, arguments.write_price)),
+        item("states a month", states, thousands(states, arguments.write_price)),
         item("lists a month", looks + searches, thousands(looks + searches, arguments.write_price)),
         item("reads a month", reads, thousands(reads, arguments.read_price)),
         item("bytes kept", kept, Some(kept / 1e9 * arguments.storage_price)),
@@ -119,6 +143,19 @@ fn estimate(arguments: &EstimateArguments) -> Vec<Item> {
     let total = items.iter().filter_map(|item| item.dollars_per_month).sum();
     items.push(Item { what: "total", amount: None, dollars_per_month: Some(total) });
     items
+}
+
+/// How many objects become one, as far as they are still on local disk when there are enough; 1 where none do.
+fn merged(arguments: &EstimateArguments, object: f64, rate: f64) -> f64 {
+    if object <= 0.0 || object >= SMALL_BYTES {
+        return 1.0;
+    }
+    let every = object / rate;
+    let retention = arguments.retention.as_secs_f64();
+    let local = arguments.local_retention.map_or(retention, |local| local.as_secs_f64());
+    let reach = local.min(retention / RETENTION_PART + every);
+    let count = MERGED_MAX.min((JOINED_BYTES_MAX / object).floor()).min((reach / every).floor());
+    if count >= MERGED_MIN { count } else { 1.0 }
 }
 
 #[cfg(test)]
@@ -162,10 +199,25 @@ mod tests {
         let month = ["--ingest", "1MB", "--partitions", "10", "--max-age", "100s", "--retention", "15days"];
 
         assert_eq!(amount(&month, "uploads a month"), 259_200);
-        assert_eq!(amount(&month, "objects kept"), 129_600);
+        assert_eq!(amount(&month, "objects kept"), 129_600, "they are not small");
         assert_eq!(amount(&month, "bytes of the quorum"), 129_600 * 56);
         let kept = amount(&month, "bytes kept");
         assert!((1_296_000_000_000..1_300_000_000_000).contains(&kept), "{kept}");
         assert_eq!(amount(&["--ingest", "0B"], "uploads a month"), 0, "what is idle is not uploaded");
+    }
+
+    #[test]
+    fn small_segments_are_uploaded_together_if_they_wait_and_merged_while_they_are_here() {
+        let idle = ["--ingest", "1MB", "--partitions", "10000", "--max-age", "5m"];
+        let with = |more: &[&str], what| amount(&[&idle, more].concat(), what);
+
+        assert_eq!(with(&[], "bytes of an object"), 30_000);
+        assert_eq!(with(&["--upload-delay", "55m"], "bytes of an object"), 360_000, "an hour's worth");
+        assert_eq!(with(&[], "merges a month") * 64, with(&[], "uploads a month"));
+        assert_eq!(with(&["--local-retention", "30m"], "merges a month"), 0, "they are gone");
+        assert_eq!(
+            with(&["--retention", "8h"], "merges a month") * 13,
+            with(&[], "uploads a month") / 13 * 13
+        );
     }
 }

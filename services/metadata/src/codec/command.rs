@@ -6,7 +6,7 @@ use crate::command::{
     AllocateProducerIds, AlterConfig, AlterPartition, AlterPartitions, BrokerRun, Change, Command,
     ConfigChange, ConfigOperation, ConfigSetting, FeatureUpdate, Fence, FenceIf, InitCluster, NewPartitions,
     NewTopic, PlacedReplica, Placement, RecoveryVerdict, RegisterBroker, TierAdd, TierCommit, TierDelete,
-    TierMove, TierTrim, TopicKey, UndeleteTopic, Verdict,
+    TierDeleteReplaced, TierMove, TierReplace, TierStretch, TierTrim, TopicKey, UndeleteTopic, Verdict,
 };
 use crate::partition::RecoveryState;
 
@@ -32,6 +32,9 @@ mod kind {
     pub(super) const TIER_FORGET: u64 = 16;
     pub(super) const UNDELETE_TOPIC: u64 = 17;
     pub(super) const FENCE: u64 = 18;
+    pub(super) const TIER_REPLACE: u64 = 19;
+    pub(super) const TIER_DELETE_REPLACED: u64 = 20;
+    pub(super) const TIER_FORGET_REPLACED: u64 = 21;
 }
 
 fields!(InitCluster { cluster, producer_prefix, level });
@@ -58,6 +61,9 @@ fields!(TierAdd { at, range });
 fields!(TierTrim { run, starts });
 fields!(TierMove { partition, leader_epoch, offset });
 fields!(TierDelete { grace_ms, upto });
+fields!(TierReplace { run, stretches });
+fields!(TierStretch { at, ranges });
+fields!(TierDeleteReplaced { grace_ms, upto });
 fields!(UndeleteTopic { deleted, topic });
 fields!(Fence { run, partition, leader_epoch, token, condition });
 
@@ -135,6 +141,9 @@ pub fn encode_command(command: &Command, out: &mut Vec<u8>) {
         Change::TierTrim(trim) => trim.put(out),
         Change::TierDelete(delete) => delete.put(out),
         Change::TierForget(gone) => gone.put(out),
+        Change::TierReplace(replace) => replace.put(out),
+        Change::TierDeleteReplaced(delete) => delete.put(out),
+        Change::TierForgetReplaced(gone) => gone.put(out),
         Change::UndeleteTopic(undelete) => undelete.put(out),
         Change::Fence(fence) => fence.put(out),
     }
@@ -146,7 +155,7 @@ pub fn decode_command(bytes: &[u8]) -> Result<Command, DecodeError> {
     let mut input = Input(bytes);
     let kind = u64::take(&mut input)?;
     let version = input.byte()?;
-    let known_kind = (kind::TICK..=kind::FENCE).contains(&kind);
+    let known_kind = (kind::TICK..=kind::TIER_FORGET_REPLACED).contains(&kind);
     if !known_kind {
         return Err(DecodeError::UnknownKind(kind));
     }
@@ -178,6 +187,9 @@ fn kind_of(change: &Change) -> u64 {
         Change::TierTrim(_) => kind::TIER_TRIM,
         Change::TierDelete(_) => kind::TIER_DELETE,
         Change::TierForget(_) => kind::TIER_FORGET,
+        Change::TierReplace(_) => kind::TIER_REPLACE,
+        Change::TierDeleteReplaced(_) => kind::TIER_DELETE_REPLACED,
+        Change::TierForgetReplaced(_) => kind::TIER_FORGET_REPLACED,
         Change::UndeleteTopic(_) => kind::UNDELETE_TOPIC,
         Change::Fence(_) => kind::FENCE,
     }
@@ -201,6 +213,9 @@ fn take_change(kind: u64, input: &mut Input<'_>) -> Result<Change, DecodeError> 
         kind::TIER_TRIM => Wire::take(input).map(Change::TierTrim),
         kind::TIER_DELETE => Wire::take(input).map(Change::TierDelete),
         kind::TIER_FORGET => Wire::take(input).map(Change::TierForget),
+        kind::TIER_REPLACE => Wire::take(input).map(Change::TierReplace),
+        kind::TIER_DELETE_REPLACED => Wire::take(input).map(Change::TierDeleteReplaced),
+        kind::TIER_FORGET_REPLACED => Wire::take(input).map(Change::TierForgetReplaced),
         kind::UNDELETE_TOPIC => Wire::take(input).map(Change::UndeleteTopic),
         kind::FENCE => Wire::take(input).map(Change::Fence),
         _ => Err(DecodeError::UnknownKind(kind)),

@@ -5,7 +5,7 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
-use aquifer_manifest::TierRange;
+use aquifer_manifest::{ObjectKey, TierRange};
 use aquifer_types::{
     BrokerEpoch, LeaderEpoch, NodeId, Offset, PartitionEpoch, PartitionIndex, TimestampMs, TopicPartition,
 };
@@ -14,7 +14,8 @@ use crate::codec::{DecodeError, decode_command, decode_snapshot, encode_command,
 use crate::command::{
     AllocateProducerIds, AlterConfig, AlterPartition, AlterPartitions, BrokerRun, Change, Command,
     ConfigChange, ConfigOperation, ConfigSetting, FeatureUpdate, Fence, FenceIf, NewPartitions,
-    RecoveryVerdict, TierAdd, TierCommit, TierDelete, TierMove, TierTrim, TopicKey, UndeleteTopic, Verdict,
+    RecoveryVerdict, TierAdd, TierCommit, TierDelete, TierDeleteReplaced, TierMove, TierReplace, TierStretch,
+    TierTrim, TopicKey, UndeleteTopic, Verdict,
 };
 use crate::config::ConfigResource;
 use crate::features::METADATA_FEATURE;
@@ -49,6 +50,8 @@ fn samples() -> Vec<(&'static str, Command)> {
             nonce: 0x0123_4567_89ab_cdef,
         },
     };
+    let rewrite = |base, end, nonce| TierRange { bytes: 400, nonce, ..range(base, end).range };
+    let replaced = ObjectKey::of(&range(10, 30).range);
     let change = |name: &str, operation, value: &str| ConfigChange {
         name: name.to_owned(),
         operation,
@@ -146,6 +149,21 @@ fn samples() -> Vec<(&'static str, Command)> {
                 condition: FenceIf::Is(None),
             }),
         ),
+        (
+            "tier-replace",
+            Change::TierReplace(TierReplace {
+                run,
+                stretches: vec![TierStretch {
+                    at: TierMove { offset: Offset(10), ..tiered },
+                    ranges: vec![rewrite(10, 20, 1), rewrite(20, 30, 2)],
+                }],
+            }),
+        ),
+        (
+            "tier-delete-replaced",
+            Change::TierDeleteReplaced(TierDeleteReplaced { grace_ms: 0, upto: vec![(at, replaced)] }),
+        ),
+        ("tier-forget-replaced", Change::TierForgetReplaced(vec![(at, ObjectKey { nonce: 9, ..replaced })])),
     ];
     (0..).zip(changes).map(|(at, (name, change))| (name, command(at, change))).collect()
 }
@@ -154,9 +172,18 @@ fn command(at: i64, change: Change) -> Command {
     Command { time: TimestampMs(1_700_000_000_000 + at), change }
 }
 
+/// The state that samples make, but for those that are about replaced ranges.
 fn state() -> State {
+    state_of(|samples| samples.retain(|(name, _)| !REPLACING.contains(name)))
+}
+
+const REPLACING: [&str; 3] = ["tier-replace", "tier-delete-replaced", "tier-forget-replaced"];
+
+fn state_of(choose: impl FnOnce(&mut Vec<(&'static str, Command)>)) -> State {
+    let mut chosen = samples();
+    choose(&mut chosen);
     let mut state = State::new();
-    for (index, (_, command)) in (1..).zip(samples()) {
+    for (index, (_, command)) in (1..).zip(chosen) {
         state.apply(index, &command, &mut Vec::new());
     }
     state
@@ -203,14 +230,19 @@ fn golden_commands_are_written_and_read_as_ever() {
 
 #[test]
 fn a_golden_snapshot_is_written_and_read_as_ever() {
-    let bytes = encode_snapshot(state().image());
-    let lines: Vec<String> = bytes.chunks(50).map(hex).collect();
-    let now = lines.join("\n") + "\n";
+    // Whoever is fenced leads nothing and replaces nothing.
+    let replaced =
+        state_of(|samples| samples.retain(|(name, _)| !["fence-broker", "undelete-topic"].contains(name)));
+    for (file, state) in [("snapshot.txt", state()), ("snapshot-replaced.txt", replaced)] {
+        let bytes = encode_snapshot(state.image());
+        let lines: Vec<String> = bytes.chunks(50).map(hex).collect();
+        let now = lines.join("\n") + "\n";
 
-    let golden = golden("snapshot.txt", &now);
+        let golden = golden(file, &now);
 
-    assert_eq!(now, golden);
-    assert_eq!(decode_snapshot(&unhex(&golden)), Ok(state()));
+        assert_eq!(now, golden);
+        assert_eq!(decode_snapshot(&unhex(&golden)), Ok(state));
+    }
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! The bytes of ids, epochs and names.
 
-use aquifer_manifest::TierRange;
+use aquifer_manifest::{ObjectKey, ReplacedRange, TierRange};
 use aquifer_types::{
     BrokerEpoch, ClusterId, DirectoryId, FencingToken, Incarnation, LeaderEpoch, NodeId, Offset,
     PartitionEpoch, PartitionIndex, TimestampMs, TopicId, TopicName, TopicPartition, Uuid,
@@ -28,6 +28,8 @@ around!(NodeId, PartitionIndex, BrokerEpoch, LeaderEpoch, PartitionEpoch, Timest
 
 fields!(TopicPartition { topic, partition });
 fields!(TierRange { base, end, bytes, footer_bytes, max_timestamp, leader_epoch, generation, nonce });
+fields!(ReplacedRange { range, at });
+fields!(ObjectKey { base, leader_epoch, generation, nonce });
 
 impl Wire for Uuid {
     fn put(&self, out: &mut Vec<u8>) {

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use aquifer_manifest::{FIRST_INCARNATION, Tier};
+use aquifer_manifest::{FIRST_INCARNATION, ReplacedRanges, Tier};
 use aquifer_types::{BrokerEpoch, DirectoryId, Incarnation, NodeId, TopicPartition};
 
 use crate::broker::{Broker, Endpoint};
@@ -30,6 +30,8 @@ mod kind {
     pub(super) const INCARNATION: u64 = 9;
     pub(super) const DELETED_TOPIC: u64 = 10;
     pub(super) const FENCE: u64 = 11;
+    /// Only of partitions of which ranges were replaced; after their tiers.
+    pub(super) const REPLACED_RANGES: u64 = 12;
 }
 
 /// The bytes of everything in an image; equal images give equal bytes.
@@ -53,6 +55,14 @@ pub fn encode_snapshot(image: &Image) -> Vec<u8> {
     }
     for (at, tier) in image.tiers() {
         put_record(kind::TIER, &mut out, |body| put_tier(at, tier, body));
+        let replaced = tier.replaced();
+        if !replaced.all().is_empty() {
+            put_record(kind::REPLACED_RANGES, &mut out, |body| {
+                at.put(body);
+                replaced.all().to_vec().put(body);
+                (replaced.deleting().len() as u64).put(body);
+            });
+        }
     }
     if image.incarnation != FIRST_INCARNATION {
         put_record(kind::INCARNATION, &mut out, |body| image.incarnation.put(body));
@@ -85,7 +95,7 @@ pub fn decode_snapshot(bytes: &[u8]) -> Result<State, DecodeError> {
         let version = input.byte()?;
         let length = input.count()?;
         let mut body = Input(input.bytes(length)?);
-        if !(kind::CLUSTER..=kind::FENCE).contains(&kind) {
+        if !(kind::CLUSTER..=kind::REPLACED_RANGES).contains(&kind) {
             return Err(DecodeError::UnknownKind(kind));
         }
         if version == 0 || version > VERSION {
@@ -131,6 +141,16 @@ fn take_record(kind: u64, body: &mut Input<'_>, state: &mut State) -> Result<(),
         }
         kind::TIER => {
             let (at, tier) = take_tier(body)?;
+            state.image.tiers.insert(at, Arc::new(tier));
+        }
+        kind::REPLACED_RANGES => {
+            let at = Wire::take(body)?;
+            let (ranges, deleting) = (Wire::take(body)?, u64::take(body)?);
+            let deleting = usize::try_from(deleting).unwrap_or(usize::MAX);
+            let replaced = ReplacedRanges::restore(ranges, deleting);
+            let replaced = replaced.ok_or(DecodeError::Invalid("replaced range"))?;
+            let tier = state.image.tiers.get(&at).ok_or(DecodeError::Invalid("tier"))?;
+            let tier = (**tier).clone().with_replaced(replaced);
             state.image.tiers.insert(at, Arc::new(tier));
         }
         kind::DELETED_TOPIC => {

@@ -126,9 +126,8 @@ pub(crate) fn conflict(own: &ConfigMap, cluster: &ConfigMap) -> Result<(), Inval
         if limit >= 0 && (local_limit == -1 || local_limit > limit) {
             return refuse(local, whole);
         }
-        // The local copy of a compacted topic is what compaction works on, so that it stays whole.
         if split_list(values.text("cleanup.policy")).any(|word| word == "compact") {
-            return refuse(local, "cleanup.policy");
+            return Err(InvalidConfig::LocalCopy { name: local, value: values.text(local).to_owned() });
         }
     }
     Ok(())
@@ -262,7 +261,13 @@ mod tests {
                 own.set(name, value.to_owned());
             }
             let refused = conflict(&own, &ConfigMap::default());
-            assert!(matches!(refused, Err(InvalidConfig::Conflict { name: found, .. }) if found == name));
+            let Err(
+                InvalidConfig::Conflict { name: found, .. } | InvalidConfig::LocalCopy { name: found, .. },
+            ) = refused
+            else {
+                panic!("{refused:?}")
+            };
+            assert_eq!(found, name);
         }
     }
 }

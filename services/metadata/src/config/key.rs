@@ -75,6 +75,18 @@ pub enum InvalidConfig {
     /// Two settings contradict each other.
     #[error("'{name}' is {value}, which contradicts '{other}' = {other_value}")]
     Conflict { name: ConfigName, value: String, other: ConfigName, other_value: String },
+    /// A compacted topic is mirrored to its tier, not moved there.
+    #[error(
+        "'{name}' is {value}, and the topic is compacted: compaction works on the local copy, so that all of it stays, and the \
+         tier has the same; leave '{name}' alone"
+    )]
+    LocalCopy { name: ConfigName, value: String },
+    /// What only the tier has cannot be compacted.
+    #[error(
+        "'cleanup.policy' cannot become {0}: some of the topic's records are in the tier alone, and compaction works on the \
+         local copy; copy them to a topic that is compacted from the start"
+    )]
+    LocalCopyGone(String),
     /// A topic of ours keeps this setting.
     #[error("'{0}' cannot be changed on an internal topic")]
     Internal(ConfigName),

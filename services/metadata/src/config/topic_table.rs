@@ -174,7 +174,8 @@ pub static TOPIC_CONFIGS: &[TopicConfigKey] = &[
          retention takes it.",
     ),
     TopicConfigKey::new("remote.storage.enable", Boolean, "false", Rule::Any).text(
-        "Whether closed segments are uploaded to object storage, where the brokers have one. Compacted topics are not.",
+        "Whether closed segments are uploaded to object storage, where the brokers have one. Compacted topics are mirrored: all \
+         of them stays on local disk too, and is cleaned as far as it is in the tier.",
     ),
     TopicConfigKey::new("retention.bytes", Long, "-1", Rule::Any)
         .broker(&["log.retention.bytes"])

@@ -101,6 +101,15 @@ impl State {
             Change::TierForget(gone) => Answer::TierForgotten(
                 gone.iter().map(|(at, upto)| self.forget_ranges(*at, *upto, deltas)).collect(),
             ),
+            Change::TierReplace(replace) => {
+                let stretches = replace.stretches.iter();
+                let replaced = stretches.map(|stretch| self.replace_ranges(replace.run, stretch, deltas));
+                Answer::TierReplaced(replaced.collect())
+            }
+            Change::TierDeleteReplaced(delete) => Answer::TierDeleted(self.delete_replaced(delete, deltas)),
+            Change::TierForgetReplaced(gone) => Answer::TierForgotten(
+                gone.iter().map(|(at, upto)| self.forget_replaced(*at, upto, deltas)).collect(),
+            ),
         }
     }
 

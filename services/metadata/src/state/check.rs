@@ -82,6 +82,22 @@ impl Image {
         }
     }
 
+    /// Refuses that a topic begins to compact of which `has_dropped` says that our disk does not have all records any more.
+    pub fn check_begins_to_compact(
+        &self,
+        alter: &AlterConfig,
+        has_dropped: impl FnOnce(&Topic) -> bool,
+    ) -> Result<(), AlterConfigRefusal> {
+        let ConfigResource::Topic(name) = &alter.resource else { return Ok(()) };
+        let Some(topic) = self.topic(name.as_str()) else { return Ok(()) };
+        let after = self.resolve(name, &self.check_alter_config(alter)?);
+        if topic.config().cleanup.compact || !after.cleanup.compact || !has_dropped(topic) {
+            return Ok(());
+        }
+        let policy = if after.cleanup.delete { "compact,delete" } else { "compact" };
+        Err(InvalidConfig::LocalCopyGone(policy.to_owned()).into())
+    }
+
     /// Whether the feature could be brought to this level now.
     pub fn check_feature(&self, update: &FeatureUpdate) -> Result<&'static Feature, FeatureRefusal> {
         let Some(known) = feature(&update.name) else {

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use aquifer_manifest::TierRange;
+use aquifer_manifest::{ObjectKey, TierRange};
 use aquifer_types::{LeaderEpoch, NodeId, Offset, PartitionIndex, TimestampMs, TopicId, TopicPartition};
 use proptest::prelude::*;
 
@@ -11,8 +11,8 @@ use crate::answer::Answer;
 use crate::codec::{decode_command, decode_snapshot, encode_command, encode_snapshot};
 use crate::command::{
     AllocateProducerIds, AlterConfig, Change, Command, ConfigChange, ConfigOperation, ConfigSetting,
-    FeatureUpdate, Fence, FenceIf, NewPartitions, RecoveryVerdict, TierAdd, TierCommit, TierDelete, TierMove,
-    TierTrim, TopicKey, UndeleteTopic, Verdict,
+    FeatureUpdate, Fence, FenceIf, NewPartitions, RecoveryVerdict, TierAdd, TierCommit, TierDelete,
+    TierDeleteReplaced, TierMove, TierReplace, TierStretch, TierTrim, TopicKey, UndeleteTopic, Verdict,
 };
 use crate::config::{ConfigResource, Durability, TopicConfig};
 use crate::features::METADATA_FEATURE;
@@ -81,7 +81,7 @@ fn step() -> impl Strategy<Value = Step> {
         ),
         1 => (0..NODES, any::<u16>()).prop_map(|(node, count)| Step::Allocate { node, count }),
         1 => (-1i16..3).prop_map(|level| Step::Update { level }),
-        6 => (0u8..5, 0u8..3, 0u8..6, 0u8..40, any::<bool>()).prop_map(
+        6 => (0u8..5, 0u8..3, 0u8..9, 0u8..40, any::<bool>()).prop_map(
             |(topic, partition, what, offset, stale)| Step::Tier { topic, partition, what, offset, stale }
         ),
         1 => (any::<u8>(), 100u8..110, 0..NODES).prop_map(
@@ -235,8 +235,39 @@ fn tier_change(cluster: &Cluster, at: TopicPartition, what: u8, offset: i64, sta
         4 => {
             Change::TierDelete(TierDelete { grace_ms: offset * 20, upto: vec![(at, Offset(end.0 - offset))] })
         }
-        _ => Change::TierForget(vec![(at, Offset(end.0 - offset))]),
+        5 => Change::TierForget(vec![(at, Offset(end.0 - offset))]),
+        6 => {
+            let live = cluster.image().tier(at).map_or_else(Vec::new, |tier| tier.live().to_vec());
+            let covered = live.get(live.len() / 3..).unwrap_or_default();
+            let first = covered.first().map_or(Offset(0), |first| first.base);
+            let last = covered.last().map_or(Offset(1), |last| last.end);
+            let range = TierRange {
+                base: first,
+                end: Offset(last.0 + i64::from(offset == 0)),
+                bytes: 1,
+                footer_bytes: 1,
+                max_timestamp: TimestampMs(offset),
+                leader_epoch,
+                generation: cluster.image().applied(),
+                nonce: 1,
+            };
+            let stretch = TierStretch { at: moved(first), ranges: vec![range] };
+            Change::TierReplace(TierReplace { run, stretches: vec![stretch] })
+        }
+        7 => {
+            let upto = vec![(at, replaced_at(cluster, at, offset))];
+            Change::TierDeleteReplaced(TierDeleteReplaced { grace_ms: offset * 20, upto })
+        }
+        _ => Change::TierForgetReplaced(vec![(at, replaced_at(cluster, at, offset))]),
     }
+}
+
+/// The name of one of a partition's replaced ranges, if it has any.
+fn replaced_at(cluster: &Cluster, at: TopicPartition, which: i64) -> ObjectKey {
+    let replaced = cluster.image().tier(at).map_or_else(Vec::new, |tier| tier.replaced().all().to_vec());
+    let place = usize::try_from(which).unwrap_or(0).checked_rem(replaced.len());
+    let none = ObjectKey { base: Offset(0), leader_epoch: LeaderEpoch(0), generation: 0, nonce: 0 };
+    place.map_or(none, |place| ObjectKey::of(&replaced[place].range))
 }
 
 /// A new run of a broker; `damage` picks what recovery found in its replicas, mostly nothing.
@@ -444,7 +475,7 @@ proptest! {
     }
 
     #[test]
-    fn no_bytes_make_decoding_panic(bytes in prop::collection::vec(any::<u8>(), 0..200), kind in 1u8..20) {
+    fn no_bytes_make_decoding_panic(bytes in prop::collection::vec(any::<u8>(), 0..200), kind in 1u8..23) {
         let mut shaped = vec![kind, 1];
         shaped.extend_from_slice(&bytes);
         let _refused = (decode_command(&bytes), decode_command(&shaped));

@@ -60,8 +60,8 @@ impl State {
         }
         for topic in image.topics().filter(|topic| !left_out.contains(&topic.id())) {
             let moved = topic.partitions().map(|(index, partition)| {
-                let written = tiers.get(&topic.at(index)).and_then(|tier| tier.ranges().last());
-                at_home(partition, node, written.map(|range| range.leader_epoch))
+                let written = tiers.get(&topic.at(index)).into_iter().flat_map(|tier| tier.named());
+                at_home(partition, node, written.map(|range| range.leader_epoch).max())
             });
             let mut partitions = Partitions::default();
             partitions.extend(moved);

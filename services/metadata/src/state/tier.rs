@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use aquifer_manifest::Tier;
+use aquifer_manifest::{ObjectKey, Tier};
 use aquifer_types::{TimestampMs, TopicId, TopicPartition};
 
 use crate::answer::TierCommandRefusal;
-use crate::command::{BrokerRun, TierAdd, TierDelete, TierMove};
+use crate::command::{BrokerRun, TierAdd, TierDelete, TierDeleteReplaced, TierMove, TierStretch};
 use crate::delta::Delta;
 use crate::state::State;
 
@@ -41,7 +41,7 @@ impl State {
 
     /// Ranges that were unlinked long enough ago are to be deleted.
     pub(crate) fn delete_ranges(&mut self, delete: &TierDelete, deltas: &mut Vec<Delta>) -> Vec<Outcome> {
-        let unlinked_by = TimestampMs(self.image.time.0.saturating_sub(delete.grace_ms));
+        let unlinked_by = self.time_before(delete.grace_ms);
         let outcomes = delete.upto.iter().map(|(partition, upto)| {
             self.edit_tier(*partition, deltas, |tier| tier.delete(*upto, unlinked_by))
         });
@@ -56,12 +56,64 @@ impl State {
         deltas: &mut Vec<Delta>,
     ) -> Outcome {
         self.edit_tier(partition, deltas, |tier| tier.forget(upto))?;
+        self.forget_emptied(partition);
+        Ok(())
+    }
+
+    /// Other ranges hold the same offsets: from now on these are read from them. The same ranges again are a retry.
+    pub(crate) fn replace_ranges(
+        &mut self,
+        run: BrokerRun,
+        stretch: &TierStretch,
+        deltas: &mut Vec<Delta>,
+    ) -> Outcome {
+        self.image.check_leads(run, stretch.at.partition, stretch.at.leader_epoch)?;
+        let now = self.image.time;
+        self.edit_tier(stretch.at.partition, deltas, |tier| {
+            let is_there = |range| tier.live().contains(range);
+            if !stretch.ranges.is_empty() && stretch.ranges.iter().all(is_there) {
+                return Ok(());
+            }
+            tier.replace(&stretch.ranges, now)
+        })
+    }
+
+    /// Ranges that were replaced long enough ago are to be deleted.
+    pub(crate) fn delete_replaced(
+        &mut self,
+        delete: &TierDeleteReplaced,
+        deltas: &mut Vec<Delta>,
+    ) -> Vec<Outcome> {
+        let replaced_by = self.time_before(delete.grace_ms);
+        let outcomes = delete.upto.iter().map(|(partition, upto)| {
+            self.edit_tier(*partition, deltas, |tier| tier.delete_replaced(upto, replaced_by))
+        });
+        outcomes.collect()
+    }
+
+    /// Objects of replaced ranges are gone.
+    pub(crate) fn forget_replaced(
+        &mut self,
+        partition: TopicPartition,
+        upto: &ObjectKey,
+        deltas: &mut Vec<Delta>,
+    ) -> Outcome {
+        self.edit_tier(partition, deltas, |tier| tier.forget_replaced(upto))?;
+        self.forget_emptied(partition);
+        Ok(())
+    }
+
+    fn time_before(&self, grace_ms: i64) -> TimestampMs {
+        TimestampMs(self.image.time.0.saturating_sub(grace_ms))
+    }
+
+    /// Of a deleted topic nothing is remembered that has no objects any more.
+    fn forget_emptied(&mut self, partition: TopicPartition) {
         let orphaned = self.image.topics.get(&partition.topic).is_none();
         if orphaned && self.image.tiers.get(&partition).is_some_and(|tier| tier.is_empty()) {
             self.image.tiers.remove(&partition);
             self.forget_deleted(partition.topic);
         }
-        Ok(())
     }
 
     /// A deleted topic's ranges are unlinked at once.

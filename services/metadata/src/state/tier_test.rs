@@ -1,11 +1,12 @@
 //! Who may change a partition's tier, and what becomes of it when its topic is deleted.
 
-use aquifer_manifest::{TierRange, TierRefusal};
+use aquifer_manifest::{ObjectKey, TierRange, TierRefusal};
 use aquifer_types::{LeaderEpoch, Offset, TimestampMs, TopicPartition};
 
 use crate::answer::{Answer, NotLeading, TierCommandRefusal};
 use crate::command::{
-    BrokerRun, Change, Command, TierAdd, TierCommit, TierDelete, TierMove, TierTrim, TopicKey,
+    BrokerRun, Change, Command, TierAdd, TierCommit, TierDelete, TierDeleteReplaced, TierMove, TierReplace,
+    TierStretch, TierTrim, TopicKey,
 };
 use crate::state::fixture::Cluster;
 
@@ -95,4 +96,67 @@ fn a_start_is_moved_by_the_leader_and_before_the_first_range_too() {
     assert_eq!(cluster.apply(trim(-1, 5)), Answer::TierTrimmed(vec![stale]));
     assert_eq!(cluster.apply(trim(0, 5)), Answer::TierTrimmed(vec![Ok(())]));
     assert_eq!(cluster.image().tier(at).unwrap().start(), Offset(5));
+}
+
+fn replace(
+    cluster: &mut Cluster,
+    run: BrokerRun,
+    at: TopicPartition,
+    (epoch, range): (i32, TierRange),
+) -> Result<(), TierCommandRefusal> {
+    let at = TierMove { partition: at, leader_epoch: LeaderEpoch(epoch), offset: range.base };
+    let stretches = vec![TierStretch { at, ranges: vec![range] }];
+    match cluster.apply(Change::TierReplace(TierReplace { run, stretches })) {
+        Answer::TierReplaced(outcomes) => outcomes[0],
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn only_the_leader_in_its_epoch_replaces_and_only_what_it_covers_exactly() {
+    let mut cluster = Cluster::with_brokers(2);
+    let at = cluster.create("t", &[0, 1], &[]);
+    let (leader, follower) = (cluster.run(0), cluster.run(1));
+    let stale = BrokerRun { epoch: aquifer_types::BrokerEpoch(1), ..leader };
+    let whole = TierRange { nonce: 7, ..add(at, 0, 0, 20).range };
+    assert_eq!(replace(&mut cluster, leader, at, (0, whole)), Err(TierCommandRefusal::NoTier));
+    commit(&mut cluster, leader, add(at, 0, 0, 10)).unwrap();
+    commit(&mut cluster, leader, add(at, 0, 10, 20)).unwrap();
+
+    assert!(matches!(
+        replace(&mut cluster, stale, at, (0, whole)),
+        Err(TierCommandRefusal::Leads(NotLeading::Run(_)))
+    ));
+    let not_leader = Err(TierCommandRefusal::Leads(NotLeading::Another(LeaderEpoch(0))));
+    assert_eq!(replace(&mut cluster, follower, at, (0, whole)), not_leader);
+    assert_eq!(replace(&mut cluster, leader, at, (-1, whole)), not_leader);
+    let longer = TierRange { end: Offset(25), ..whole };
+    let not_covered = Err(TierCommandRefusal::Tier(TierRefusal::NotCovered));
+    assert_eq!(replace(&mut cluster, leader, at, (0, longer)), not_covered);
+    assert_eq!(replace(&mut cluster, leader, at, (0, whole)), Ok(()));
+    assert_eq!(replace(&mut cluster, leader, at, (0, whole)), Ok(()), "a retry is answered as the first");
+    let tier = cluster.image().tier(at).unwrap();
+    assert_eq!((tier.ranges(), tier.replaced().all().len()), (&[whole][..], 2));
+}
+
+#[test]
+fn a_deleted_topic_is_remembered_until_what_was_replaced_is_gone_too() {
+    let mut cluster = Cluster::with_brokers(1);
+    let at = cluster.create("t", &[0], &[]);
+    let run = cluster.run(0);
+    let (old, new) = (add(at, 0, 0, 10).range, TierRange { nonce: 7, ..add(at, 0, 0, 10).range });
+    commit(&mut cluster, run, add(at, 0, 0, 10)).unwrap();
+    replace(&mut cluster, run, at, (0, new)).unwrap();
+
+    cluster.apply(Change::DeleteTopics(vec![TopicKey::Id(at.topic)]));
+    cluster.apply(Change::TierDelete(TierDelete { grace_ms: 0, upto: vec![(at, Offset(10))] }));
+    cluster.apply(Change::TierForget(vec![(at, Offset(10))]));
+    let upto = vec![(at, ObjectKey::of(&old))];
+    let early = Change::TierDeleteReplaced(TierDeleteReplaced { grace_ms: 1_000, upto: upto.clone() });
+    let still_known = Err(TierCommandRefusal::Tier(TierRefusal::StillKnown));
+    assert_eq!(cluster.apply(early), Answer::TierDeleted(vec![still_known]));
+    assert_eq!(cluster.image().tier(at).unwrap().named().count(), 1);
+    cluster.apply(Change::TierDeleteReplaced(TierDeleteReplaced { grace_ms: 0, upto: upto.clone() }));
+    cluster.apply(Change::TierForgetReplaced(upto));
+    assert_eq!(cluster.image().tier(at), None);
 }

@@ -1,5 +1,6 @@
 //! Cleaning a replica's log while everything else goes on.
 
+mod mirrored;
 mod node;
 
 use std::collections::BTreeMap;

@@ -55,6 +55,8 @@ fn packed(from: i64, nonce: u64, record_bytes: usize) -> Packed {
     let source = Source { file, at: 0, bytes: u32::try_from(log.len()).unwrap() };
     let surroundings = Surroundings {
         place: PLACE,
+        from: Offset(from),
+        is_rewrite: false,
         incarnation: 1,
         leader_epoch: LeaderEpoch(1),
         generation: 1,
@@ -63,7 +65,7 @@ fn packed(from: i64, nonce: u64, record_bytes: usize) -> Packed {
         epochs: Vec::new(),
         producers: Vec::new(),
     };
-    pack(&source, surroundings).unwrap()
+    pack(&[source], surroundings).unwrap()
 }
 
 /// What of a part a reader is sent.

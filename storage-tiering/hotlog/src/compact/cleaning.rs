@@ -257,6 +257,7 @@ impl Cleaning {
             span_end: sources[sources.len() - 1].summary.end,
             now: self.plan.now,
             tombstone_retention_ms: self.plan.policy.tombstone_retention_ms,
+            keeps_tombstones: self.plan.keeps_tombstones,
             last_batches: &self.plan.last_batches,
         };
         if !copy.source.is_read() {

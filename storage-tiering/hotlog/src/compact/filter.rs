@@ -20,6 +20,8 @@ pub struct Filter<'a> {
     pub span_end: Offset,
     pub now: TimestampMs,
     pub tombstone_retention_ms: i64,
+    /// Whether no tombstone goes, however old.
+    pub keeps_tombstones: bool,
     /// Where the last batch of every known producer ends.
     pub last_batches: &'a BTreeMap<ProducerId, Offset>,
 }
@@ -83,7 +85,7 @@ impl Filter<'_> {
         let horizon = batch.header.attributes.has_delete_horizon().then_some(batch.header.base_timestamp);
         // A cleaning before this one met the tombstone and removed what it stands against.
         let may_go = horizon.is_some_and(|horizon| horizon <= self.now);
-        !(is_tombstone(record) && may_go)
+        !(is_tombstone(record) && may_go && !self.keeps_tombstones)
     }
 
     /// Without the batch that ends it, a segment would forget how far offsets were given; without a producer's last

@@ -143,6 +143,7 @@ impl Bare {
             span_end: end,
             now,
             tombstone_retention_ms: RETENTION_MS,
+            keeps_tombstones: false,
             last_batches: &last_batches,
         };
         let mut tally = Tally::default();

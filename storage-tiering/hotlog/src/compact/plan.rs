@@ -42,6 +42,8 @@ pub struct CleaningPlan {
     pub sources: Vec<Segment>,
     pub dirty_from: Offset,
     pub policy: CompactionPolicy,
+    /// Whether no tombstone goes: what it stands against may be where no cleaning gets to.
+    pub keeps_tombstones: bool,
     /// The time that delete horizons are held against and counted from.
     pub now: TimestampMs,
     /// Where the last batch of every known producer ends.
@@ -127,6 +129,7 @@ impl Log {
             sources: self.sealed_below(dirtiness.upto).cloned().collect(),
             dirty_from: dirtiness.dirty_from,
             policy: *policy,
+            keeps_tombstones: false,
             now,
             last_batches,
         })

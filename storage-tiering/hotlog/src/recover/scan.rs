@@ -81,6 +81,10 @@ impl Scan<'_> {
                 _ => found.segment,
             });
         }
+        if names.is_empty() {
+            // A log that begins where its tier ends knows who wrote what is there.
+            self.restore_producers(start, replay);
+        }
         let verdict = match self.verdict(&segments, torn || strange) {
             _ if damaged => Verdict::Corrupt,
             // Something stands there, though no batch.

@@ -117,12 +117,14 @@ impl Broker {
         }
         let setting =
             |name: &str, value: &str| ConfigSetting { name: name.to_owned(), value: Some(value.to_owned()) };
+        let mut configs = vec![
+            setting("cleanup.policy", "compact"),
+            setting("compression.type", "producer"),
+            setting("segment.bytes", OFFSETS_SEGMENT_BYTES),
+        ];
+        configs.extend(self.tier.as_ref().map(|_| setting("remote.storage.enable", "true")));
         let topic = NewTopic {
-            configs: vec![
-                setting("cleanup.policy", "compact"),
-                setting("compression.type", "producer"),
-                setting("segment.bytes", OFFSETS_SEGMENT_BYTES),
-            ],
+            configs,
             ..self.default_topic(&image, TopicName::new(OFFSETS_TOPIC)?, OFFSETS_PARTITIONS)?
         };
         match create(self, vec![topic]).await {

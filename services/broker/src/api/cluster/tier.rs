@@ -150,7 +150,7 @@ impl Broker {
         TieredTopic {
             name,
             error_code: ErrorCode::NONE,
-            tiered: topic.config().tiered && !topic.config().cleanup.compact,
+            tiered: topic.config().tiered,
             partitions: partitions.collect(),
         }
     }

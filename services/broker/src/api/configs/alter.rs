@@ -1,7 +1,10 @@
 //! AlterConfigs and IncrementalAlterConfigs: the settings of each resource are changed all or none.
 
+use std::sync::Arc;
+
 use aquifer_metadata::{AlterConfig, Answer, Change, ConfigChange, ConfigOperation, ConfigResource, Image};
 use aquifer_quorum::ProposeError;
+use aquifer_replica::Replica;
 use aquifer_wire::messages::{
     AlterConfigsRequest, AlterConfigsResponse, IncrementalAlterConfigsRequest,
     IncrementalAlterConfigsResponse, alter_configs_request, alter_configs_response,
@@ -98,6 +101,18 @@ impl Broker {
         }
         Ok(AlterConfig { resource, replace, changes: changes.collect::<Result<_, _>>()? })
     }
+
+    fn check_alter(&self, image: &Image, alter: &AlterConfig) -> Result<(), Refused> {
+        image.check_alter_config(alter)?;
+        let is_dropped = |replica: &Arc<Replica>| {
+            let log = replica.describe();
+            log.log_start < log.local_start
+        };
+        image.check_begins_to_compact(alter, |topic| {
+            self.replicas.of_topic(topic.id()).iter().any(is_dropped)
+        })?;
+        Ok(())
+    }
 }
 
 /// Checks the plans, and unless that is all that is wanted has those that stand decided in one command.
@@ -110,7 +125,7 @@ async fn carry_out(
     let mut alters = Vec::new();
     for (_, plan) in &mut planned {
         if let Ok(alter) = plan {
-            match check(&image, alter) {
+            match broker.check_alter(&image, alter) {
                 Ok(()) => alters.push(alter.clone()),
                 Err(refused) => *plan = Err(refused),
             }
@@ -125,9 +140,4 @@ async fn carry_out(
         settle(planned.iter_mut().map(|(_, plan)| plan), outcomes);
     }
     planned.into_iter().map(|(named, plan)| (named, told(&plan))).collect()
-}
-
-fn check(image: &Image, alter: &AlterConfig) -> Result<(), Refused> {
-    image.check_alter_config(alter)?;
-    Ok(())
 }

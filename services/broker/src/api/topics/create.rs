@@ -115,16 +115,10 @@ impl Broker {
 
     /// The settings with those that new topics are given.
     fn with_defaults(&self, mut own: Vec<ConfigSetting>) -> Vec<ConfigSetting> {
-        let compacts = own.iter().any(|setting| {
-            setting.name == "cleanup.policy"
-                && setting.value.as_deref().is_some_and(|policy| policy.contains("compact"))
-        });
-        if !compacts {
-            add_missing(&mut own, &self.settings.new_topics);
-            // Whoever says what stays on local disk wants the rest elsewhere.
-            if self.tier.is_some() && own.iter().any(|setting| setting.name.starts_with("local.retention.")) {
-                add_missing(&mut own, &[("remote.storage.enable".to_owned(), "true".to_owned())]);
-            }
+        add_missing(&mut own, &self.settings.new_topics);
+        // Whoever says what stays on local disk wants the rest elsewhere.
+        if self.tier.is_some() && own.iter().any(|setting| setting.name.starts_with("local.retention.")) {
+            add_missing(&mut own, &[("remote.storage.enable".to_owned(), "true".to_owned())]);
         }
         own
     }
