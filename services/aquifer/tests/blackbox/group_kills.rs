@@ -16,6 +16,7 @@ fn members_and_their_broker_are_killed_and_every_record_is_read() {
     let programs = Programs {
         aquifer: PathBuf::from(env!("CARGO_BIN_EXE_aquifer")),
         kafka: Path::new(env!("CARGO_MANIFEST_DIR")).join("../../loadtest/peers/kafka.sh"),
+        minio: None,
         running: None,
     };
     let chaos = Chaos {

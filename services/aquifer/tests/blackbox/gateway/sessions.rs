@@ -106,7 +106,7 @@ fn a_session_goes_round() {
 #[test]
 fn a_session_goes_round_in_front_of_apache_kafka() {
     let peers = concat!(env!("CARGO_MANIFEST_DIR"), "/../../loadtest/peers/kafka.sh");
-    let programs = Programs { aquifer: "".into(), kafka: peers.into(), running: None };
+    let programs = Programs { aquifer: "".into(), kafka: peers.into(), minio: None, running: None };
     if ["java", "mvn"].into_iter().any(crate::harness::skip_without) {
         return;
     }
