@@ -131,10 +131,12 @@ impl Scene<'_> {
     /// Kills, for as long as it lasts.
     async fn rage(&mut self, chaos: &TierChaos) -> Result<()> {
         let ends = self.runtime.now().monotonic.plus(chaos.lasts);
+        // Each once, however short it is.
+        let mut first = [0, 2, 4].into_iter();
         while self.runtime.now().monotonic < ends {
             let pause = chaos.pause.mul_f64(0.5 + self.chance(1_000) as f64 / 1_000.0);
             self.runtime.sleep(pause).await;
-            match self.chance(5) {
+            match first.next().unwrap_or_else(|| self.chance(5)) {
                 0 | 1 => self.kill_broker().await?,
                 2 | 3 => self.kill_store(false).await?,
                 // The broker comes back while its store is away.
