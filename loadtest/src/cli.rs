@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use aquifer_client::Address;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+pub use crate::work::GetsArguments;
+
 /// Load tests and verification of a Kafka-protocol log service, beside the floors of the machine it runs on.
 #[derive(Debug, Parser)]
 #[command(name = "aquifer-loadtest", version)]
@@ -58,6 +60,7 @@ pub enum Command {
         #[command(flatten)]
         options: Options,
     },
+    Gets(GetsArguments),
     /// Show and plot a report again
     Report {
         /// A report.json
@@ -84,6 +87,13 @@ pub enum ChaosCommand {
         members: usize,
         #[arg(long, default_value_t = 12)]
         partitions: i32,
+        #[command(flatten)]
+        options: Options,
+    },
+    /// A broker and the MinIO that it tiers into: everything acknowledged is read from there in the end
+    Tier {
+        #[arg(long, default_value_t = 10.0)]
+        minutes: f64,
         #[command(flatten)]
         options: Options,
     },
@@ -134,6 +144,9 @@ pub struct Options {
     /// The script that runs Apache Kafka
     #[arg(long, env = "AQUIFER_KAFKA_SCRIPT", default_value = "loadtest/peers/kafka.sh")]
     pub kafka: PathBuf,
+    /// The MinIO program; the one that loadtest/peers/minio.sh finds or compiles if absent
+    #[arg(long, env = "AQUIFER_MINIO_PROGRAM")]
+    pub minio: Option<PathBuf>,
     /// A server that runs already, in place of those that would be started
     #[arg(long)]
     pub address: Option<Address>,
@@ -171,6 +184,8 @@ pub enum SuiteName {
     Groups,
     /// The gateway over HTTP and gRPC
     Gateway,
+    /// Object storage, in MinIO
+    Tier,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

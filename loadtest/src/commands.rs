@@ -8,7 +8,7 @@ use anyhow::{Context as _, Result};
 use aquifer_client::{Client, NewTopic};
 use aquifer_runtime::Runtime;
 
-use crate::chaos::{self, Chaos};
+use crate::chaos::{self, Chaos, TierChaos};
 use crate::cli::{ChaosCommand, Command, FloorName, Options, ServerName, VerifyCommand};
 use crate::harness::Harness;
 use crate::meter::Timing;
@@ -19,6 +19,7 @@ use crate::scenario::{ColdRead, Echo, Frames, Scenario, Streams, Work};
 use crate::server::{Kind, Programs, client};
 use crate::suite;
 use crate::verify::{Ledger, Producing, check, entries, produce};
+use crate::work::gets;
 
 const BROKER_START_LIMIT: Duration = Duration::from_secs(60);
 
@@ -57,6 +58,10 @@ pub async fn execute(command: Command) -> Result<ExitCode> {
                 (options.prewarm_mib, options.server_warm_up_seconds) = (0, 0.2);
             }
             compare(&runtime, prepared.collect(), &options).await
+        }
+        Command::Gets(arguments) => {
+            println!("{:.3}", gets(&runtime, &arguments).await?);
+            Ok(ExitCode::SUCCESS)
         }
         Command::Report { report, out } => {
             let report = Report::read(&report)?;
@@ -115,14 +120,24 @@ async fn floor(
 }
 
 async fn chaos(runtime: &Runtime, command: ChaosCommand) -> Result<ExitCode> {
-    let ChaosCommand::Groups { minutes, members, partitions, options } = command;
-    let scratch = Scratch::create(runtime, &options)?;
-    let programs = harness(runtime, &options, scratch.0.clone())?.programs;
-    let lasts = Duration::from_secs_f64(minutes * 60.0);
-    let chaos = Chaos { lasts, members, partitions, ..Chaos::default() };
-    let outcome = chaos::groups(runtime, &programs, scratch.0.clone(), &chaos).await?;
+    let (ChaosCommand::Groups { minutes, options, .. } | ChaosCommand::Tier { minutes, options }) = &command;
+    let scratch = Scratch::create(runtime, options)?;
+    let programs = harness(runtime, options, scratch.0.clone())?.programs;
+    let (directory, lasts) = (scratch.0.clone(), Duration::from_secs_f64(minutes * 60.0));
+    let (outcome, is_clean) = match command {
+        ChaosCommand::Groups { members, partitions, .. } => {
+            let chaos = Chaos { lasts, members, partitions, ..Chaos::default() };
+            let outcome = chaos::groups(runtime, &programs, directory, &chaos).await?;
+            (outcome.to_string(), outcome.violations.is_empty())
+        }
+        ChaosCommand::Tier { .. } => {
+            let chaos = TierChaos { lasts, ..TierChaos::default() };
+            let outcome = chaos::tier(runtime, &programs, directory, &chaos).await?;
+            (outcome.to_string(), outcome.violations.is_empty())
+        }
+    };
     println!("{outcome}");
-    Ok(if outcome.violations.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(if is_clean { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 async fn verify(runtime: &Runtime, command: VerifyCommand) -> Result<ExitCode> {
@@ -191,6 +206,7 @@ fn harness(runtime: &Runtime, options: &Options, directory: PathBuf) -> Result<H
     let programs = Programs {
         aquifer: options.aquifer.clone().map_or_else(beside, Ok)?,
         kafka: options.kafka.clone(),
+        minio: options.minio.clone(),
         running: options.address.clone(),
     };
     let timing = Timing { warm_up: Duration::ZERO, measured: Duration::ZERO };

@@ -92,6 +92,9 @@ impl Runner {
             std::fs::remove_dir_all(directory)?;
             return measurement;
         }
+        if let Some(measurement) = tier(&harness, &run.work).await? {
+            return Ok(measurement);
+        }
         let own_device = matches!(&run.work, Work::Produce(work) if work.own_device);
         if run.fresh || own_device {
             return fresh(&harness, kind, &run.work, own_device).await;
@@ -125,6 +128,27 @@ async fn fresh(harness: &Harness, kind: Kind, work: &Work, own_device: bool) -> 
     let measurement = measurement?;
     stopped?;
     Ok(measurement)
+}
+
+/// What a work on the tier measures, which starts a server of its own; nothing of other works.
+async fn tier(harness: &Harness, work: &Work) -> Result<Option<Measurement>> {
+    if !work.has_own_store() {
+        return Ok(None);
+    }
+    let directory = harness.fresh_directory("tier")?;
+    let at = directory.as_path();
+    let measurement = match work {
+        Work::TierReplay(work) => work::tier_replay(harness, at, work).await.map(Some),
+        Work::TierWarm(work) => work::tier_warm(harness, at, work).await.map(Some),
+        Work::TierReplayLatency(work) => work::tier_replay_latency(harness, at, work).await.map(Some),
+        Work::TierUploadLatency(work) => work::tier_upload_latency(harness, at, work).await.map(Some),
+        Work::TierSeek(work) => work::tier_seek(harness, at, work).await.map(Some),
+        Work::TierUploads(work) => work::tier_uploads(harness, at, work).await.map(Some),
+        Work::TierRestore(work) => work::tier_restore(harness, at, work).await.map(Some),
+        _ => Ok(None),
+    };
+    std::fs::remove_dir_all(directory)?;
+    measurement
 }
 
 async fn serve(harness: &Harness, server: &Server, work: &Work) -> Result<Measurement> {
@@ -166,6 +190,9 @@ pub async fn floor(harness: &Harness, work: &Work) -> Result<Measurement> {
 /// The number that says most about a run.
 fn headline(measurement: &Measurement) -> String {
     let known = [
+        ("seek_gets_max", "GETs of a seek at most"),
+        ("rpo_p99_seconds", "s of RPO p99"),
+        ("restored_seconds", "s to restore"),
         ("end_to_end_p50_us", "µs end to end p50"),
         ("echo_p50_us", "µs p50"),
         ("added_p99_ms", "ms added at p99"),

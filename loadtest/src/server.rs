@@ -37,8 +37,20 @@ pub struct Programs {
     pub aquifer: PathBuf,
     /// The script beside the peers' `pom.xml`.
     pub kafka: PathBuf,
+    /// MinIO; found or compiled where it is not known.
+    pub minio: Option<PathBuf>,
     /// A server that runs already, to be used in place of either.
     pub running: Option<Address>,
+}
+
+/// Our server with a configuration of its own.
+#[derive(Clone, Copy, Debug)]
+pub struct Configured<'a> {
+    /// Behind those that say where it listens and keeps its data.
+    pub lines: &'a str,
+    pub variables: &'a [(&'a str, &'a str)],
+    /// Where clients knew it, if they did.
+    pub port: Option<u16>,
 }
 
 /// A server that answers. Its process ends with it.
@@ -89,6 +101,28 @@ impl Programs {
         self.start_on(runtime, kind, directory, Some(address.port)).await
     }
 
+    /// Starts our server, as `aquifer server`, with its data in `directory`, which keeps what it holds.
+    pub async fn start_configured(
+        &self,
+        runtime: &Runtime,
+        directory: &Path,
+        configured: &Configured<'_>,
+    ) -> Result<Server> {
+        fs::create_dir_all(directory).with_context(|| format!("create {}", directory.display()))?;
+        let Configured { lines, variables, port } = *configured;
+        let (port, http_port) = (port.map_or_else(free_port, Ok)?, free_port()?);
+        let configuration = format!(
+            "node_id = 0\ndata_dir = {:?}\nbootstrap = true\nhttp = \"127.0.0.1:{http_port}\"\n\
+             [[listeners]]\nname = \"PLAINTEXT\"\nbind = \"127.0.0.1:{port}\"\n{lines}",
+            directory.join("data"),
+        );
+        let file = directory.join("aquifer.toml");
+        fs::write(&file, configuration).with_context(|| format!("write {}", file.display()))?;
+        let mut command = Command::new(&self.aquifer);
+        command.arg("server").arg("--config").arg(file).envs(variables.iter().copied());
+        self.begin(runtime, Kind::Aquifer, directory, (command, port, Some(http_port))).await
+    }
+
     async fn start_on(
         &self,
         runtime: &Runtime,
@@ -101,11 +135,22 @@ impl Programs {
             return Ok(Server { address, kind, started_in: Duration::ZERO, http_port: None, process: None });
         }
         fs::create_dir_all(directory).with_context(|| format!("create {}", directory.display()))?;
-        let (command, port, http_port) = match kind {
+        let command = match kind {
             Kind::Aquifer => self.aquifer_command(directory, port)?,
             // It keeps its port in its settings.
             Kind::Kafka => self.kafka_command(directory)?,
         };
+        self.begin(runtime, kind, directory, command).await
+    }
+
+    /// Comes back when the server that the command becomes is ready.
+    async fn begin(
+        &self,
+        runtime: &Runtime,
+        kind: Kind,
+        directory: &Path,
+        (command, port, http_port): (Command, u16, Option<u16>),
+    ) -> Result<Server> {
         let address = Address { host: "127.0.0.1".to_owned(), port };
         let started = runtime.now().monotonic;
         let child = spawn(command, directory)?;

@@ -56,11 +56,25 @@ const GATEWAY: &[(&str, &str)] = scenarios![
     "gateway-parked",
 ];
 
+/// What was promised of the tier.
+const TIER: &[(&str, &str)] = scenarios![
+    "tier-replay",
+    "tier-replay-slow-store",
+    "tier-replay-one",
+    "tier-warm",
+    "tier-replay-latency",
+    "tier-upload-latency",
+    "tier-seek",
+    "tier-uploads",
+    "tier-restore",
+];
+
 pub fn suite(name: SuiteName) -> Result<Vec<Scenario>> {
     let scenarios = match name {
         SuiteName::Issue => ISSUE,
         SuiteName::Groups => GROUPS,
         SuiteName::Gateway => GATEWAY,
+        SuiteName::Tier => TIER,
     };
     let parsed = scenarios
         .iter()

@@ -1,9 +1,10 @@
 //! Chaos: members of a group and their broker are killed again and again; what was acknowledged is read at least once, and
-//! more than once only where somebody died.
+//! more than once only where somebody died. So are a broker and the store that it tiers into.
 
 mod judge;
 mod member;
 mod scene;
+mod tier;
 
 use std::fmt;
 use std::path::PathBuf;
@@ -14,6 +15,7 @@ use aquifer_runtime::Runtime;
 
 use crate::server::Programs;
 use scene::Scene;
+pub use tier::{TierChaos, TierOutcome, tier};
 
 /// What is done to whom, and for how long.
 #[derive(Clone, Debug)]

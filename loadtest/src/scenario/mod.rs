@@ -2,6 +2,7 @@
 
 mod gateway;
 mod groups;
+mod tier;
 mod work;
 
 use std::path::PathBuf;
@@ -17,6 +18,10 @@ pub use gateway::{
     AddedLatency, Body, Form, GatewayProduce, GatewayRead, GrpcAck, GrpcProduce, HttpParse, Parked, Way,
 };
 pub use groups::{Commits, Consume, Departure, IdleConsumers, Members, Program, Reload};
+pub use tier::{
+    Bucket, History, TierReplay, TierReplayLatency, TierRestore, TierSeek, TierUploadLatency, TierUploads,
+    TierWarm,
+};
 pub use work::{
     ColdRead, Durability, Echo, EndToEnd, Fetch, Frames, Idle, Memory, Produce, Start, Streams, Verify, Work,
 };

@@ -4,6 +4,9 @@ use serde::Deserialize;
 
 use super::gateway::{AddedLatency, GatewayProduce, GatewayRead, GrpcAck, GrpcProduce, HttpParse, Parked};
 use super::groups::{Commits, Consume, Departure, IdleConsumers, Members, Reload};
+use super::tier::{
+    TierReplay, TierReplayLatency, TierRestore, TierSeek, TierUploadLatency, TierUploads, TierWarm,
+};
 
 /// What a run does.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
@@ -27,6 +30,13 @@ pub enum Work {
     GatewayRead(GatewayRead),
     AddedLatency(AddedLatency),
     Parked(Parked),
+    TierReplay(TierReplay),
+    TierWarm(TierWarm),
+    TierReplayLatency(TierReplayLatency),
+    TierUploadLatency(TierUploadLatency),
+    TierSeek(TierSeek),
+    TierUploads(TierUploads),
+    TierRestore(TierRestore),
     HttpParse(HttpParse),
     GrpcAck(GrpcAck),
     Ingest(Frames),
@@ -165,6 +175,20 @@ impl Work {
         )
     }
 
+    /// Whether the work starts a store, and servers that tier into it.
+    pub fn has_own_store(&self) -> bool {
+        matches!(
+            self,
+            Work::TierReplay(_)
+                | Work::TierWarm(_)
+                | Work::TierReplayLatency(_)
+                | Work::TierUploadLatency(_)
+                | Work::TierSeek(_)
+                | Work::TierUploads(_)
+                | Work::TierRestore(_)
+        )
+    }
+
     pub(super) fn shrink(&mut self) {
         match self {
             Work::Fetch(fetch) => fetch.bytes = fetch.bytes.min(16 << 20),
@@ -191,6 +215,13 @@ impl Work {
                 parked.clients_per_partition = parked.clients_per_partition.min(10);
                 parked.wakes = parked.wakes.min(5);
             }
+            Work::TierReplay(work) => work.history.shrink(),
+            Work::TierWarm(work) => work.history.shrink(),
+            Work::TierReplayLatency(work) => work.history.shrink(),
+            Work::TierUploadLatency(work) => work.history.shrink(),
+            Work::TierSeek(work) => work.history.shrink(),
+            Work::TierUploads(work) => work.shrink(),
+            Work::TierRestore(work) => work.partitions = work.partitions.min(20),
             Work::Commits(_)
             | Work::GatewayProduce(_)
             | Work::GrpcProduce(_)

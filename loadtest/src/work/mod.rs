@@ -10,6 +10,7 @@ mod memory;
 mod own_device;
 mod produce;
 mod start;
+mod tier;
 mod topic;
 mod trim;
 
@@ -27,4 +28,8 @@ pub use memory::memory;
 pub use own_device::OwnDevice;
 pub use produce::{produce, warm_up};
 pub use start::start;
+pub use tier::{
+    GetsArguments, Minio, VARIABLES, create_topic, flush, gets, tier_replay, tier_replay_latency,
+    tier_restore, tier_seek, tier_upload_latency, tier_uploads, tier_warm, until_cold,
+};
 pub use topic::{TestTopic, configs};

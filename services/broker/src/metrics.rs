@@ -157,6 +157,13 @@ impl Broker {
             out.counter(&format!("aquifer_tier_{name}_requests_total"), &help, asked);
             out.counter(&format!("aquifer_tier_{name}_failures_total"), "Those that failed.", failed);
         }
+        for (name, count) in tier.store.counters().answers() {
+            out.counter(
+                &format!("aquifer_tier_answers_{name}_total"),
+                "Answers of a store's server to single requests, those sent again by themselves among them.",
+                count,
+            );
+        }
         out.counter(
             "aquifer_tier_written_bytes_total",
             "Bytes given to the store.",

@@ -4,6 +4,7 @@
 //! it), so a simulation that hands out another `Runtime` owns time, chance and order.
 #![forbid(unsafe_code)]
 
+mod aside;
 mod clock;
 mod entropy;
 mod process;

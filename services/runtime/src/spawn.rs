@@ -12,6 +12,7 @@ use aquifer_types::{TimestampMs, Uuid};
 use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::sync::Semaphore;
 
+use crate::aside::Aside;
 use crate::clock::{Clock, Now};
 use crate::entropy::Entropy;
 use crate::process::Process;
@@ -24,10 +25,13 @@ pub struct Runtime {
 
 #[derive(Debug)]
 struct Inner {
-    clock: Clock,
+    /// One for all whose moments are compared.
+    clock: Arc<Clock>,
     entropy: Entropy,
     /// Whose tasks these are, in a simulation.
     process: Option<Process>,
+    /// Where its tasks run, if not on the tokio runtime of whoever spawns.
+    aside: Option<Aside>,
 }
 
 /// A spawned task; dropping it lets the task run on.
@@ -53,7 +57,17 @@ impl Runtime {
     /// The machine's own clock, randomness and threads. Tasks run on the tokio runtime of whoever spawns.
     #[must_use]
     pub fn real() -> Runtime {
-        Runtime::from_parts(Clock::real(), Entropy::System, None)
+        Runtime::from_parts(Arc::new(Clock::real()), Entropy::System, None, None)
+    }
+
+    /// The same surroundings with threads of their own for tasks, and so many at most for blocking work. They end with the last
+    /// handle. In a simulation everything stays on its one executor.
+    pub fn aside(&self, name: &str, threads: usize, blocking_threads_max: usize) -> io::Result<Runtime> {
+        if self.is_simulated() {
+            return Ok(self.clone());
+        }
+        let aside = Aside::start(name, threads, blocking_threads_max)?;
+        Ok(Runtime::from_parts(self.inner.clock.clone(), Entropy::System, None, Some(aside)))
     }
 
     /// One simulated process: time from tokio's (paused) clock, randomness from `seed`, blocking work in place, no
@@ -61,11 +75,16 @@ impl Runtime {
     #[must_use]
     pub fn simulated(seed: u64, wall_at_start: TimestampMs) -> Runtime {
         let process = Some(Process::default());
-        Runtime::from_parts(Clock::simulated(wall_at_start), Entropy::seeded(seed), process)
+        Runtime::from_parts(Arc::new(Clock::simulated(wall_at_start)), Entropy::seeded(seed), process, None)
     }
 
-    fn from_parts(clock: Clock, entropy: Entropy, process: Option<Process>) -> Runtime {
-        Runtime { inner: Arc::new(Inner { clock, entropy, process }) }
+    fn from_parts(
+        clock: Arc<Clock>,
+        entropy: Entropy,
+        process: Option<Process>,
+        aside: Option<Aside>,
+    ) -> Runtime {
+        Runtime { inner: Arc::new(Inner { clock, entropy, process, aside }) }
     }
 
     /// The simulated process whose task this is, for code that is called without a `Runtime` of its own.
@@ -134,7 +153,7 @@ impl Runtime {
         tokio::time::timeout(limit, future).await.ok()
     }
 
-    /// Runs `future` on the current tokio runtime. The name says in review and in panics what runs.
+    /// Runs `future` on the current tokio runtime, or aside. The name says in review and in panics what runs.
     pub fn spawn<F>(&self, _name: &'static str, future: F) -> Task<F::Output>
     where
         F: Future<Output: Send> + Send + 'static,
@@ -142,15 +161,16 @@ impl Runtime {
         Task(self.spawn_task(future))
     }
 
-    /// Spawns on the current tokio runtime; in a simulation as a task of this process.
+    /// Spawns on the current tokio runtime, or aside; in a simulation as a task of this process.
     #[allow(clippy::disallowed_methods, reason = "this is the one place that spawns tasks")]
     pub fn spawn_task<F>(&self, future: F) -> tokio::task::JoinHandle<F::Output>
     where
         F: Future<Output: Send> + Send + 'static,
     {
-        match &self.inner.process {
-            None => tokio::spawn(future),
-            Some(process) => process.spawn(self.clone(), future),
+        match (&self.inner.process, &self.inner.aside) {
+            (Some(process), _) => process.spawn(self.clone(), future),
+            (None, Some(aside)) => aside.handle().spawn(future),
+            (None, None) => tokio::spawn(future),
         }
     }
 
@@ -162,9 +182,11 @@ impl Runtime {
         F: FnOnce() -> T + Send + 'static,
     {
         if self.is_simulated() {
-            Task(self.spawn_task(async move { work() }))
-        } else {
-            Task(tokio::task::spawn_blocking(work))
+            return Task(self.spawn_task(async move { work() }));
+        }
+        match &self.inner.aside {
+            Some(aside) => Task(aside.handle().spawn_blocking(work)),
+            None => Task(tokio::task::spawn_blocking(work)),
         }
     }
 
@@ -192,5 +214,48 @@ impl Runtime {
     {
         assert!(!self.is_simulated(), "a simulation runs on one executor, without threads");
         std::thread::Builder::new().name(name.to_owned()).spawn(work)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn thread() -> Option<String> {
+        std::thread::current().name().map(str::to_owned)
+    }
+
+    #[tokio::test]
+    async fn what_runs_aside_has_threads_of_its_own_and_the_same_clock() {
+        let runtime = Runtime::real();
+        let aside = runtime.aside("other", 1, 2).expect("threads");
+        let before = runtime.now().monotonic;
+
+        let task = aside.spawn("task", async { thread() });
+        let blocking = aside.spawn_blocking("work", thread);
+
+        assert_eq!(
+            (task.await.flatten(), blocking.await.flatten()),
+            (Some("other".into()), Some("other".into()))
+        );
+        assert_ne!(thread(), Some("other".into()));
+        let between = aside.now().monotonic;
+        assert!(before <= between && between <= runtime.now().monotonic);
+    }
+
+    #[tokio::test]
+    async fn the_last_to_hold_a_runtime_aside_may_be_its_own_task() {
+        let aside = Runtime::real().aside("other", 1, 1).expect("threads");
+        let held = aside.clone();
+        let (told, hears) = tokio::sync::oneshot::channel();
+        aside.spawn("task", async move {
+            held.sleep(Duration::from_millis(1)).await;
+            drop(held);
+            let _ = told.send(());
+        });
+
+        drop(aside);
+
+        hears.await.expect("it comes to its end");
     }
 }

@@ -10,7 +10,7 @@ const ARROWS: &[(&str, &str)] = &[
     ("gateway/rest", "contract gateway grpc record runtime session types wire"),
     ("gateway/service", "client record runtime session types wire"),
     ("gateway/session", "types"),
-    ("loadtest", "client contract record runtime types wire"),
+    ("loadtest", "client contract objects record runtime types wire"),
     ("openapi/contract", ""),
     (
         "services/aquifer",
@@ -39,6 +39,7 @@ const ARROWS: &[(&str, &str)] = &[
     ("services/wire", "types"),
     ("storage-tiering/cold", "disk manifest objects record runtime types"),
     ("storage-tiering/disk", ""),
+    ("storage-tiering/faults", "objects runtime"),
     ("storage-tiering/hotlog", "disk record runtime types wal"),
     ("storage-tiering/manifest", "types"),
     ("storage-tiering/objects", "runtime"),

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use aquifer_disk::FileHandle;
 use aquifer_manifest::{CHUNK_BYTES, Footer, Place, TierRange};
 use aquifer_objects::{ObjectError, Operation, Problem, Store};
-use aquifer_runtime::Runtime;
+use aquifer_runtime::{Monotonic, Runtime};
 use aquifer_types::{Offset, TimestampMs};
 use bytes::Bytes;
 use tokio::sync::Semaphore;
@@ -14,13 +14,17 @@ use tokio::sync::Semaphore;
 use crate::ahead::Ahead;
 use crate::chunks::{ChunkId, Chunks, Lookup, Wake};
 use crate::counters::Counters;
-use crate::fill::{Fill, chunk_fill, object};
+use crate::desk::Desk;
+use crate::fill::{Fill, chunk_fill, footer_fill, object};
 use crate::footers::Footers;
 use crate::hedges::Hedges;
 use crate::keep::{self, OnShelf, Writes};
 use crate::scan::{Batches, Run, Scanned};
 use crate::shelf::Shelf;
 use crate::shelved::Shelved;
+
+/// Requests for footers at a time.
+const FOOTERS_MAX: usize = 16;
 
 /// What reads of the tier may take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,17 +44,20 @@ pub struct Cold {
 pub(crate) struct Inner {
     pub(crate) store: Store,
     pub(crate) runtime: Runtime,
-    limits: Limits,
+    pub(crate) limits: Limits,
     pub(crate) counters: Counters,
-    pub(crate) slots: Semaphore,
+    /// Requests for footers, which are small and wait for nobody's chunks.
+    pub(crate) small: Semaphore,
     pub(crate) hedges: Mutex<Hedges>,
     pub(crate) shelf: Option<Shelf>,
     state: Mutex<State>,
 }
 
-#[derive(Default)]
 pub(crate) struct State {
     pub(crate) chunks: Chunks,
+    pub(crate) desk: Desk<Fill>,
+    /// How often the store had asked for fewer requests when it was last looked.
+    pub(crate) throttled: u64,
     pub(crate) footers: Footers,
     pub(crate) ahead: Ahead,
     pub(crate) shelved: Shelved,
@@ -61,12 +68,23 @@ pub(crate) struct State {
 #[derive(Clone, Copy, Debug)]
 pub struct Wanted<'a> {
     pub place: Place,
+    /// Readers take turns, whatever each of them asks for.
+    pub reader: u64,
     /// From the one that holds `from` on.
     pub ranges: &'a [TierRange],
     pub from: Offset,
     /// Nothing at or beyond.
     pub upto: Offset,
     pub bytes_max: u64,
+}
+
+/// Who asks, and when.
+#[derive(Clone, Copy)]
+pub(crate) struct Ask<'a> {
+    pub(crate) place: &'a Place,
+    pub(crate) reader: u64,
+    pub(crate) now: Monotonic,
+    pub(crate) wake: Option<&'a Wake>,
 }
 
 /// What a reader gets.
@@ -120,13 +138,21 @@ impl Default for Limits {
 impl Cold {
     /// Finds what stands on the shelf; a shelf that cannot be read is none.
     pub async fn open(store: Store, limits: Limits, shelf: Option<Shelf>, runtime: &Runtime) -> Cold {
-        let slots = Semaphore::new(limits.fetches_max);
+        let small = Semaphore::new(FOOTERS_MAX);
         let (shelf, shelved) = keep::open(shelf, runtime).await;
         let counters = Counters::default();
         counters.disk_held_bytes.store(shelved.bytes(), std::sync::atomic::Ordering::Relaxed);
-        let state = Mutex::new(State { shelved, ..State::default() });
+        let state = Mutex::new(State {
+            chunks: Chunks::default(),
+            desk: Desk::new(limits.fetches_max),
+            throttled: store.counters().throttled(),
+            footers: Footers::default(),
+            ahead: Ahead::default(),
+            shelved,
+            writes: Writes::default(),
+        });
         let (runtime, hedges) = (runtime.clone(), Mutex::default());
-        Cold { inner: Arc::new(Inner { store, runtime, limits, counters, slots, hedges, shelf, state }) }
+        Cold { inner: Arc::new(Inner { store, runtime, limits, counters, small, hedges, shelf, state }) }
     }
 
     #[must_use]
@@ -139,14 +165,18 @@ impl Cold {
     pub fn read(&self, wanted: &Wanted<'_>, wake: Option<&Wake>) -> Found {
         let Some(range) = wanted.ranges.first() else { return missing(wanted) };
         let mut state = self.inner.state();
-        let footer = match self.footer(&mut state, &wanted.place, range, wake) {
+        let now = self.inner.runtime.now().monotonic;
+        let ask = Ask { place: &wanted.place, reader: wanted.reader, now, wake };
+        // Whoever waits may find room now that time has passed.
+        self.begin_next(&mut state, now);
+        let footer = match self.footer(&mut state, &ask, range) {
             Ok(footer) => footer,
             Err(unread) => return unread,
         };
         match self.look_on_shelf(&mut state, wanted, (range, &footer), wake) {
             OnShelf::Found { parts, next } => {
-                state.ahead.moved(wanted.place.partition, wanted.from, next);
-                self.fetch_ahead(&mut state, wanted, next, &footer);
+                state.ahead.moved(wanted.place.partition, wanted.from, next, now);
+                self.fetch_ahead(&mut state, wanted, &ask, next, &footer);
                 return Found::Ready { parts, next };
             }
             OnShelf::Opening => return Found::Filling,
@@ -156,15 +186,18 @@ impl Cold {
         let enough = u64::from(at) + wanted.bytes_max + u64::from(CHUNK_BYTES);
         let upto = self.memory_end(&state, wanted, (range, &footer));
         let scan = |run: &Run| run.batches(at, wanted.from, upto, wanted.bytes_max);
-        let found = match self.scan(&mut state, (&wanted.place, range, &footer), (at, enough), wake, scan) {
+        let found = match self.scan(&mut state, &ask, (range, &footer), (at, enough), scan) {
             Ok(found) => found,
             Err(unread) => return unread,
         };
-        state.ahead.moved(wanted.place.partition, wanted.from, found.next);
+        state.ahead.moved(wanted.place.partition, wanted.from, found.next, now);
         let bytes: usize = found.parts.iter().map(Bytes::len).sum();
         Counters::add(&self.inner.counters.served_bytes, bytes as u64);
-        self.keep_what_is_read_again(&mut state, range, &found.span);
-        self.fetch_ahead(&mut state, wanted, found.next, &footer);
+        let needed_from =
+            if found.next < range.end { footer.floor_by_offset(found.next) } else { range.bytes };
+        self.keep_what_is_read_again(&mut state, range, &found.span, needed_from);
+        self.begin_next(&mut state, now);
+        self.fetch_ahead(&mut state, wanted, &ask, found.next, &footer);
         let parts = found.parts.into_iter().map(Part::Memory).collect();
         Found::Ready { parts, next: found.next }
     }
@@ -173,16 +206,19 @@ impl Cold {
     #[must_use]
     pub fn at_time(
         &self,
-        place: &Place,
+        (place, reader): (&Place, u64),
         range: &TierRange,
         time: TimestampMs,
         wake: Option<&Wake>,
     ) -> TimeFound {
         let mut state = self.inner.state();
-        let found = self.footer(&mut state, place, range, wake).and_then(|footer| {
+        let now = self.inner.runtime.now().monotonic;
+        let ask = Ask { place, reader, now, wake };
+        self.begin_next(&mut state, now);
+        let found = self.footer(&mut state, &ask, range).and_then(|footer| {
             let at = footer.floor_by_time(time);
             let enough = u64::from(at) + u64::from(CHUNK_BYTES);
-            self.scan(&mut state, (place, range, &footer), (at, enough), wake, |run| run.at_time(at, time))
+            self.scan(&mut state, &ask, (range, &footer), (at, enough), |run| run.at_time(at, time))
         });
         match found {
             Ok(found) => TimeFound::Ready(found.parts),
@@ -191,29 +227,15 @@ impl Cold {
         }
     }
 
-    fn footer(
-        &self,
-        state: &mut State,
-        place: &Place,
-        range: &TierRange,
-        wake: Option<&Wake>,
-    ) -> Result<Arc<Footer>, Found> {
+    fn footer(&self, state: &mut State, ask: &Ask<'_>, range: &TierRange) -> Result<Arc<Footer>, Found> {
         if let Some(footer) = state.footers.get(object(range)) {
             return Ok(footer);
         }
+        let key = ask.place.key(range);
         let id = ChunkId { object: object(range), chunk: None };
-        let fill = || Fill {
-            id,
-            key: place.key(range),
-            from: u64::from(range.bytes),
-            to: range.object_bytes(),
-            crc: None,
-            check: Some(*range),
-        };
-        let bytes = self.look(state, id, wake, fill)?;
+        let (bytes, _) = self.look(state, ask, (id, 0), || footer_fill(ask.place, range))?;
         // It was checked when it came.
-        let footer =
-            Footer::decode(&bytes).map_err(|error| corrupt(&place.key(range), &error.to_string()))?;
+        let footer = Footer::decode(&bytes).map_err(|error| corrupt(&key, &error.to_string()))?;
         let footer = Arc::new(footer);
         state.footers.keep(object(range), footer.clone());
         Ok(footer)
@@ -223,69 +245,71 @@ impl Cold {
     fn scan(
         &self,
         state: &mut State,
-        (place, range, footer): (&Place, &TierRange, &Footer),
+        ask: &Ask<'_>,
+        (range, footer): (&TierRange, &Footer),
         (at, enough): (u32, u64),
-        wake: Option<&Wake>,
         scan: impl Fn(&Run) -> Scanned<Batches>,
     ) -> Result<Batches, Found> {
         let first = at / CHUNK_BYTES;
-        let mut run = Run { position: first * CHUNK_BYTES, chunks: Vec::new() };
+        let mut run = Run { position: at, chunks: Vec::new() };
         let count = range.bytes.div_ceil(CHUNK_BYTES);
         let mut unread = None;
-        for chunk in first..count {
-            let id = ChunkId { object: object(range), chunk: Some(chunk) };
+        let mut next = first;
+        while next < count {
+            let id = ChunkId { object: object(range), chunk: Some(next) };
+            let has_enough = u64::from(next) * u64::from(CHUNK_BYTES) >= enough;
             // Chunks behind the first are read if they are here, and fetched only if they must be.
-            if chunk > first && !state.chunks.is_known(id) {
+            if next > first && (has_enough || !state.chunks.is_known(id)) {
                 break;
             }
-            match self.look(state, id, wake, || chunk_fill(place, range, footer, chunk)) {
-                Ok(bytes) => run.chunks.push(bytes),
+            let from = at.max(next * CHUNK_BYTES);
+            match self.look(state, ask, (id, from), || chunk_fill(ask.place, range, footer, next)) {
+                Ok((bytes, position)) => run.push(bytes, position),
                 Err(why) => {
                     unread = Some(why);
                     break;
                 }
             }
-            if u64::from(chunk + 1) * u64::from(CHUNK_BYTES) >= enough {
-                break;
-            }
+            next += 1;
         }
         loop {
             match scan(&run) {
                 Scanned::Found(found) => return Ok(found),
                 Scanned::Damaged => {
-                    return Err(corrupt(&place.key(range), "no batch stands where one should"));
+                    return Err(corrupt(&ask.place.key(range), "no batch stands where one should"));
                 }
                 Scanned::Beyond => {}
             }
             if let Some(why) = unread {
                 return Err(why);
             }
-            let next = first + run.chunks.len() as u32;
             if next >= count {
-                return Err(corrupt(&place.key(range), "the object ends before what it should hold"));
+                return Err(corrupt(&ask.place.key(range), "the object ends before what it should hold"));
             }
             let id = ChunkId { object: object(range), chunk: Some(next) };
-            match self.look(state, id, wake, || chunk_fill(place, range, footer, next)) {
-                Ok(bytes) => run.chunks.push(bytes),
+            let from = next * CHUNK_BYTES;
+            match self.look(state, ask, (id, from), || chunk_fill(ask.place, range, footer, next)) {
+                Ok((bytes, position)) => run.push(bytes, position),
                 Err(why) => unread = Some(why),
             }
+            next += 1;
         }
     }
 
-    /// The bytes, or what keeps them away; what nobody fetches is fetched.
+    /// The bytes from `from` in the object on, or a little before, and where they begin; or what keeps them away. What nobody
+    /// fetches is fetched.
     fn look(
         &self,
         state: &mut State,
-        id: ChunkId,
-        wake: Option<&Wake>,
+        ask: &Ask<'_>,
+        (id, from): (ChunkId, u32),
         fill: impl FnOnce() -> Fill,
-    ) -> Result<Bytes, Found> {
+    ) -> Result<(Bytes, u32), Found> {
         let counters = &self.inner.counters;
-        let now = self.inner.runtime.now().monotonic;
-        match state.chunks.look(id, now, wake) {
-            Lookup::Ready(bytes) => {
+        match state.chunks.look(id, from, ask.now, ask.wake) {
+            Lookup::Ready { bytes, position } => {
                 Counters::add(&counters.hits, 1);
-                Ok(bytes)
+                Ok((bytes, position))
             }
             Lookup::Filling => {
                 Counters::add(&counters.joins, 1);
@@ -293,36 +317,48 @@ impl Cold {
             }
             Lookup::Failed(error) => Err(Found::Failed(error)),
             Lookup::Absent => {
-                self.begin(state, fill(), true);
-                state.chunks.look(id, now, wake);
+                self.want(state, ask, fill());
+                state.chunks.look(id, from, ask.now, ask.wake);
                 Err(Found::Filling)
             }
         }
     }
 
     /// Fetches what a reader at `next` will want, within its window and the pool.
-    fn fetch_ahead(&self, state: &mut State, wanted: &Wanted<'_>, next: Offset, footer: &Arc<Footer>) {
-        let mut left = state.ahead.window(wanted.place.partition, next);
+    fn fetch_ahead(
+        &self,
+        state: &mut State,
+        wanted: &Wanted<'_>,
+        ask: &Ask<'_>,
+        next: Offset,
+        footer: &Arc<Footer>,
+    ) {
+        let chunks_max = self.inner.limits.pool_bytes_max / u64::from(CHUNK_BYTES);
+        // A quarter stays for those who have just begun.
+        let chunks_max = usize::try_from(chunks_max).unwrap_or(usize::MAX) / 4 * 3;
+        let mut left = state.ahead.window(wanted.place.partition, next, ask.now, chunks_max);
         let mut known = Some(footer.clone());
         for range in wanted.ranges {
             if left == 0 || range.base >= wanted.upto {
                 return;
             }
+            if range.end <= next {
+                known = None;
+                continue;
+            }
             let Some(footer) = known.take().or_else(|| state.footers.get(object(range))) else {
                 // Its chunks cannot be checked without it, so it comes first.
-                let fetched = self.footer(state, &wanted.place, range, None);
+                let unheard = Ask { wake: None, ..*ask };
+                let fetched = self.footer(state, &unheard, range);
                 drop(fetched);
                 return;
             };
-            if range.end <= next {
-                continue;
-            }
             let first = footer.floor_by_offset(next.max(range.base)) / CHUNK_BYTES;
             for chunk in first..range.bytes.div_ceil(CHUNK_BYTES) {
                 let id = ChunkId { object: object(range), chunk: Some(chunk) };
                 let fill = || chunk_fill(&wanted.place, range, &footer, chunk);
                 let is_coming = state.chunks.is_known(id) || self.is_on_shelf(state, id, fill);
-                if !is_coming && !self.begin(state, fill(), false) {
+                if !is_coming && !self.begin_ahead(state, ask.now, fill()) {
                     return;
                 }
                 left -= 1;
@@ -332,52 +368,11 @@ impl Cold {
             }
         }
     }
-
-    /// Begins to fetch; `false` if there is no room for what can wait.
-    fn begin(&self, state: &mut State, fill: Fill, must: bool) -> bool {
-        let inner = &self.inner;
-        let bytes = fill.to - fill.from;
-        if !state.chunks.begin(fill.id, bytes, inner.limits.pool_bytes_max, must) {
-            return false;
-        }
-        Counters::add(&inner.counters.fills, 1);
-        inner.tell(state);
-        let task = inner.clone();
-        inner.runtime.spawn("fetch-chunk", async move {
-            let outcome = task.fetch(&fill).await;
-            if let Err(error) = &outcome {
-                Counters::add(&task.counters.failures, 1);
-                tracing::warn!(%error, "a part of the tier cannot be read");
-            }
-            let now = task.runtime.now().monotonic;
-            let woken = {
-                let mut state = task.state();
-                if let Ok(found) = &outcome
-                    && state.chunks.was_gone(fill.id)
-                {
-                    Cold { inner: task.clone() }.keep(&mut state, fill.id, found.clone());
-                }
-                let woken = state.chunks.end(fill.id, bytes, outcome, now);
-                state.chunks.sweep(now);
-                task.tell(&mut state);
-                woken
-            };
-            for wake in woken {
-                wake();
-            }
-        });
-        true
-    }
 }
 
 impl Inner {
     pub(crate) fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().expect("looking at chunks does not panic")
-    }
-
-    fn tell(&self, state: &mut State) {
-        self.counters.held_bytes.store(state.chunks.bytes(), std::sync::atomic::Ordering::Relaxed);
-        Counters::add(&self.counters.evicted_unread, std::mem::take(&mut state.chunks.evicted_unread));
     }
 }
 

@@ -162,13 +162,20 @@ impl Cold {
     }
 
     /// Chunks of what was read just now that somebody has read before are worth their place on disk.
-    pub(crate) fn keep_what_is_read_again(&self, state: &mut State, range: &TierRange, span: &Range<u32>) {
-        if self.inner.shelf.is_none() || span.is_empty() {
+    /// `needed_from` is where in the object its reader goes on.
+    pub(crate) fn keep_what_is_read_again(
+        &self,
+        state: &mut State,
+        range: &TierRange,
+        span: &Range<u32>,
+        needed_from: u32,
+    ) {
+        if span.is_empty() {
             return;
         }
         for chunk in span.start / CHUNK_BYTES..=(span.end - 1) / CHUNK_BYTES {
             let id = ChunkId { object: object(range), chunk: Some(chunk) };
-            if let Some(bytes) = state.chunks.served(id, span) {
+            if let Some(bytes) = state.chunks.served(id, span, needed_from) {
                 self.keep(state, id, bytes);
             }
         }

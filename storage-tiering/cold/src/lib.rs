@@ -3,9 +3,11 @@
 #![forbid(unsafe_code)]
 
 mod ahead;
+mod begin;
 mod chunks;
 mod cold;
 mod counters;
+mod desk;
 mod fill;
 mod footers;
 mod hedges;

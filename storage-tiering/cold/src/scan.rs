@@ -33,6 +33,14 @@ pub(crate) enum Scanned<T> {
 }
 
 impl Run {
+    /// Bytes that begin there in the object: where the run begins, or ends.
+    pub(crate) fn push(&mut self, bytes: Bytes, position: u32) {
+        if self.chunks.is_empty() {
+            self.position = position;
+        }
+        self.chunks.push(bytes);
+    }
+
     fn end(&self) -> u32 {
         self.position + self.chunks.iter().map(|chunk| chunk.len() as u32).sum::<u32>()
     }

@@ -1,7 +1,10 @@
 //! `Counters`: what was asked of the store, and what came of it.
 
 use std::fmt;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::answers::Answers;
 
 /// What can be asked of a store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -21,6 +24,7 @@ pub struct Counters {
     failed: [AtomicU64; Operation::ALL.len()],
     written_bytes: AtomicU64,
     read_bytes: AtomicU64,
+    pub(crate) answers: Arc<Answers>,
 }
 
 impl Operation {
@@ -69,6 +73,18 @@ impl Counters {
     #[must_use]
     pub fn read_bytes(&self) -> u64 {
         self.read_bytes.load(Ordering::Relaxed)
+    }
+
+    /// What a server said to single requests, by kind; those that were sent again by themselves count too.
+    #[must_use]
+    pub fn answers(&self) -> [(&'static str, u64); 8] {
+        self.answers.all()
+    }
+
+    /// How often a server asked for fewer requests.
+    #[must_use]
+    pub fn throttled(&self) -> u64 {
+        self.answers.throttled()
     }
 
     pub(crate) fn ask(&self, operation: Operation) {

@@ -4,6 +4,7 @@
 //! already, or nothing at all, looks whether it is its own.
 #![forbid(unsafe_code)]
 
+mod answers;
 mod counters;
 mod credentials;
 mod error;

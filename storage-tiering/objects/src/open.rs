@@ -14,6 +14,7 @@ use object_store::path::Path;
 use object_store::{ClientOptions, ObjectStore, RetryConfig};
 use url::Url;
 
+use crate::answers::{Answers, Counted};
 use crate::credentials::{self, Credentials};
 
 /// The URL names no store that can be opened.
@@ -62,20 +63,23 @@ const UPLOADS: Class =
     Class { request: Duration::from_secs(120), retries: 3, patience: Duration::from_secs(240) };
 
 impl Clients {
+    /// A store that is no server does everything the same way.
+    pub(crate) fn one(store: Arc<dyn ObjectStore>, prefix: Path) -> Clients {
+        Clients { small: store.clone(), reads: store.clone(), uploads: store, prefix, is_remote: false }
+    }
+
     /// Opens what the URL names, without asking it anything. For S3, who gives credentials is looked up.
-    pub(crate) async fn open(url: &str, runtime: &Runtime) -> Result<Clients, OpenError> {
+    pub(crate) async fn open(
+        url: &str,
+        runtime: &Runtime,
+        answers: &Arc<Answers>,
+    ) -> Result<Clients, OpenError> {
+        let counted = Counted(answers.clone());
         let parsed = Url::parse(url).map_err(|source| OpenError::Url { url: url.to_owned(), source })?;
         let failed = |source| OpenError::Store { url: url.to_owned(), source };
         let prefix = match parsed.scheme() {
             "file" => Path::default(),
             _ => Path::parse(parsed.path().trim_matches('/')).map_err(|error| failed(error.into()))?,
-        };
-        let one = |store: Arc<dyn ObjectStore>| Clients {
-            small: store.clone(),
-            reads: store.clone(),
-            uploads: store,
-            prefix: prefix.clone(),
-            is_remote: false,
         };
         let remote = |client: &dyn Fn(Class) -> Result<Arc<dyn ObjectStore>, OpenError>| {
             Ok(Clients {
@@ -87,22 +91,22 @@ impl Clients {
             })
         };
         match parsed.scheme() {
-            "memory" => Ok(one(Arc::new(InMemory::new()))),
+            "memory" => Ok(Clients::one(Arc::new(InMemory::new()), prefix)),
             "file" => {
                 let folder = PathBuf::from(parsed.path());
                 std::fs::create_dir_all(&folder)
                     .map_err(|source| OpenError::Folder { folder: folder.clone(), source })?;
                 let store = LocalFileSystem::new_with_prefix(&folder).map_err(failed)?;
-                Ok(one(Arc::new(store.with_fsync(true))))
+                Ok(Clients::one(Arc::new(store.with_fsync(true)), prefix))
             }
             "s3" => {
-                let builder = s3(url, &parsed, runtime).await?;
+                let builder = s3(url, &parsed, runtime).await?.with_http_connector(counted);
                 remote(&|class| {
                     let builder = builder.clone().with_retry(class.retries());
                     Ok(Arc::new(builder.with_client_options(class.options()).build().map_err(failed)?))
                 })
             }
-            "gs" | "az" => remote(&|class| cloud(url, &parsed, class)),
+            "gs" | "az" => remote(&|class| cloud(url, &parsed, class, counted.clone())),
             other => Err(OpenError::Scheme(other.to_owned())),
         }
     }
@@ -147,7 +151,7 @@ async fn s3(url: &str, parsed: &Url, runtime: &Runtime) -> Result<AmazonS3Builde
     Ok(builder.with_credentials(Arc::new(Credentials::load(region, runtime).await)))
 }
 
-fn cloud(url: &str, parsed: &Url, class: Class) -> Result<Arc<dyn ObjectStore>, OpenError> {
+fn cloud(url: &str, parsed: &Url, class: Class, counted: Counted) -> Result<Arc<dyn ObjectStore>, OpenError> {
     let failed = |source| OpenError::Store { url: url.to_owned(), source };
     let bucket = parsed.host_str().unwrap_or_default();
     if let Some((option, _)) = parsed.query_pairs().next() {
@@ -156,12 +160,14 @@ fn cloud(url: &str, parsed: &Url, class: Class) -> Result<Arc<dyn ObjectStore>, 
     if parsed.scheme() == "gs" {
         let builder = GoogleCloudStorageBuilder::from_env()
             .with_bucket_name(bucket)
+            .with_http_connector(counted)
             .with_retry(class.retries())
             .with_client_options(class.options());
         return Ok(Arc::new(builder.build().map_err(failed)?));
     }
     let builder = MicrosoftAzureBuilder::from_env()
         .with_container_name(bucket)
+        .with_http_connector(counted)
         .with_retry(class.retries())
         .with_client_options(class.options());
     Ok(Arc::new(builder.build().map_err(failed)?))

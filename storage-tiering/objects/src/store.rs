@@ -1,13 +1,18 @@
 //! `Store`: what can be done with objects.
 
 use std::ops::Range;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 
-use aquifer_runtime::Runtime;
-use bytes::Bytes;
+use aquifer_runtime::{Runtime, Task};
+use bytes::{Bytes, BytesMut};
 use futures_util::TryStreamExt as _;
 use object_store::path::Path;
-use object_store::{ObjectStore, ObjectStoreExt as _, PutMode, PutOptions, PutPayload};
+use object_store::{
+    GetOptions, GetResult, GetResultPayload, ObjectStore, ObjectStoreExt as _, PutMode, PutOptions,
+    PutPayload,
+};
 
 use crate::counters::{Counters, Operation};
 use crate::error::{ObjectError, Problem};
@@ -23,7 +28,11 @@ const TAIL_BYTES: u64 = 64;
 pub struct Store {
     pub(crate) clients: Clients,
     pub(crate) counters: Arc<Counters>,
+    runtime: Runtime,
 }
+
+/// What is being asked on the store's own threads. It ends with this.
+struct Asking<T>(Task<T>);
 
 /// An object in a list.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,9 +44,22 @@ pub struct Listed {
 }
 
 impl Store {
-    /// Opens the store that a URL names, without asking it anything.
+    /// Opens the store that a URL names, without asking it anything. Everything that is asked later runs on the runtime's threads,
+    /// whoever waits for it.
     pub async fn open(url: &str, runtime: &Runtime) -> Result<Store, OpenError> {
-        Ok(Store { clients: Clients::open(url, runtime).await?, counters: Arc::default() })
+        let counters = Arc::new(Counters::default());
+        let clients = Clients::open(url, runtime, &counters.answers).await?;
+        Ok(Store { clients, counters, runtime: runtime.clone() })
+    }
+
+    /// A store that was opened already, and is asked without being probed.
+    #[must_use]
+    pub fn over(store: Arc<dyn ObjectStore>, runtime: &Runtime) -> Store {
+        Store {
+            clients: Clients::one(store, Path::default()),
+            counters: Arc::default(),
+            runtime: runtime.clone(),
+        }
     }
 
     /// Opens a store that must be there already: a folder is not made.
@@ -74,8 +96,10 @@ impl Store {
         let mut last = None;
         for _ in 0..CREATE_ATTEMPTS {
             self.counters.ask(Operation::Create);
+            let (client, path, payload) = (self.clients.uploads.clone(), path.clone(), payload.clone());
             let options = PutOptions::from(PutMode::Create);
-            let Err(error) = self.clients.uploads.put_opts(&path, payload.clone(), options).await else {
+            let created = self.ask(async move { client.put_opts(&path, payload, options).await });
+            let Err(error) = created.await else {
                 self.counters.wrote(bytes);
                 return Ok(());
             };
@@ -130,18 +154,24 @@ impl Store {
     /// How large the object is.
     pub async fn bytes_of(&self, key: &str) -> Result<u64, ObjectError> {
         self.counters.ask(Operation::Look);
-        let looked = self.clients.small.head(&self.path(key)).await;
+        let (client, path) = (self.clients.small.clone(), self.path(key));
+        let looked = self.ask(async move { client.head(&path).await }).await;
         looked.map(|meta| meta.size).map_err(|error| self.failed(Operation::Look, key, &error))
     }
 
     /// Exactly these bytes of an object.
     pub async fn read(&self, key: &str, range: Range<u64>) -> Result<Bytes, ObjectError> {
+        Ok(self.read_with(&self.clients.reads, key, range).await?.0)
+    }
+
+    /// The same with their CRC-32C, which costs little while they come in.
+    pub async fn read_checksummed(&self, key: &str, range: Range<u64>) -> Result<(Bytes, u32), ObjectError> {
         self.read_with(&self.clients.reads, key, range).await
     }
 
     /// The same for small things that many wait for.
     pub async fn read_small(&self, key: &str, range: Range<u64>) -> Result<Bytes, ObjectError> {
-        self.read_with(&self.clients.small, key, range).await
+        Ok(self.read_with(&self.clients.small, key, range).await?.0)
     }
 
     async fn read_with(
@@ -149,31 +179,37 @@ impl Store {
         client: &Arc<dyn ObjectStore>,
         key: &str,
         range: Range<u64>,
-    ) -> Result<Bytes, ObjectError> {
+    ) -> Result<(Bytes, u32), ObjectError> {
         self.counters.ask(Operation::Read);
         let wanted = range.end.saturating_sub(range.start);
-        let read = client.get_range(&self.path(key), range).await;
-        let bytes = read.map_err(|error| self.failed(Operation::Read, key, &error))?;
+        let (client, path) = (client.clone(), self.path(key));
+        let read = self.ask(async move {
+            let options = GetOptions { range: Some(range.into()), ..GetOptions::default() };
+            collected(client.get_opts(&path, options).await?, wanted).await
+        });
+        let (bytes, crc) = read.await.map_err(|error| self.failed(Operation::Read, key, &error))?;
         self.counters.read(bytes.len() as u64);
         if bytes.len() as u64 != wanted {
             self.counters.fail(Operation::Read);
             let message = format!("{} bytes came where {wanted} were asked for", bytes.len());
             return Err(ObjectError::new(Operation::Read, key, Problem::Corrupt, message));
         }
-        Ok(bytes)
+        Ok((bytes, crc))
     }
 
     /// Has the store copy an object to a name that nobody else uses.
     pub async fn copy(&self, from: &str, to: &str) -> Result<(), ObjectError> {
         self.counters.ask(Operation::Copy);
-        let copied = self.clients.uploads.copy(&self.path(from), &self.path(to)).await;
+        let (client, source, target) = (self.clients.uploads.clone(), self.path(from), self.path(to));
+        let copied = self.ask(async move { client.copy(&source, &target).await }).await;
         copied.map_err(|error| self.failed(Operation::Copy, from, &error))
     }
 
     /// Deletes an object; one that is not there is deleted.
     pub async fn delete(&self, key: &str) -> Result<(), ObjectError> {
         self.counters.ask(Operation::Delete);
-        match self.clients.small.delete(&self.path(key)).await {
+        let (client, path) = (self.clients.small.clone(), self.path(key));
+        match self.ask(async move { client.delete(&path).await }).await {
             Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
             Err(error) => Err(self.failed(Operation::Delete, key, &error)),
         }
@@ -183,7 +219,9 @@ impl Store {
     pub async fn list(&self, prefix: &str) -> Result<Vec<Listed>, ObjectError> {
         self.counters.ask(Operation::List);
         let within = self.path(prefix);
-        let found: Result<Vec<_>, _> = self.clients.small.list(Some(&within)).try_collect().await;
+        let (client, asked) = (self.clients.small.clone(), within.clone());
+        let found: Result<Vec<_>, _> =
+            self.ask(async move { client.list(Some(&asked)).try_collect().await }).await;
         let found = found.map_err(|error| self.failed(Operation::List, prefix, &error))?;
         let mut listed: Vec<Listed> = found
             .into_iter()
@@ -202,14 +240,63 @@ impl Store {
     pub async fn roots(&self) -> Result<Vec<String>, ObjectError> {
         self.counters.ask(Operation::List);
         let prefix = self.path("");
-        let found = self.clients.small.list_with_delimiter(Some(&prefix)).await;
+        let client = self.clients.small.clone();
+        let found = self.ask(async move { client.list_with_delimiter(Some(&prefix)).await }).await;
         let found = found.map_err(|error| self.failed(Operation::List, "", &error))?;
         let folders = found.common_prefixes.iter();
         Ok(folders.filter_map(|folder| folder.filename().map(str::to_owned)).collect())
+    }
+
+    async fn ask<T: Send + 'static>(
+        &self,
+        asked: impl Future<Output = object_store::Result<T>> + Send + 'static,
+    ) -> object_store::Result<T> {
+        Asking(self.runtime.spawn("ask-store", asked)).await.unwrap_or_else(|| {
+            Err(object_store::Error::Generic {
+                store: "store",
+                source: "the request ended in the middle".into(),
+            })
+        })
     }
 
     pub(crate) fn failed(&self, operation: Operation, key: &str, error: &object_store::Error) -> ObjectError {
         self.counters.fail(operation);
         ObjectError::of(operation, key, error)
     }
+}
+
+impl<T> Future for Asking<T> {
+    type Output = Option<T>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<T>> {
+        Pin::new(&mut self.0).poll(context)
+    }
+}
+
+impl<T> Drop for Asking<T> {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+/// All bytes of an answer, and their CRC-32C. What comes in pieces is summed while the processor's cache still has it.
+async fn collected(answer: GetResult, wanted: u64) -> object_store::Result<(Bytes, u32)> {
+    if let GetResultPayload::File(..) = answer.payload {
+        let bytes = answer.bytes().await?;
+        let crc = crc32c::crc32c(&bytes);
+        return Ok((bytes, crc));
+    }
+    let mut pieces = answer.into_stream();
+    let Some(first) = pieces.try_next().await? else { return Ok((Bytes::new(), 0)) };
+    let mut crc = crc32c::crc32c(&first);
+    if first.len() as u64 >= wanted {
+        return Ok((first, crc));
+    }
+    let mut bytes = BytesMut::with_capacity(usize::try_from(wanted).unwrap_or(0));
+    bytes.extend_from_slice(&first);
+    while let Some(piece) = pieces.try_next().await? {
+        crc = crc32c::crc32c_append(crc, &piece);
+        bytes.extend_from_slice(&piece);
+    }
+    Ok((bytes.freeze(), crc))
 }

@@ -1,23 +1,16 @@
 //! Members of a group are killed, and their broker with them: nothing is lost, and nothing read twice without a death.
 
-use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use aquifer_loadtest::chaos::{self, Chaos};
-use aquifer_loadtest::server::Programs;
 use aquifer_runtime::Runtime;
 
-use crate::harness::{data_dir, say};
+use crate::harness::{data_dir, programs, say};
 
 /// `aquifer-loadtest chaos groups` does the same for ten minutes, and as long as one likes.
 #[test]
 fn members_and_their_broker_are_killed_and_every_record_is_read() {
     let directory = data_dir();
-    let programs = Programs {
-        aquifer: PathBuf::from(env!("CARGO_BIN_EXE_aquifer")),
-        kafka: Path::new(env!("CARGO_MANIFEST_DIR")).join("../../loadtest/peers/kafka.sh"),
-        running: None,
-    };
     let chaos = Chaos {
         lasts: Duration::from_secs(25),
         pause: Duration::from_secs(1),
@@ -28,7 +21,7 @@ fn members_and_their_broker_are_killed_and_every_record_is_read() {
 
     let outcome = reactor.expect("a reactor").block_on(chaos::groups(
         &Runtime::real(),
-        &programs,
+        &programs(),
         directory.path().to_owned(),
         &chaos,
     ));

@@ -220,6 +220,7 @@ pub(crate) fn programs() -> Programs {
     Programs {
         aquifer: PathBuf::from(env!("CARGO_BIN_EXE_aquifer")),
         kafka: root.join("loadtest/peers/kafka.sh"),
+        minio: None,
         running: None,
     }
 }

@@ -25,6 +25,7 @@ mod restart;
 mod restore;
 mod s3;
 mod tier;
+mod tier_kills;
 mod tools;
 mod verified;
 mod wire;

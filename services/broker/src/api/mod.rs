@@ -38,8 +38,8 @@ pub(crate) fn dispatch(broker: &Arc<Broker>, caller: Caller, body: RequestBody) 
         RequestBody::AquiferAppend(request) => data::aquifer_append(broker, caller, request),
         RequestBody::Fetch(request) => Call::Later(Box::pin(data::fetch(shared, caller, request))),
         RequestBody::ListOffsets(request) => {
-            let version = caller.version;
-            later(caller, async move { data::list_offsets(&shared, version, request).await })
+            let asking = (caller.version, caller.connection.id);
+            later(caller, async move { data::list_offsets(&shared, asking, request).await })
         }
         RequestBody::OffsetForLeaderEpoch(request) => {
             now(&caller, &data::offset_for_leader_epoch(broker, request))

@@ -31,6 +31,9 @@ pub(crate) use retention::tiered_start;
 use state::Written;
 pub(crate) use undelete::Revived;
 
+/// Tasks of the tier that wait for a disk at a time.
+const BLOCKING_MAX: usize = 16;
+
 /// Where the tier is, and how it is used.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TierSettings {
@@ -81,6 +84,8 @@ pub(crate) struct Tier {
 /// The tier cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum TierError {
+    #[error("start threads for the tier: {0}")]
+    Threads(std::io::Error),
     #[error("tier: {0}")]
     Open(#[from] OpenError),
     #[error("tier '{url}': {source}")]
@@ -111,7 +116,9 @@ impl Tier {
         (disk, folder): (Arc<dyn Disk>, PathBuf),
         runtime: &Runtime,
     ) -> Result<Tier, TierError> {
-        let store = Store::open(&settings.url, runtime).await?;
+        // Whatever is asked of the store, and checked and kept of its answers, holds up nobody who reads and writes local disk.
+        let aside = runtime.aside("tier", threads(), BLOCKING_MAX).map_err(TierError::Threads)?;
+        let store = Store::open(&settings.url, &aside).await?;
         let name = runtime.random_uuid().to_string();
         let probed = if store.is_remote() { store.probe(&name).await } else { Ok(()) };
         match probed {
@@ -122,7 +129,7 @@ impl Tier {
             Err(source) => return Err(TierError::Probe { url: settings.url, source }),
         }
         let shelf = Shelf::new(disk, folder, settings.disk_bytes_max);
-        let cold = Cold::open(store.clone(), settings.cold, Some(shelf), runtime).await;
+        let cold = Cold::open(store.clone(), settings.cold, Some(shelf), &aside).await;
         Ok(Tier {
             store,
             cold,
@@ -138,4 +145,9 @@ impl Tier {
             successor: OnceLock::new(),
         })
     }
+}
+
+/// As many as there are processors, up to what feeds a fast network.
+fn threads() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from).min(8)
 }

@@ -26,13 +26,13 @@ pub(crate) enum ColdRead {
     Failed,
 }
 
-/// Whole batches from `from` on, nothing at or beyond `upto`.
+/// Whole batches from `from` on, nothing at or beyond `upto`. Readers take turns at the store, each connection being one.
 pub(crate) fn cold_parts(
     broker: &Broker,
     image: &Image,
     at: TopicPartition,
     (from, upto): (Offset, Offset),
-    bytes_max: u64,
+    (bytes_max, reader): (u64, u64),
     waiter: Option<&Arc<Waiter>>,
 ) -> ColdRead {
     let (Some(tier), Some(ranges)) = (&broker.tier, image.tier(at)) else {
@@ -41,7 +41,7 @@ pub(crate) fn cold_parts(
     };
     let wake = waiter.map(wake);
     let place = Place { cluster: broker.cluster, partition: at };
-    let wanted = Wanted { place, ranges: ranges.from(from), from, upto, bytes_max };
+    let wanted = Wanted { place, reader, ranges: ranges.from(from), from, upto, bytes_max };
     match tier.cold.read(&wanted, wake.as_ref()) {
         Found::Ready { parts, .. } => ColdRead::Ready(parts),
         Found::Filling => ColdRead::Filling,
@@ -49,13 +49,14 @@ pub(crate) fn cold_parts(
     }
 }
 
-/// The batch in the tier with the first record of this time or a later one, if that is where the record is.
+/// The batch in the tier with the first record of this time or a later one, if that is where the record is: local disk has what
+/// follows `local_start`.
 pub(crate) async fn cold_time(
     broker: &Broker,
     image: &Image,
     at: TopicPartition,
-    local_start: Offset,
-    time: TimestampMs,
+    (time, local_start): (TimestampMs, Offset),
+    reader: u64,
 ) -> Result<Option<Vec<Bytes>>, ErrorCode> {
     let found = image.tier(at).and_then(|tier| tier.at_time(time)).filter(|range| range.base < local_start);
     let Some(range) = found else { return Ok(None) };
@@ -64,7 +65,7 @@ pub(crate) async fn cold_time(
     let waiter = Arc::new(Waiter::default());
     let deadline = broker.runtime.now().monotonic.plus(PATIENCE);
     loop {
-        match tier.cold.at_time(&place, range, time, Some(&wake(&waiter))) {
+        match tier.cold.at_time((&place, reader), range, time, Some(&wake(&waiter))) {
             TimeFound::Ready(parts) => return Ok(Some(parts)),
             TimeFound::Failed(_) => return Err(ErrorCode::KAFKA_STORAGE_ERROR),
             TimeFound::Filling => {

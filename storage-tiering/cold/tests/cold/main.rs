@@ -114,7 +114,7 @@ impl Tier {
         loop {
             let ranges = &self.ranges[self.ranges.partition_point(|range| range.end.0 <= from)..];
             let upto = Offset(3 * BATCHES);
-            let wanted = Wanted { place: PLACE, ranges, from: Offset(from), upto, bytes_max };
+            let wanted = Wanted { place: PLACE, reader: 1, ranges, from: Offset(from), upto, bytes_max };
             match cold.read(&wanted, Some(&wake)) {
                 Found::Ready { parts, next } => return Ok((parts.iter().map(bytes).collect(), next.0)),
                 Found::Filling => {
@@ -158,7 +158,8 @@ async fn many_readers_of_one_part_ask_for_it_once() {
     // First all of them wait for the footer, then for the chunk.
     for _ in 0..2 {
         let ranges = &tier.ranges[..1];
-        let wanted = Wanted { place: PLACE, ranges, from: Offset(0), upto: Offset(BATCHES), bytes_max: 1 };
+        let (from, upto) = (Offset(0), Offset(BATCHES));
+        let wanted = Wanted { place: PLACE, reader: 1, ranges, from, upto, bytes_max: 1 };
         let before = tier.reads();
         let news = Arc::new(Notify::new());
         let told = news.clone();
@@ -203,7 +204,7 @@ async fn a_time_is_found_in_its_range() {
     let size = tier.log.len() / (3 * BATCHES) as usize;
 
     let found = loop {
-        match cold.at_time(&PLACE, &tier.ranges[1], TimestampMs(149_500), None) {
+        match cold.at_time((&PLACE, 1), &tier.ranges[1], TimestampMs(149_500), None) {
             TimeFound::Ready(parts) => break parts.concat(),
             TimeFound::Filling => tokio::task::yield_now().await,
             TimeFound::Failed(error) => panic!("{error}"),

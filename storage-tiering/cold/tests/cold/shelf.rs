@@ -126,6 +126,7 @@ async fn whoever_sends_from_a_chunk_that_makes_room_sends_the_right_bytes() {
     fill(&tier, &cold).await;
     let wanted = Wanted {
         place: PLACE,
+        reader: 1,
         ranges: &tier.ranges,
         from: Offset(0),
         upto: Offset(3 * BATCHES),

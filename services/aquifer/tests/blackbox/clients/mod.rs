@@ -1,5 +1,6 @@
 //! Kafka's clients against the real binary: every capability asked of each of them alike.
 
+mod across;
 mod admin;
 pub(crate) mod card;
 mod client;

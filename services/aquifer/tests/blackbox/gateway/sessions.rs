@@ -4,13 +4,13 @@ use std::io::Write as _;
 use std::net::TcpStream;
 use std::time::Duration;
 
-use aquifer_loadtest::server::{Kind, Programs};
+use aquifer_loadtest::server::Kind;
 use serde_json::{Value, json};
 
 use super::http::Http;
 use super::process::{GatewayProcess, secret};
 use super::session::{Session, produce, records, text};
-use crate::harness::{Node, data_dir, free_port, skip, sleep};
+use crate::harness::{Node, data_dir, free_port, programs, skip, sleep};
 
 /// Every shape of the issue once, against whatever cluster is behind.
 fn goes_round(http: &Http) {
@@ -105,8 +105,7 @@ fn a_session_goes_round() {
 
 #[test]
 fn a_session_goes_round_in_front_of_apache_kafka() {
-    let peers = concat!(env!("CARGO_MANIFEST_DIR"), "/../../loadtest/peers/kafka.sh");
-    let programs = Programs { aquifer: "".into(), kafka: peers.into(), running: None };
+    let programs = programs();
     if ["java", "mvn"].into_iter().any(crate::harness::skip_without) {
         return;
     }

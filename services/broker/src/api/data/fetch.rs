@@ -94,7 +94,9 @@ pub(crate) async fn fetch(broker: Arc<Broker>, caller: Caller, request: FetchReq
         let left = deadline.since(broker.runtime.now().monotonic);
         let image = broker.image();
         let registered = (!left.is_zero()).then_some(&waiter);
-        let look = look(&broker, &image, &opened.asked, (isolation, max_bytes), registered).await;
+        let look =
+            look(&broker, &image, &opened.asked, (isolation, max_bytes, caller.connection.id), registered)
+                .await;
         let enough = look.bytes >= min_bytes || look.urgent || left.is_zero() || opened.asked.is_empty();
         if enough || broker.stop.is_given() {
             return answer(&broker, &caller, &opened, look.answers, by_id);
@@ -108,7 +110,7 @@ async fn look(
     broker: &Arc<Broker>,
     image: &Image,
     asked: &[Asked],
-    (isolation, max_bytes): (Isolation, u64),
+    (isolation, max_bytes, reader): (Isolation, u64, u64),
     waiter: Option<&Arc<Waiter>>,
 ) -> Look {
     let mut look = Look { answers: Vec::with_capacity(asked.len()), bytes: 0, urgent: false };
@@ -124,7 +126,7 @@ async fn look(
                     None => resolve(broker, &fetched, wanted).await.map(|range| range.map(Plan::Hot)),
                     Some(upto) => {
                         let span = (Offset(asked.offset), upto);
-                        match cold_parts(broker, image, id, span, wanted, waiter) {
+                        match cold_parts(broker, image, id, span, (wanted, reader), waiter) {
                             ColdRead::Ready(parts) => Ok(Some(Plan::Cold(parts))),
                             ColdRead::Filling => Ok(None),
                             // Told once the client's patience is over, so that it does not ask again at once.

@@ -39,7 +39,7 @@ struct FoundOffset {
 
 pub(crate) async fn list_offsets(
     broker: &Arc<Broker>,
-    version: i16,
+    (version, reader): (i16, u64),
     request: ListOffsetsRequest,
 ) -> ListOffsetsResponse {
     let image = broker.image();
@@ -51,7 +51,7 @@ pub(crate) async fn list_offsets(
         let mut partitions = Vec::with_capacity(asked.partitions.len());
         for partition in &asked.partitions {
             let found = match topic.and_then(|topic| broker.replica_of(topic, partition.partition_index)) {
-                Ok(replica) => find(broker, &replica, isolation, partition).await,
+                Ok(replica) => find(broker, &replica, isolation, partition, reader).await,
                 Err(error) => Err(error),
             };
             let mut response = response(partition.partition_index, found);
@@ -84,6 +84,7 @@ async fn find(
     replica: &Arc<Replica>,
     isolation: Isolation,
     asked: &ListOffsetsPartition,
+    reader: u64,
 ) -> Result<Option<FoundOffset>, ErrorCode> {
     let expected = expected_epoch(asked.current_leader_epoch);
     let refused = |refusal: FetchRefusal| fetch_error(&refusal);
@@ -121,7 +122,7 @@ async fn find(
             None => Ok(None),
         },
         time if time >= 0 => {
-            if let Some(found) = search_tier(broker, replica, isolation, asked).await? {
+            if let Some(found) = search_tier(broker, replica, isolation, asked, reader).await? {
                 return Ok(Some(found));
             }
             let query = replica.at_time(TimestampMs(time), isolation, expected).map_err(refused)?;
@@ -137,12 +138,13 @@ async fn search_tier(
     replica: &Arc<Replica>,
     isolation: Isolation,
     asked: &ListOffsetsPartition,
+    reader: u64,
 ) -> Result<Option<FoundOffset>, ErrorCode> {
     let expected = expected_epoch(asked.current_leader_epoch);
     let (upto, _) = replica.latest(isolation, expected).map_err(|refusal| fetch_error(&refusal))?;
     let time = TimestampMs(asked.timestamp);
-    let local_start = replica.describe().local_start;
-    let found = cold_time(broker, &broker.image(), replica.id(), local_start, time).await?;
+    let before = replica.describe().local_start;
+    let found = cold_time(broker, &broker.image(), replica.id(), (time, before), reader).await?;
     let Some(parts) = found else { return Ok(None) };
     let _turn = broker.unpacking.acquire().await.expect("it is never closed");
     let work = move || {
