@@ -166,8 +166,8 @@ impl Server {
     fn begin(&mut self, loaded: Loaded) -> Result<(), AppendError> {
         let mut serving = Serving::begin(&self.desk, loaded);
         serving.checkpoint_if_due(&self.desk);
-        let kept = std::mem::take(&mut self.kept).into_iter();
-        let taken = kept.map(|message| serving.take(&self.desk, message)).collect();
+        let mut kept = std::mem::take(&mut self.kept).into_iter();
+        let taken = kept.try_for_each(|message| serving.take(&self.desk, message));
         *self.desk.serving() = Some(serving);
         taken
     }

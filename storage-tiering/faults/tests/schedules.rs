@@ -76,6 +76,8 @@ fn packed(piece: usize, nonce: u64) -> Packed {
     let bytes = u32::try_from(log().batch_bytes * BATCHES as usize).expect("small");
     let surroundings = Surroundings {
         place: place(),
+        from: Offset(piece as i64 * BATCHES),
+        is_rewrite: false,
         incarnation: 1,
         leader_epoch: LeaderEpoch(1),
         generation: 1,
@@ -84,7 +86,7 @@ fn packed(piece: usize, nonce: u64) -> Packed {
         epochs: Vec::new(),
         producers: Vec::new(),
     };
-    pack(&Source { file: log().pieces[piece].clone(), at: 0, bytes }, surroundings).expect("packed")
+    pack(&[Source { file: log().pieces[piece].clone(), at: 0, bytes }], surroundings).expect("packed")
 }
 
 /// One life of a few objects.

@@ -56,7 +56,8 @@ impl Sink {
                     *outcome = output.write_all(buffer);
                     buffer.clear();
                 }
-                outcome.as_ref().map(|()| ()).map_err(|_told_at_the_end| SinkClosed)
+                // The error is told at the end.
+                if outcome.is_ok() { Ok(()) } else { Err(SinkClosed) }
             }
             Sink::Behind { full, empty, is_ahead, .. } => {
                 let room = full.reserve().await.map_err(|_gone| SinkClosed)?;
