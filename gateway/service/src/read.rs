@@ -195,7 +195,8 @@ impl Gateway {
         let until = self.runtime().now().monotonic.plus(limits.wait);
         let mut positions = wanted.to_vec();
         loop {
-            let page = self.look(&mut positions, limits).await;
+            // In memory of its own, which is free again while this waits: thousands do.
+            let page = Box::pin(self.look(&mut positions, limits)).await;
             if !page.parts.is_empty() || !page.refused.is_empty() {
                 return page;
             }
