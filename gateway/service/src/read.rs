@@ -116,7 +116,8 @@ impl Gateway {
             if asked_anew {
                 self.client().forget(topic);
             }
-            let known = self.client().topic_when_known(topic).await;
+            // In memory of its own: whoever asks reads and waits afterwards.
+            let known = Box::pin(self.client().topic_when_known(topic)).await;
             let known = known.map_err(|error| Refusal::of_client(&error).at(topic, None))?;
             if usize::try_from(partition).is_ok_and(|index| index < known.partitions) {
                 return Ok(known.id);
