@@ -1,6 +1,7 @@
 //! Records in JSON: how they come, and how they are shown.
 
 use std::borrow::Cow;
+use std::io::Write as _;
 
 use aquifer_gateway::time_text;
 use aquifer_types::TimestampMs;
@@ -10,6 +11,9 @@ use serde::de::{Deserializer, Error as _};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
+
+/// How much of a text is looked at before the next look.
+const PLAIN_BLOCK: usize = 64;
 
 /// Text that is borrowed from the body where it can be.
 #[derive(Debug, Deserialize)]
@@ -277,11 +281,52 @@ impl<'a> Shown<'a> {
         }
     }
 
-    /// Writes it behind what is there.
+    /// Writes it behind what is there, byte for byte as its `Serialize` would, which looks at each byte of a text by
+    /// itself.
     pub(crate) fn write(&self, into: &mut Vec<u8>) {
-        // Writing into memory cannot fail, and none of the fields refuses to be written.
-        let _ = serde_json::to_writer(into, self);
+        write_field("{\"topic\":", Some(self.topic), into);
+        let (partition, Number(offset)) = (self.partition, self.offset);
+        // Writing into memory cannot fail.
+        let _ = write!(into, ",\"partition\":{partition},\"offset\":\"{offset}\"");
+        write_field(",\"timestamp\":", self.timestamp.as_deref(), into);
+        write_field(",\"key_text\":", self.key_text, into);
+        write_field(",\"key_base64\":", self.key_base64.as_deref(), into);
+        write_field(",\"value_text\":", self.value_text, into);
+        if let Some(json) = self.value_json {
+            into.extend_from_slice(b",\"value_json\":");
+            into.extend_from_slice(json.get().as_bytes());
+        }
+        write_field(",\"value_base64\":", self.value_base64.as_deref(), into);
+        if self.tombstone {
+            into.extend_from_slice(b",\"tombstone\":true");
+        }
+        into.extend_from_slice(b",\"headers\":");
+        let _ = serde_json::to_writer(&mut *into, &self.headers);
+        into.push(b'}');
     }
+}
+
+/// A field and what comes before it, if it is there.
+fn write_field(start: &str, text: Option<&str>, into: &mut Vec<u8>) {
+    let Some(text) = text else { return };
+    into.extend_from_slice(start.as_bytes());
+    if is_plain(text.as_bytes()) {
+        into.push(b'"');
+        into.extend_from_slice(text.as_bytes());
+        into.push(b'"');
+    } else {
+        // None of it refuses to be written.
+        let _ = serde_json::to_writer(into, text);
+    }
+}
+
+/// Whether JSON escapes nothing of a text.
+fn is_plain(text: &[u8]) -> bool {
+    let is_escaped = |byte: u8| (byte < b' ') | (byte == b'"') | (byte == b'\\');
+    let (blocks, rest) = text.as_chunks::<PLAIN_BLOCK>();
+    // Without an end within a block, so that it is looked at in a few steps.
+    let any = |bytes: &[u8]| bytes.iter().fold(false, |any, byte| any | is_escaped(*byte));
+    !blocks.iter().any(|block| any(block)) && !any(rest)
 }
 
 /// Bytes as text where they are some and may be, else in base64.
@@ -380,6 +425,38 @@ mod record_test {
     }
 
     proptest! {
+        #[test]
+        fn a_record_is_written_as_its_fields_say(
+            texts in prop::collection::vec(prop::option::of(prop_oneof![
+                any::<String>(),
+                "[ -~]{60,200}",
+                "[a-z]{63,66}[\u{0}-\u{ff}]?[a-z]{0,70}",
+            ]), 5),
+            (partition, offset, tombstone) in (any::<i32>(), any::<i64>(), any::<bool>()),
+        ) {
+            let json = texts[4].as_ref().map(|text| serde_json::to_string(&[text]).expect("text"));
+            let json: Option<&RawValue> = json.as_deref().map(|json| serde_json::from_str(json).expect("JSON"));
+            let header = ShownHeader { name: Cow::Borrowed("h"), value_text: texts[0].as_deref(), value_base64: None };
+            let shown = Shown {
+                topic: texts[1].as_deref().unwrap_or_default(),
+                partition,
+                offset: Number(offset),
+                timestamp: texts[2].clone(),
+                key_text: texts[0].as_deref(),
+                key_base64: texts[1].clone(),
+                value_text: texts[3].as_deref(),
+                value_json: json,
+                value_base64: texts[2].clone(),
+                tombstone,
+                headers: if tombstone { Vec::new() } else { vec![header] },
+            };
+            let mut written = b"before".to_vec();
+            shown.write(&mut written);
+            let mut derived = b"before".to_vec();
+            serde_json::to_writer(&mut derived, &shown).expect("no field refuses");
+            prop_assert_eq!(String::from_utf8(written), String::from_utf8(derived));
+        }
+
         #[test]
         fn nothing_that_is_sent_as_a_record_makes_reading_panic(json in anything(), any in any::<String>()) {
             let _refused = read(&any);

@@ -166,7 +166,8 @@ impl Gateway {
     /// The offset that `from` names in a partition, a cursor's too.
     pub async fn start(&self, topic: &str, place: TopicPartition, from: &From) -> Result<Offset, Refusal> {
         let From::Cursor(text) = from else {
-            return self.resolve(topic, place.partition, from).await;
+            // In memory of its own, which those that read on and wait have no use for.
+            return Box::pin(self.resolve(topic, place.partition, from)).await;
         };
         positions_in(text, place.topic)?.get(&place).copied().ok_or_else(|| {
             Refusal::new(Code::ForeignCursor, "the cursor is of other partitions of the topic")

@@ -130,7 +130,7 @@ impl Gateway {
                         Ok(Appended { partition, offset: offset.map(|offset| offset.0), duplicate: false })
                     }
                     Err(error) if spoils_others(&error) => {
-                        self.append_alone(topic, delivery.partition(), record).await
+                        Box::pin(self.append_alone(topic, delivery.partition(), record)).await
                     }
                     Err(error) => Err(Refusal::of_delivery(&error).at(topic, Some(delivery.partition().0))),
                 },

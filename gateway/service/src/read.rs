@@ -116,7 +116,8 @@ impl Gateway {
             if asked_anew {
                 self.client().forget(topic);
             }
-            let known = self.client().topic_when_known(topic).await;
+            // In memory of its own: whoever asks reads and waits afterwards.
+            let known = Box::pin(self.client().topic_when_known(topic)).await;
             let known = known.map_err(|error| Refusal::of_client(&error).at(topic, None))?;
             if usize::try_from(partition).is_ok_and(|index| index < known.partitions) {
                 return Ok(known.id);
@@ -195,7 +196,8 @@ impl Gateway {
         let until = self.runtime().now().monotonic.plus(limits.wait);
         let mut positions = wanted.to_vec();
         loop {
-            let page = self.look(&mut positions, limits).await;
+            // In memory of its own, which is free again while this waits: thousands do.
+            let page = Box::pin(self.look(&mut positions, limits)).await;
             if !page.parts.is_empty() || !page.refused.is_empty() {
                 return page;
             }

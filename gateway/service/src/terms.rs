@@ -44,10 +44,11 @@ impl Gateway {
         } else {
             None
         };
+        // In memory of their own: plain requests, which are most, have no use for it.
         match (&terms.once, named) {
-            (Some(once), _) => self.append_once(caller, topic, records, once, terms.token).await,
+            (Some(once), _) => Box::pin(self.append_once(caller, topic, records, once, terms.token)).await,
             (None, Some(partition)) => {
-                let results = self.append_if(topic, partition, records, terms).await?;
+                let results = Box::pin(self.append_if(topic, partition, records, terms)).await?;
                 Ok(Settled { results, state: None })
             }
             (None, None) => Err(Refusal::new(Code::Internal, "terms that say nothing")),

@@ -68,7 +68,9 @@ impl Tail {
         let shared = &self.shared;
         let mut leaders = Vec::with_capacity(wanted.len());
         for (place, _) in wanted {
-            leaders.push(shared.client.leader(&place.0, place.1).await?.1.node);
+            // In memory of its own, which is free again before this waits.
+            let leader = Box::pin(shared.client.leader(&place.0, place.1)).await?.1;
+            leaders.push(leader.node);
         }
         let bed = Arc::new(Bed::default());
         let mut places = Places { shared, waits: Vec::with_capacity(wanted.len()) };
