@@ -60,8 +60,8 @@ impl Runtime {
         Runtime::from_parts(Arc::new(Clock::real()), Entropy::System, None, None)
     }
 
-    /// The same surroundings with threads of their own for tasks, and so many at most for blocking work. They end with the last
-    /// handle. In a simulation everything stays on its one executor.
+    /// The same surroundings with threads of their own for tasks, and so many at most for blocking work, which give way to all other
+    /// threads. They end with the last handle. In a simulation everything stays on its one executor.
     pub fn aside(&self, name: &str, threads: usize, blocking_threads_max: usize) -> io::Result<Runtime> {
         if self.is_simulated() {
             return Ok(self.clone());
@@ -241,6 +241,20 @@ mod tests {
         assert_ne!(thread(), Some("other".into()));
         let between = aside.now().monotonic;
         assert!(before <= between && between <= runtime.now().monotonic);
+    }
+
+    #[tokio::test]
+    async fn what_runs_aside_gives_way_to_everything_else() {
+        let niceness = || rustix::process::getpriority_process(None).expect("a thread knows its own");
+        let aside = Runtime::real().aside("other", 1, 1).expect("threads");
+        let before = niceness();
+
+        let task = aside.spawn("task", async move { niceness() }).await.expect("it ends");
+        let blocking = aside.spawn_blocking("work", niceness).await.expect("it ends");
+
+        // Whoever runs the tests may be nice already, and 19 is the end.
+        let wanted = (before + 10).min(19);
+        assert_eq!((task, blocking, niceness()), (wanted, wanted, before));
     }
 
     #[tokio::test]

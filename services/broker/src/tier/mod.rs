@@ -62,6 +62,8 @@ pub struct TierSettings {
 pub(crate) struct Tier {
     pub(crate) store: Store,
     pub(crate) cold: Cold,
+    /// Threads that give way to those who read and write local disk.
+    pub(crate) aside: Runtime,
     pub(crate) settings: TierSettings,
     /// Somebody waits for an upload.
     pub(crate) hurry: Notify,
@@ -116,7 +118,8 @@ impl Tier {
         (disk, folder): (Arc<dyn Disk>, PathBuf),
         runtime: &Runtime,
     ) -> Result<Tier, TierError> {
-        // Whatever is asked of the store, and checked and kept of its answers, holds up nobody who reads and writes local disk.
+        // Whatever is packed for the store and asked of it, and checked and kept of its answers, holds up nobody who reads and
+        // writes local disk.
         let aside = runtime.aside("tier", threads(), BLOCKING_MAX).map_err(TierError::Threads)?;
         let store = Store::open(&settings.url, &aside).await?;
         let name = runtime.random_uuid().to_string();
@@ -133,6 +136,7 @@ impl Tier {
         Ok(Tier {
             store,
             cold,
+            aside,
             settings,
             hurry: Notify::new(),
             totals: offload::Totals::default(),

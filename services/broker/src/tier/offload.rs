@@ -289,8 +289,7 @@ impl Broker {
             let surroundings = Surroundings { producers: producers_at(&files, at, end), ..surroundings };
             Ok(pack(&sources, surroundings)?)
         };
-        let packed =
-            self.runtime.spawn_blocking("pack-range", work).await.ok_or(OffloadError::Panicked)??;
+        let packed = tier.aside.spawn_blocking("pack-range", work).await.ok_or(OffloadError::Panicked)??;
         upload(&tier.store, &packed, &self.runtime).await?;
         Ok(packed)
     }

@@ -85,7 +85,7 @@ impl Broker {
         if leads && is_due(written.meta.as_ref(), &image, now, ranges) {
             let encoding = {
                 let image = image.clone();
-                self.runtime.spawn_blocking("encode-state", move || encode_snapshot(&image))
+                tier.aside.spawn_blocking("encode-state", move || encode_snapshot(&image))
             };
             let body = encoding.await.ok_or(StateError::Panicked)?;
             self.write_object(tier, &mut written, StateKind::Meta, body).await?;
