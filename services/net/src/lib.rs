@@ -16,6 +16,7 @@ mod load;
 mod metrics;
 mod outgoing;
 mod pool;
+mod send_buffer;
 mod server;
 mod service;
 mod sys;

@@ -22,6 +22,7 @@ use crate::limits::Limits;
 use crate::listener::Listener;
 use crate::metrics::NetMetrics;
 use crate::pool::Pool;
+use crate::send_buffer;
 use crate::service::Service;
 use crate::tls::Certificates;
 use crate::transport::Transport;
@@ -311,8 +312,9 @@ impl<S: Service> Admission<S> {
     }
 
     async fn greet(&self, socket: TcpStream, certificates: Option<Arc<Certificates>>) -> Option<Transport> {
-        // Without it small replies would wait for acknowledgements; a socket that refuses is merely slower.
+        // Without it small replies would wait for acknowledgements. A socket that refuses either is merely slower.
         let _ = socket.set_nodelay(true);
+        let _ = send_buffer::fit(&socket);
         let Some(certificates) = certificates else { return Some(Transport::Plain(socket)) };
         let handshake = certificates.acceptor().accept(socket);
         match self.shared.runtime.timeout(self.shared.limits.handshake, handshake).await {

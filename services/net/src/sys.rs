@@ -2,6 +2,7 @@
 
 use std::io::{self, IoSlice};
 use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
+use std::time::Duration;
 
 /// Sends `parts` in one call. With `more` the kernel keeps a last small segment for what follows.
 pub(crate) fn send(socket: RawFd, parts: &[IoSlice<'_>], more: bool) -> io::Result<usize> {
@@ -44,6 +45,27 @@ pub(crate) fn read_now(
         }
         Err(error) => Err(error),
     }
+}
+
+/// What the kernel believes a round trip over a connected socket takes.
+pub(crate) fn round_trip(socket: BorrowedFd<'_>) -> io::Result<Duration> {
+    // SAFETY: all zeros is a valid tcp_info.
+    let mut info: libc::tcp_info = unsafe { std::mem::zeroed() };
+    let mut bytes = libc::socklen_t::try_from(size_of_val(&info)).expect("a small structure");
+    // SAFETY: `info` and `bytes` outlive the call, and `bytes` says how much of `info` may be written.
+    let result = unsafe {
+        libc::getsockopt(
+            socket.as_raw_fd(),
+            libc::IPPROTO_TCP,
+            libc::TCP_INFO,
+            (&raw mut info).cast(),
+            &raw mut bytes,
+        )
+    };
+    if result < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    Ok(Duration::from_micros(info.tcpi_rtt.into()))
 }
 
 fn empty_message() -> libc::msghdr {
