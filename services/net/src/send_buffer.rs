@@ -10,8 +10,8 @@ use crate::sys;
 
 /// A reader that is nearer takes all that one stream can bring through `NEAR_BYTES`.
 const NEAR: Duration = Duration::from_micros(200);
-/// The kernel doubles it. It would let a buffer grow to 4 MiB, and what a near reader finds in such a one has left the
-/// processor's cache since it was written: over loopback the same records took kcat a third longer.
+/// The kernel doubles it. In the 4 MiB to which it would let a buffer grow, the same records took kcat a third longer over
+/// loopback.
 const NEAR_BYTES: usize = 256 * 1024;
 
 /// Bounds the buffer of a connection to a near reader; that of any other goes on growing with what the path holds.
