@@ -136,6 +136,9 @@ impl Balance<'_> {
     /// One that is nearer to the taker than to the giver, if there is one; else the last.
     fn partition_to_move(&self, from: usize, to: usize, topic: TopicId) -> Option<i32> {
         let partitions = self.held[from].get(&topic)?;
+        if !self.racks_matter {
+            return partitions.last().copied();
+        }
         let gain = |partition: i32| {
             let racks = self.racks(topic, partition);
             i32::from(self.is_near(to, &racks)) - i32::from(self.is_near(from, &racks))

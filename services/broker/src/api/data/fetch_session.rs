@@ -70,6 +70,8 @@ struct Table {
     sessions: BTreeMap<i32, Session>,
     last_id: i32,
     partitions: usize,
+    /// Up to here all sessions have been used too lately. Without it every fetch would look through a full table.
+    all_needed_upto: Option<Monotonic>,
 }
 
 #[derive(Debug)]
@@ -224,6 +226,9 @@ impl Table {
     }
 
     fn evict(&mut self, now: Monotonic) {
+        if self.all_needed_upto.is_some_and(|upto| now <= upto) {
+            return;
+        }
         let idle: Vec<i32> = self
             .sessions
             .iter()
@@ -233,6 +238,8 @@ impl Table {
         for id in idle {
             self.remove(id);
         }
+        let oldest = self.sessions.values().map(|session| session.used).min();
+        self.all_needed_upto = oldest.map(|used| used.plus(EVICT_AFTER));
     }
 
     fn free_id(&mut self) -> i32 {
@@ -277,3 +284,7 @@ fn forgotten(request: &FetchRequest, by_id: bool) -> Vec<(TopicName, i32)> {
     }
     all
 }
+
+#[cfg(test)]
+#[path = "fetch_session_test.rs"]
+mod tests;
