@@ -4,6 +4,7 @@
 mod garbage;
 mod offload;
 mod orphans;
+mod pace;
 mod producers;
 mod read;
 mod replace;
@@ -68,6 +69,7 @@ pub(crate) struct Tier {
     /// Somebody waits for an upload.
     pub(crate) hurry: Notify,
     pub(crate) totals: offload::Totals,
+    pub(crate) pace: pace::Pace,
     pub(crate) scrubbed: scrub::Scrubbed,
     /// Random numbers of uploads that may yet be committed.
     pub(crate) in_flight: std::sync::Mutex<BTreeSet<u64>>,
@@ -140,6 +142,7 @@ impl Tier {
             settings,
             hurry: Notify::new(),
             totals: offload::Totals::default(),
+            pace: pace::Pace::default(),
             scrubbed: scrub::Scrubbed::default(),
             in_flight: std::sync::Mutex::default(),
             links: std::sync::Mutex::default(),
