@@ -23,6 +23,7 @@ mod offline;
 mod power_cut;
 mod restart;
 mod restore;
+mod rgw;
 mod s3;
 mod tier;
 mod tier_kills;
