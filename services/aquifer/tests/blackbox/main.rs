@@ -17,6 +17,7 @@ mod kills;
 mod library;
 mod minio;
 mod mirror;
+mod mount;
 mod mounted;
 mod objects;
 mod offline;
