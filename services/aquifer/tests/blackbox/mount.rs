@@ -105,6 +105,8 @@ fn a_mount_shows_what_is_in_the_bucket_and_changes_nothing_while_the_cluster_goe
     assert_eq!(partition(&alive, FLUSH).tier_end, 8_000, "the cluster goes on");
     assert_eq!(committed(&alive, "billing"), 1_000);
     assert_eq!(read(&mount, "beginning"), uploaded, "as of the mount's start");
+    // Its folder goes with it.
+    assert!(mount.terminate().success());
     let mount = Node::mount(&url(bucket.path()));
     assert_eq!(read(&mount, "beginning"), uploaded + &lines(1));
     assert!(mount.terminate().success() && alive.terminate().success());
