@@ -53,10 +53,14 @@ impl Harness {
     pub async fn prepare_to_write(&self) -> Result<Reserve> {
         if self.prewarm_bytes > 0 {
             self.runtime.sleep(DELETION_DELAY).await;
-            let synced = self.runtime.spawn_blocking("sync", sync_everything).await;
-            synced.context("sync")?;
+            self.sync().await?;
         }
         Reserve::touch(&self.runtime, self.prewarm_bytes).await
+    }
+
+    /// Comes back when no page is dirty.
+    pub async fn sync(&self) -> Result<()> {
+        self.runtime.spawn_blocking("sync", sync_everything).await.context("sync")
     }
 
     /// Starts the warm-up.

@@ -74,7 +74,7 @@ pub async fn tier(
     directory: PathBuf,
     chaos: &TierChaos,
 ) -> Result<TierOutcome> {
-    let store = Minio::start(runtime, programs, &directory).await?;
+    let store = Minio::start(runtime, programs, &directory, false).await?;
     let lines =
         format!("[topics]\nretention_check = \"1s\"\n[tier]\nurl = \"{}\"\n{SETTINGS}", store.url(None));
     let (server, outcome) = (None, TierOutcome::default());

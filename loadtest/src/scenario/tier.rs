@@ -177,7 +177,7 @@ impl Default for TierUploads {
             },
             max_age_seconds: 30,
             watched_seconds: 90.0,
-            away_seconds: 60.0,
+            away_seconds: 120.0,
             mb_per_second: 5.0,
         }
     }

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use aquifer_cli::Format;
 use clap::{CommandFactory as _, Parser, Subcommand};
 
-use crate::{dev, fsck, gateway, log, restore, server};
+use crate::{dev, fsck, gateway, log, mount, restore, server};
 
 /// Logs for the cloud: hot on disk, cold in object storage, spoken to in Kafka's protocol.
 #[derive(Debug, Parser)]
@@ -114,6 +114,12 @@ enum TierCommand {
         after_help = "Examples:\n  aquifer tier fsck s3://bucket/prefix\n  aquifer tier fsck file:///bucket --deep -o json"
     )]
     Fsck(fsck::FsckArguments),
+    /// Serve what a bucket holds to Kafka clients, and change nothing in it; its cluster goes on untouched
+    #[command(
+        after_help = "Examples:\n  aquifer tier mount --from s3://bucket/prefix\n  \
+                      aquifer tier mount --from s3://bucket/prefix --at @-2h --kafka-port 19092 --http-port 18080"
+    )]
+    Mount(mount::MountArguments),
     #[command(flatten)]
     Running(aquifer_cli::TierCommand),
 }
@@ -144,6 +150,7 @@ pub(crate) fn run() -> ExitCode {
         Command::Tier(TierCommand::Running(command)) => {
             return aquifer_cli::run(command, Cli::command(), format);
         }
+        Command::Tier(TierCommand::Mount(arguments)) => return mount::run(&arguments, format),
         Command::Tier(TierCommand::Fsck(arguments)) => return fsck::run(&arguments, format),
         Command::Restore(arguments) => return restore::run(&arguments, format),
         Command::Dev(arguments) => dev::run(&arguments),

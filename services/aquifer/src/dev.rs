@@ -39,13 +39,6 @@ pub(crate) fn run(arguments: &DevArguments) -> Result<()> {
 }
 
 fn settings(arguments: &DevArguments, data_dir: &Path) -> NodeSettings {
-    let local = |port| SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-    let listener = Listener {
-        name: "PLAINTEXT".to_owned(),
-        bind: local(arguments.kafka_port),
-        advertised: Advertised { host: "127.0.0.1".to_owned(), port: arguments.kafka_port },
-        tls: None,
-    };
     let tier = tier(arguments.tier.as_deref(), data_dir);
     let node = aquifer_node::Settings {
         data_dir: data_dir.to_owned(),
@@ -76,10 +69,25 @@ fn settings(arguments: &DevArguments, data_dir: &Path) -> NodeSettings {
         snapshot_entries: None,
     };
     NodeSettings {
-        listeners: vec![listener],
+        listeners: vec![local_listener(arguments.kafka_port)],
         http: local(arguments.http_port),
         gateway: Some(GatewaySecrets::kept_in(data_dir)),
         node,
+    }
+}
+
+/// An address that only this machine reaches.
+pub(crate) fn local(port: u16) -> SocketAddr {
+    SocketAddr::from((Ipv4Addr::LOCALHOST, port))
+}
+
+/// Kafka's protocol for whoever is on this machine.
+pub(crate) fn local_listener(port: u16) -> Listener {
+    Listener {
+        name: "PLAINTEXT".to_owned(),
+        bind: local(port),
+        advertised: Advertised { host: "127.0.0.1".to_owned(), port },
+        tls: None,
     }
 }
 

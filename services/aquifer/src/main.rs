@@ -10,6 +10,7 @@ mod fsck;
 mod gateway;
 mod log;
 mod logging;
+mod mount;
 mod node;
 mod restore;
 mod server;

@@ -40,7 +40,7 @@ pub(crate) struct RestoreArguments {
     output: OutputArguments,
 }
 
-fn point_in_time(text: &str) -> Result<Moment, InvalidMoment> {
+pub(crate) fn point_in_time(text: &str) -> Result<Moment, InvalidMoment> {
     let moment: Moment = text.parse()?;
     match moment {
         Moment::Ago(_) | Moment::At(_) => Ok(moment),
@@ -111,6 +111,7 @@ fn attempt(arguments: &RestoreArguments) -> Result<(), Failure> {
         topics: arguments.topics.clone(),
         at: arguments.at.and_then(|at| at.time(runtime.now().wall)),
         dry_run: arguments.dry_run,
+        is_mount: false,
     };
     let reactor = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let reactor =

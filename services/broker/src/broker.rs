@@ -12,11 +12,13 @@ use aquifer_quorum::{ProposeError, Quorum};
 use aquifer_replica::Replica;
 use aquifer_runtime::{Runtime, Shutdown};
 use aquifer_types::{BrokerEpoch, ClusterId, DirectoryId, TopicPartition};
+use aquifer_wire::ErrorCode;
 use tokio::sync::{Semaphore, watch};
 
 use crate::api::data::FetchSessions;
 use crate::cleaner::CleaningTotals;
 use crate::producers::ProducerIds;
+use crate::refusal::Refused;
 use crate::replicas::Replicas;
 use crate::settings::Settings;
 use crate::tier::Tier;
@@ -74,6 +76,20 @@ impl Broker {
     pub fn superseded(&self) -> Option<String> {
         let newer = self.successor()?;
         Some(format!("the cluster was restored elsewhere from its tier, as incarnation {newer}"))
+    }
+
+    /// Whether this shows what another cluster has in its tier, and changes nothing.
+    pub(crate) fn is_mount(&self) -> bool {
+        self.tier.as_ref().is_some_and(|tier| tier.settings.is_read_only)
+    }
+
+    /// Why nothing is taken from producers though the disk is sound, if that is so.
+    pub(crate) fn refusal(&self) -> Option<Refused> {
+        if self.is_mount() {
+            return Some(Refused::from(&ProposeError::Sealed));
+        }
+        // Clients try again, and with another address for the cluster they succeed.
+        self.superseded().map(|why| Refused::new(ErrorCode::KAFKA_STORAGE_ERROR, why))
     }
 
     pub(crate) fn replica(&self, id: TopicPartition) -> Option<Arc<Replica>> {

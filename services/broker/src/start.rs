@@ -140,7 +140,7 @@ impl Broker {
         runtime.spawn("follow-metadata", follower);
         runtime.spawn("upkeep", broker.clone().keep_up());
         runtime.spawn("cleaner", broker.clone().keep_clean());
-        if let Some(tier) = &broker.tier {
+        if let Some(tier) = broker.tier.as_ref().filter(|tier| !tier.settings.is_read_only) {
             broker.look_for_successor(tier).await;
             runtime.spawn("keep-state", broker.clone().keep_state(tier.clone()));
             runtime.spawn("offload", broker.clone().offload(tier.clone()));
@@ -151,6 +151,9 @@ impl Broker {
         match broker.decide(Change::UnfenceBroker(run)).await? {
             Answer::BrokerUnfenced(unfenced) => unfenced?,
             _ => return Err(StartError::Answer),
+        }
+        if broker.is_mount() {
+            broker.quorum.seal();
         }
         Ok(broker)
     }

@@ -59,7 +59,9 @@ impl Broker {
                 for replica in self.replicas.all() {
                     replica.keep(time);
                 }
-                self.trim_tiers(time).await;
+                if !self.is_mount() {
+                    self.trim_tiers(time).await;
+                }
             }
         }
     }

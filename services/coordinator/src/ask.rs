@@ -14,6 +14,8 @@ pub enum Unavailable {
     Loading,
     #[error("the coordinator cannot store anything at the moment; try again later")]
     CannotStore,
+    #[error("this is a read-only mount of a tier: groups neither gather nor commit here")]
+    ReadOnly,
 }
 
 pub(crate) type Outcome = Result<Answer, Unavailable>;
@@ -57,6 +59,12 @@ pub(crate) enum Way {
 }
 
 impl Asked {
+    /// A question that is not handed in.
+    #[must_use]
+    pub fn refused(why: Unavailable) -> Asked {
+        Asked(Way::Here(Err(why)))
+    }
+
     /// The answer, once everything it rests on is committed.
     pub async fn answer(self) -> Result<Answer, Unavailable> {
         match self.0 {
@@ -70,11 +78,8 @@ impl Asked {
 impl Message {
     /// Whether the shard may want to store something because of it.
     pub(crate) fn may_store(&self) -> bool {
-        let reads = |request: &Request| {
-            matches!(request, Request::FetchOffsets(_) | Request::Describe | Request::ConsumerDescribe)
-        };
         match self {
-            Message::Request { request, .. } => !reads(request),
+            Message::Request { request, .. } => request.may_store(),
             Message::List { .. } | Message::Export { .. } | Message::TopicsDeleted(_) | Message::Stirred => {
                 false
             }

@@ -86,6 +86,14 @@ pub enum Request {
     ConsumerDescribe,
 }
 
+impl Request {
+    /// Whether the shard may want to store something because of it.
+    #[must_use]
+    pub fn may_store(&self) -> bool {
+        !matches!(self, Request::FetchOffsets(_) | Request::Describe | Request::ConsumerDescribe)
+    }
+}
+
 /// A classic member wants in.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Join {

@@ -47,6 +47,8 @@ pub enum ProposeError {
     Unknown,
     #[error("the quorum stopped")]
     Stopped,
+    #[error("this is a read-only mount of a tier: nothing is changed here")]
+    Sealed,
 }
 
 /// The quorum stopped, but not as it should.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use aquifer_disk::Disk;
@@ -47,6 +48,7 @@ pub struct Quorum {
     machine: Machine,
     runtime: Runtime,
     propose_timeout: Duration,
+    is_sealed: AtomicBool,
     keeper: Task<()>,
 }
 
@@ -69,7 +71,8 @@ impl Quorum {
         let keeper =
             runtime.spawn("raft-log-keeper", keep(raft.clone(), log.clone(), files, settings.clone()));
         let propose_timeout = settings.propose_timeout;
-        let quorum = Quorum { raft, log, machine, runtime, propose_timeout, keeper };
+        let is_sealed = AtomicBool::new(false);
+        let quorum = Quorum { raft, log, machine, runtime, propose_timeout, is_sealed, keeper };
         match quorum.lead(node, &settings).await {
             Ok(()) => Ok(quorum),
             Err(error) => {
@@ -118,8 +121,16 @@ impl Quorum {
         }
     }
 
+    /// From now on nothing is changed any more.
+    pub fn seal(&self) {
+        self.is_sealed.store(true, Ordering::Relaxed);
+    }
+
     /// Has a change agreed on and applied; returns its index and what applying it said. The image has it by then.
     pub async fn propose(&self, change: Change) -> Result<(u64, Answer), ProposeError> {
+        if self.is_sealed.load(Ordering::Relaxed) {
+            return Err(ProposeError::Sealed);
+        }
         let command = Command { time: self.runtime.now().wall, change };
         let mut bytes = Vec::new();
         encode_command(&command, &mut bytes);

@@ -40,6 +40,8 @@ pub struct Options {
     pub at: Option<TimestampMs>,
     /// Only say what would come back.
     pub dry_run: bool,
+    /// The bucket is not told: the cluster goes on where it is, and the directory only shows what it has in the bucket.
+    pub is_mount: bool,
 }
 
 /// What is left of all partitions.
@@ -112,7 +114,9 @@ pub async fn restore(
         move || prepare(&disk, &layout, &meta, &restored, &seeds, now)
     };
     runtime.spawn_blocking("write-directory", writing).await.ok_or(RestoreError::Panicked)??;
-    begin(&store, cluster_to_be, &restored, runtime).await?;
+    if !options.is_mount {
+        begin(&store, cluster_to_be, &restored, runtime).await?;
+    }
     settle(&**disk, &layout, &meta)?;
     Ok(report)
 }

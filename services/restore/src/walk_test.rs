@@ -481,6 +481,58 @@ impl World {
     }
 }
 
+/// The most that orphans took of the bucket, by bytes, at any minute of the last six hours of two days. An upload a minute, of which one
+/// in a thousand is given up and arrives all the same, a kill in the middle of an upload twice a day, and a look for orphans every six
+/// hours, as brokers have it.
+fn orphans_of_two_days(seed: u64) -> f64 {
+    const HOUR: u64 = 60;
+    let mut drawn = seed;
+    let mut is_drawn = |of: u64| {
+        drawn = drawn.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (drawn >> 33).is_multiple_of(of)
+    };
+    let mut world = World::new();
+    let mut most = 0.0_f64;
+    for minute in 0..48 * HOUR {
+        world.step(Step::Produce(10));
+        world.step(Step::Upload(10));
+        world.step(Step::Land(0));
+        if is_drawn(12 * HOUR) {
+            world.step(Step::Restart);
+            world.uploads.clear();
+        } else if is_drawn(1_000) {
+            world.uploads.clear();
+        } else {
+            world.step(Step::Commit(0));
+        }
+        if minute % (6 * HOUR) == 3 * HOUR {
+            world.step(Step::CollectOrphans);
+        }
+        if minute >= 42 * HOUR {
+            let tier = world.tier();
+            let all: u64 = world.bucket.values().map(|stored| stored.range.object_bytes()).sum();
+            let named: u64 = tier.named().map(TierRange::object_bytes).sum();
+            most = most.max((all - named) as f64 / all as f64);
+        }
+    }
+    world.check();
+    most
+}
+
+#[test]
+fn orphans_are_a_thousandth_of_the_bucket_at_most_after_two_days() {
+    let shares: Vec<f64> = (0..24).map(orphans_of_two_days).collect();
+    let (worst, mean) = (shares.iter().copied().fold(0.0, f64::max), shares.iter().sum::<f64>() / 24.0);
+    println!(
+        "orphans after 48 hours: {:.4} % of all bytes at the worst, {:.4} % on average",
+        worst * 100.0,
+        mean * 100.0
+    );
+
+    assert!(mean > 0.0, "uploads that are given up leave something");
+    assert!(worst <= 0.001, "{shares:?}");
+}
+
 fn steps() -> impl Strategy<Value = Vec<Step>> {
     let step = prop_oneof![
         4 => (1u8..20).prop_map(Step::Produce),

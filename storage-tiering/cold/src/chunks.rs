@@ -14,7 +14,7 @@ use bytes::Bytes;
 pub type Wake = Arc<dyn Fn() + Send + Sync>;
 
 /// How long a failure is believed: nobody asks the store again meanwhile.
-const FAILED_FOR: Duration = Duration::from_secs(1);
+pub(crate) const FAILED_FOR: Duration = Duration::from_secs(1);
 /// Readers that wait for one chunk; more look again by themselves.
 const WAITERS_MAX: usize = 1_000;
 /// Chunks that are remembered after they had to make room.

@@ -61,6 +61,9 @@ pub(crate) struct State {
     pub(crate) footers: Footers,
     pub(crate) ahead: Ahead,
     pub(crate) shelved: Shelved,
+    /// Chunks in files of the store itself, where that is a folder of this machine.
+    pub(crate) lent: Shelved,
+    pub(crate) lending_rests_until: Monotonic,
     pub(crate) writes: Writes,
 }
 
@@ -149,6 +152,8 @@ impl Cold {
             footers: Footers::default(),
             ahead: Ahead::default(),
             shelved,
+            lent: Shelved::default(),
+            lending_rests_until: Monotonic::default(),
             writes: Writes::default(),
         });
         let (runtime, hedges) = (runtime.clone(), Mutex::default());

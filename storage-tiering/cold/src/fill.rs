@@ -12,7 +12,7 @@ use crate::footers::ObjectId;
 use crate::hedges::hedged;
 
 /// The longest answer that is waited for. Clients of servers give up sooner; a folder may hang.
-const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A part of an object that is to be fetched.
 pub(crate) struct Fill {

@@ -36,6 +36,14 @@ pub(crate) struct Writes {
     rest_until: Monotonic,
 }
 
+/// The file of a chunk.
+struct Piece {
+    file: FileHandle,
+    is_fresh: bool,
+    /// Where in the file the chunk begins.
+    origin: u64,
+}
+
 /// What the disk has of what a reader wants.
 pub(crate) enum OnShelf {
     Found {
@@ -81,9 +89,6 @@ impl Cold {
         (range, footer): (&TierRange, &Arc<Footer>),
         wake: Option<&Wake>,
     ) -> OnShelf {
-        if self.inner.shelf.is_none() {
-            return OnShelf::Nothing;
-        }
         let first = footer.floor_by_offset(wanted.from) / CHUNK_BYTES;
         let last = u64::from(footer.floor_by_offset(wanted.from)) + wanted.bytes_max;
         let mut files = Vec::new();
@@ -93,9 +98,15 @@ impl Cold {
                 break;
             }
             let id = ChunkId { object: object(range), chunk: Some(chunk) };
-            match state.shelved.look(id, wake) {
+            let mut origin = 0;
+            let mut spot = state.shelved.look(id, wake);
+            if matches!(spot, Spot::Absent) {
+                origin = u64::from(chunk) * u64::from(CHUNK_BYTES);
+                spot = self.look_in_store(state, id, wake);
+            }
+            match spot {
                 Spot::Open { file, is_fresh } => {
-                    files.push((file, is_fresh));
+                    files.push(Piece { file, is_fresh, origin });
                     continue;
                 }
                 Spot::Closed => {
@@ -133,7 +144,7 @@ impl Cold {
     ) -> Offset {
         let chunk = footer.floor_by_offset(wanted.from) / CHUNK_BYTES;
         let id = ChunkId { object: object(range), chunk: Some(chunk) };
-        match state.shelved.has(id) {
+        match state.shelved.has(id) || state.lent.has(id) {
             true => wanted.upto.min(footer.border_after(wanted.from)),
             false => wanted.upto,
         }
@@ -141,7 +152,11 @@ impl Cold {
 
     /// Whether the chunk stands on disk; if so, it is opened ahead of its reader.
     pub(crate) fn is_on_shelf(&self, state: &mut State, id: ChunkId, fill: impl FnOnce() -> Fill) -> bool {
-        match state.shelved.look(id, None) {
+        let mut spot = state.shelved.look(id, None);
+        if matches!(spot, Spot::Absent) {
+            spot = self.look_in_store(state, id, None);
+        }
+        match spot {
             Spot::Absent => return false,
             Spot::Closed => self.begin_open(state, fill(), None),
             Spot::Open { .. } | Spot::Opening => {}
@@ -150,6 +165,10 @@ impl Cold {
     }
 
     fn begin_open(&self, state: &mut State, fill: Fill, wake: Option<&Wake>) {
+        if !state.shelved.has(fill.id) {
+            self.begin_lend(state, fill, wake);
+            return;
+        }
         state.shelved.begin_open(fill.id, wake);
         let inner = self.inner.clone();
         self.inner.runtime.spawn("open-chunk", async move {
@@ -301,14 +320,14 @@ impl Inner {
 
 /// A span of an object in the files of its chunks from `first` on, and a chunk that is not in the page cache: it is loaded where a
 /// failure of the disk is noticed, not while it is sent.
-fn parts(files: &[(FileHandle, bool)], first: u32, span: &Range<u32>) -> (Vec<Part>, Option<u32>) {
+fn parts(files: &[Piece], first: u32, span: &Range<u32>) -> (Vec<Part>, Option<u32>) {
     let mut parts = Vec::new();
-    for (chunk, (file, is_fresh)) in (first..).zip(files) {
+    for (chunk, Piece { file, is_fresh, origin }) in (first..).zip(files) {
         let begin = chunk * CHUNK_BYTES;
         let from = span.start.max(begin);
         let to = span.end.min(begin.saturating_add(CHUNK_BYTES));
         if from < to {
-            let (at, bytes) = (u64::from(from - begin), u64::from(to - from));
+            let (at, bytes) = (origin + u64::from(from - begin), u64::from(to - from));
             if !is_fresh && !file.is_resident(at, bytes) {
                 return (Vec::new(), Some(chunk));
             }

@@ -12,6 +12,7 @@ mod fill;
 mod footers;
 mod hedges;
 mod keep;
+mod lend;
 mod scan;
 mod shelf;
 mod shelved;

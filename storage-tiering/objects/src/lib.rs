@@ -16,4 +16,4 @@ pub use counters::{Counters, Operation};
 pub use error::{ObjectError, Problem};
 pub use open::OpenError;
 pub use probe::ProbeError;
-pub use store::{Listed, Store};
+pub use store::{InPlace, Listed, Store};

@@ -46,6 +46,7 @@ pub(crate) struct Clients {
     pub(crate) prefix: Path,
     /// Whether it is somebody else's server, whose manners are not known.
     pub(crate) is_remote: bool,
+    pub(crate) is_folder: bool,
 }
 
 /// A class of work: how long one request may take, and how long it is tried.
@@ -65,7 +66,14 @@ const UPLOADS: Class =
 impl Clients {
     /// A store that is no server does everything the same way.
     pub(crate) fn one(store: Arc<dyn ObjectStore>, prefix: Path) -> Clients {
-        Clients { small: store.clone(), reads: store.clone(), uploads: store, prefix, is_remote: false }
+        Clients {
+            small: store.clone(),
+            reads: store.clone(),
+            uploads: store,
+            prefix,
+            is_remote: false,
+            is_folder: false,
+        }
     }
 
     /// Opens what the URL names, without asking it anything. For S3, who gives credentials is looked up.
@@ -88,6 +96,7 @@ impl Clients {
                 uploads: client(UPLOADS)?,
                 prefix: prefix.clone(),
                 is_remote: true,
+                is_folder: false,
             })
         };
         match parsed.scheme() {
@@ -97,7 +106,8 @@ impl Clients {
                 std::fs::create_dir_all(&folder)
                     .map_err(|source| OpenError::Folder { folder: folder.clone(), source })?;
                 let store = LocalFileSystem::new_with_prefix(&folder).map_err(failed)?;
-                Ok(Clients::one(Arc::new(store.with_fsync(true)), prefix))
+                let clients = Clients::one(Arc::new(store.with_fsync(true)), prefix);
+                Ok(Clients { is_folder: true, ..clients })
             }
             "s3" => {
                 let builder = s3(url, &parsed, runtime).await?.with_http_connector(counted);

@@ -30,6 +30,8 @@ async fn an_object_is_created_once_read_in_ranges_listed_and_deleted() {
         again.expect("the same object again is an answer that was lost");
         let other = store.create("a/b/one", &parts(&["something else"])).await.expect_err("taken");
         assert_eq!(other.problem, Problem::Taken);
+        let as_long = store.create("a/b/one", &parts(&["hello, ", "there"])).await.expect_err("taken");
+        assert_eq!(as_long.problem, Problem::Taken, "by something else of the same size");
         store.create("a/b/two", &parts(&["x"])).await.expect("it is new");
         store.create("a/c/three", &parts(&["x"])).await.expect("it is new");
         let names: Vec<_> =
@@ -47,7 +49,7 @@ async fn an_object_is_created_once_read_in_ranges_listed_and_deleted() {
         let gone = store.read("a/b/one", 0..1).await.expect_err("it is gone");
         assert_eq!(gone.problem, Problem::Missing);
         let (created, failed) = store.counters().of(Operation::Create);
-        assert_eq!((created, failed), (5, 2));
+        assert_eq!((created, failed), (6, 3));
     }
 }
 

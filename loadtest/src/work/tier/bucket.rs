@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail, ensure};
 use aquifer_runtime::Runtime;
+use tempfile::TempDir;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
@@ -19,6 +20,9 @@ const SCRIPT: &str = "loadtest/peers/minio.sh";
 /// What whoever speaks to the store finds in its environment; nothing beyond this machine is asked.
 pub const VARIABLES: [(&str, &str); 3] =
     [("AWS_ACCESS_KEY_ID", USER), ("AWS_SECRET_ACCESS_KEY", PASSWORD), ("AWS_EC2_METADATA_DISABLED", "true")];
+/// How much nicer a store is that stands for one on another machine, and where it keeps what it is given.
+const NICER: &str = "10";
+const MEMORY: &str = "/dev/shm";
 const POLL_INTERVAL: Duration = Duration::from_millis(5);
 
 /// A store that answers. Its process, if it has one, ends with it.
@@ -32,6 +36,9 @@ pub struct Minio {
     program: PathBuf,
     directory: PathBuf,
     port: u16,
+    folder: PathBuf,
+    /// Where the folder is, of a store that stands for one on another machine.
+    in_memory: Option<TempDir>,
     /// None while it is away.
     child: Option<Child>,
 }
@@ -42,6 +49,7 @@ impl Store {
         programs: &Programs,
         bucket: Bucket,
         directory: &Path,
+        is_elsewhere: bool,
     ) -> Result<Store> {
         match bucket {
             Bucket::Folder => {
@@ -49,7 +57,9 @@ impl Store {
                 std::fs::create_dir_all(&folder)?;
                 Ok(Store::Folder(folder))
             }
-            Bucket::Minio => Ok(Store::Minio(Minio::start(runtime, programs, directory).await?)),
+            Bucket::Minio => {
+                Ok(Store::Minio(Minio::start(runtime, programs, directory, is_elsewhere).await?))
+            }
         }
     }
 
@@ -79,23 +89,39 @@ impl Store {
 }
 
 impl Minio {
-    pub async fn start(runtime: &Runtime, programs: &Programs, directory: &Path) -> Result<Minio> {
+    pub async fn start(
+        runtime: &Runtime,
+        programs: &Programs,
+        directory: &Path,
+        is_elsewhere: bool,
+    ) -> Result<Minio> {
         let program = match &programs.minio {
             Some(program) => program.clone(),
             None => compiled(runtime).await?,
         };
         // A folder is a bucket.
-        std::fs::create_dir_all(directory.join("store/bucket"))?;
-        let mut minio = Minio { program, directory: directory.to_owned(), port: free_port()?, child: None };
+        let in_memory = is_elsewhere.then(|| tempfile::tempdir_in(MEMORY)).transpose()?;
+        let folder =
+            in_memory.as_ref().map_or_else(|| directory.join("store"), |folder| folder.path().to_owned());
+        std::fs::create_dir_all(folder.join("bucket"))?;
+        let (directory, port) = (directory.to_owned(), free_port()?);
+        let mut minio = Minio { program, directory, port, folder, in_memory, child: None };
         minio.come_back(runtime).await?;
         Ok(minio)
     }
 
     /// Starts it on what it has; comes back once it answers.
     pub async fn come_back(&mut self, runtime: &Runtime) -> Result<()> {
-        let mut command = Command::new(&self.program);
+        let mut command = match self.in_memory {
+            Some(_) => {
+                let mut nice = Command::new("nice");
+                nice.args(["-n", NICER]).arg(&self.program);
+                nice
+            }
+            None => Command::new(&self.program),
+        };
         command.args(["server", "--quiet", "--address", &format!("127.0.0.1:{}", self.port)]);
-        command.arg(self.directory.join("store"));
+        command.arg(&self.folder);
         command.envs([("MINIO_ROOT_USER", USER), ("MINIO_ROOT_PASSWORD", PASSWORD)]);
         command.envs([("MINIO_BROWSER", "off"), ("MINIO_UPDATE", "off")]);
         // What goes out goes nowhere.

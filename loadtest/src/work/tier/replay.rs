@@ -25,6 +25,7 @@ pub async fn tier_replay(harness: &Harness, directory: &Path, work: &TierReplay)
         first_byte: Duration::from_millis(work.first_byte_ms),
         connection_bytes_per_second: work.connection_mb_per_second.map(|rate| rate * 1e6),
         bytes_per_second: work.store_mb_per_second.map(|rate| rate * 1e6),
+        is_elsewhere: false,
     };
     let manner = (manner != Manner::default()).then_some(manner);
     let mut stage = Stage::set(harness, directory, work.bucket, manner, SETTINGS).await?;

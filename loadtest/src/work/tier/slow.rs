@@ -10,6 +10,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpStream};
 
+const THREADS: usize = 2;
 const BUFFER_BYTES: usize = 64 << 10;
 /// Timers are coarse: a shorter wait is made up for by the next one.
 const WAIT_MIN: Duration = Duration::from_millis(2);
@@ -22,6 +23,8 @@ pub struct Manner {
     pub connection_bytes_per_second: Option<f64>,
     /// Of all answers together.
     pub bytes_per_second: Option<f64>,
+    /// Whether the store takes neither processor nor disk from others, as one on another machine does.
+    pub is_elsewhere: bool,
 }
 
 /// A listener whose connections end at the store. It ends with this.
@@ -61,6 +64,8 @@ struct Exchange {
 
 impl Slow {
     pub async fn start(runtime: &Runtime, target: u16, manner: Manner) -> Result<Slow> {
+        // What it carries holds up nobody who measures.
+        let runtime = runtime.aside("slow store", THREADS, 1)?;
         let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
         let port = listener.local_addr()?.port();
         let shared = Arc::new(Shared {

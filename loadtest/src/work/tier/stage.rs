@@ -32,7 +32,9 @@ impl Stage {
         manner: Option<Manner>,
         settings: &str,
     ) -> Result<Stage> {
-        let store = Store::start(&harness.runtime, &harness.programs, bucket, directory).await?;
+        let is_elsewhere = manner.is_some_and(|manner| manner.is_elsewhere);
+        let store =
+            Store::start(&harness.runtime, &harness.programs, bucket, directory, is_elsewhere).await?;
         let slow = match (manner, store.port()) {
             (Some(manner), Some(port)) => Some(Slow::start(&harness.runtime, port, manner).await?),
             _ => None,

@@ -23,17 +23,20 @@ pub async fn tier_upload_latency(
     directory: &Path,
     work: &TierUploadLatency,
 ) -> Result<Measurement> {
-    let manner = Some(Manner::default());
+    let manner = Some(Manner { is_elsewhere: true, ..Manner::default() });
     let mut stage = Stage::set(harness, directory, work.bucket, manner, SETTINGS).await?;
     let client = stage.client()?;
     let deleted = Laid::cold(&client, &work.history).await?;
     let single = EndToEnd { rate: work.rate, ..EndToEnd::default() };
 
+    harness.sync().await?;
     let quiet = end_to_end(harness, stage.server()?, &single).await?;
 
     stage.slow()?.set_away(true);
     let backlog = Laid::produce(&client, &work.history, true).await?;
     deleted.topic.delete().await?;
+    // What was produced is on its way to the disk, whether there is a tier or not.
+    harness.sync().await?;
     harness.runtime.sleep(BEFORE).await;
     stage.slow()?.set_away(false);
     let mut measurement = end_to_end(harness, stage.server()?, &single).await?;

@@ -85,6 +85,15 @@ impl Node {
         Node::begin(command, ports)
     }
 
+    /// A read-only mount of the bucket, once it serves.
+    pub(crate) fn mount(from: &str) -> Node {
+        let ports = Ports::free();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_aquifer"));
+        command.args(["tier", "mount", "--from", from]);
+        command.args(["--kafka-port", &ports.kafka.to_string(), "--http-port", &ports.http.to_string()]);
+        Node::begin(command, ports).ready()
+    }
+
     fn begin(mut command: Command, ports: Ports) -> Node {
         let log = tempfile::NamedTempFile::new().expect("a log file");
         let child = command

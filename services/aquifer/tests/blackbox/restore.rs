@@ -18,7 +18,7 @@ fn tier(bucket: &Path, more: &str) -> String {
     format!("[topics]\nretention_check = \"1s\"\n[tier]\nurl = \"{}\"\n{more}", url(bucket))
 }
 
-fn url(bucket: &Path) -> String {
+pub(crate) fn url(bucket: &Path) -> String {
     format!("file://{}", bucket.display())
 }
 
@@ -31,14 +31,14 @@ pub(crate) fn restore(bucket: &Path, folder: &Path, more: &[&str]) -> Value {
     serde_json::from_str(&run_ok(AQUIFER, &arguments, "")).expect("one object")
 }
 
-fn commit(node: &Node, group: &str, count: usize) {
+pub(crate) fn commit(node: &Node, group: &str, count: usize) {
     let count = count.to_string();
     let arguments = ["consume", TOPIC, "-g", group, "-n", &count, "--brokers", &node.kafka, "-f", "%o\n"];
     run_ok(AQUIFER, &arguments, "");
 }
 
 /// Where the group goes on in partition 0 of the topic.
-fn committed(node: &Node, group: &str) -> i64 {
+pub(crate) fn committed(node: &Node, group: &str) -> i64 {
     let lag = run_ok(AQUIFER, &["group", "lag", group, "--brokers", &node.kafka, "-o", "json"], "");
     let lag: Value = serde_json::from_str(&lag).expect("an array");
     lag[0]["offset"].as_i64().unwrap_or_else(|| panic!("no offset: {lag}"))

@@ -20,7 +20,7 @@ const KEYS: [(&str, &str); 3] = [
 ];
 
 /// A server that tiers to the URL and has not begun to serve; `more` goes into its table of the tier.
-fn begin(folder: &Path, ports: Ports, url: &str, more: &str, variables: &[(&str, &str)]) -> Node {
+pub(crate) fn begin(folder: &Path, ports: Ports, url: &str, more: &str, variables: &[(&str, &str)]) -> Node {
     let more = format!("[topics]\nretention_check = \"1s\"\n[tier]\nurl = \"{url}\"\n{more}");
     Node::begin_server_as(folder, ports, &more, variables)
 }

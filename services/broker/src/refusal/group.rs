@@ -23,6 +23,7 @@ impl GroupRefusal {
             GroupRefusal::Unavailable(Unavailable::NotHere) => ErrorCode::NOT_COORDINATOR,
             GroupRefusal::Unavailable(Unavailable::Loading) => ErrorCode::COORDINATOR_LOAD_IN_PROGRESS,
             GroupRefusal::Unavailable(Unavailable::CannotStore) => ErrorCode::COORDINATOR_NOT_AVAILABLE,
+            GroupRefusal::Unavailable(Unavailable::ReadOnly) => ErrorCode::POLICY_VIOLATION,
             GroupRefusal::Answer => ErrorCode::UNKNOWN_SERVER_ERROR,
         }
     }

@@ -10,6 +10,7 @@ pub(crate) fn propose_error(error: &ProposeError) -> ErrorCode {
         ProposeError::Busy => ErrorCode::THROTTLING_QUOTA_EXCEEDED,
         ProposeError::NotLeader => ErrorCode::NOT_CONTROLLER,
         ProposeError::Unknown => ErrorCode::REQUEST_TIMED_OUT,
+        ProposeError::Sealed => ErrorCode::POLICY_VIOLATION,
         ProposeError::Stopped => ErrorCode::BROKER_NOT_AVAILABLE,
     }
 }

@@ -107,7 +107,8 @@ impl Broker {
         ranges: impl Iterator<Item = &TierRange>,
     ) -> bool {
         let place = Place { cluster: self.cluster, partition: at };
-        let keys: Vec<String> = ranges.map(|range| place.key(range)).collect();
+        let forgotten = ranges.inspect(|range| tier.cold.forget(range));
+        let keys: Vec<String> = forgotten.map(|range| place.key(range)).collect();
         let deletions = stream::iter(keys).map(|key| async move { tier.store.delete(&key).await });
         let outcomes: Vec<_> = deletions.buffer_unordered(DELETES_MAX).collect().await;
         let failure = outcomes.into_iter().find_map(Result::err);

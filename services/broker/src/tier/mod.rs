@@ -4,6 +4,7 @@
 mod garbage;
 mod offload;
 mod orphans;
+mod pace;
 mod producers;
 mod read;
 mod replace;
@@ -55,6 +56,8 @@ pub struct TierSettings {
     pub cold: aquifer_cold::Limits,
     /// What parts of objects may take on local disk for those who read them; 0 for none.
     pub disk_bytes_max: u64,
+    /// Whether it is another cluster's, which is only looked at.
+    pub is_read_only: bool,
 }
 
 /// A store that is in use.
@@ -68,6 +71,7 @@ pub(crate) struct Tier {
     /// Somebody waits for an upload.
     pub(crate) hurry: Notify,
     pub(crate) totals: offload::Totals,
+    pub(crate) pace: pace::Pace,
     pub(crate) scrubbed: scrub::Scrubbed,
     /// Random numbers of uploads that may yet be committed.
     pub(crate) in_flight: std::sync::Mutex<BTreeSet<u64>>,
@@ -107,6 +111,7 @@ impl TierSettings {
             scrub_interval: Duration::from_secs(7 * 24 * 60 * 60),
             cold: aquifer_cold::Limits::default(),
             disk_bytes_max: 8 << 30,
+            is_read_only: false,
         }
     }
 }
@@ -123,7 +128,9 @@ impl Tier {
         let aside = runtime.aside("tier", threads(), BLOCKING_MAX).map_err(TierError::Threads)?;
         let store = Store::open(&settings.url, &aside).await?;
         let name = runtime.random_uuid().to_string();
-        let probed = if store.is_remote() { store.probe(&name).await } else { Ok(()) };
+        // What is tried out is written.
+        let is_probed = store.is_remote() && !settings.is_read_only;
+        let probed = if is_probed { store.probe(&name).await } else { Ok(()) };
         match probed {
             Ok(()) => {}
             Err(ProbeError::Refused(_, error)) if error.problem == Problem::Unavailable => {
@@ -140,6 +147,7 @@ impl Tier {
             settings,
             hurry: Notify::new(),
             totals: offload::Totals::default(),
+            pace: pace::Pace::default(),
             scrubbed: scrub::Scrubbed::default(),
             in_flight: std::sync::Mutex::default(),
             links: std::sync::Mutex::default(),

@@ -11,8 +11,6 @@ use aquifer_tiering::{
     FoundObject, PackError, Packed, Source, Surroundings, UploadError, pack, read_footer, upload,
 };
 use aquifer_types::{Offset, TimestampMs, TopicPartition};
-use futures_util::StreamExt as _;
-use futures_util::stream;
 
 use super::Tier;
 use super::producers::producers_at;
@@ -23,8 +21,7 @@ use crate::broker::Broker;
 const OBJECT_BYTES_MAX: u64 = 256 << 20;
 /// Files that are uploaded as one object take no more together.
 pub(super) const JOINED_BYTES_MAX: u64 = 64 << 20;
-/// Uploads at a time, and of one round.
-pub(super) const UPLOADS_MAX: usize = 4;
+/// Uploads of one round.
 pub(super) const ROUND_MAX: usize = 64;
 /// Rounds after which it is somebody else's turn, however much waits to be uploaded.
 const ROUNDS_MAX: usize = 16;
@@ -32,7 +29,7 @@ const ROUNDS_MAX: usize = 16;
 const MERGE_INTERVAL: Duration = Duration::from_secs(60);
 /// After a round in which nothing went well.
 const REST: Duration = Duration::from_secs(1);
-const REST_MAX: Duration = Duration::from_secs(30);
+const REST_MAX: Duration = Duration::from_secs(4);
 
 /// What uploads came to.
 #[derive(Debug, Default)]
@@ -179,9 +176,8 @@ impl Broker {
 
     /// Uploads one stretch of each, then has all that went well committed at once. `false` if nothing did.
     async fn offload_round(&self, tier: &Arc<Tier>, candidates: Vec<Candidate>) -> bool {
-        let uploads = stream::iter(candidates).map(|candidate| self.upload(tier, candidate));
-        let uploaded: Vec<Option<Uploaded>> = uploads.buffer_unordered(UPLOADS_MAX).collect().await;
-        let uploaded: Vec<Uploaded> = uploaded.into_iter().flatten().collect();
+        let upload = |candidate| self.upload(tier, candidate);
+        let uploaded: Vec<Uploaded> = tier.pace.upload_each(candidates, upload).await;
         if uploaded.is_empty() {
             return false;
         }
@@ -235,10 +231,14 @@ impl Broker {
             Ok(packed) => {
                 tier.totals.uploads.fetch_add(1, Ordering::Relaxed);
                 tier.totals.bytes.fetch_add(packed.range.object_bytes(), Ordering::Relaxed);
+                tier.pace.went_well();
                 tracing::debug!(key = packed.key, "uploaded");
                 Some(packed)
             }
             Err(error) => {
+                if let OffloadError::Upload(error) = &error {
+                    tier.pace.failed(error);
+                }
                 // It may yet arrive, and is then nobody's.
                 tier.landed([nonce]);
                 tier.totals.failures.fetch_add(1, Ordering::Relaxed);
@@ -293,6 +293,7 @@ impl Broker {
         upload(&tier.store, &packed, &self.runtime).await?;
         Ok(packed)
     }
+
     /// The last batch of what is in the tier, if that ends at the offset and somebody can tell.
     async fn last_before(&self, tier: &Tier, at: TopicPartition, tier_end: Offset) -> Option<Link> {
         let known = tier.links.lock().expect("noting does not panic").get(&at).copied();

@@ -10,11 +10,9 @@ use aquifer_manifest::{MergePolicy, Span, Tier as Ranges, TierRange};
 use aquifer_metadata::{Answer, Change, Image, TierMove, TierReplace, TierStretch, TopicConfig};
 use aquifer_replica::{JoinLimits, Replica, TieredFiles};
 use aquifer_types::{Offset, TimestampMs};
-use futures_util::StreamExt as _;
-use futures_util::stream;
 
 use super::Tier;
-use super::offload::{JOINED_BYTES_MAX, Purpose, ROUND_MAX, UPLOADS_MAX};
+use super::offload::{JOINED_BYTES_MAX, Purpose, ROUND_MAX};
 use crate::broker::Broker;
 
 /// Ranges that are smaller are merged, so many at a time: fewer only where they fill an object.
@@ -67,9 +65,8 @@ impl Broker {
 
     /// Uploads the stretches and has them take the place of what the tier has of them; how many do.
     pub(super) async fn replace(&self, tier: &Arc<Tier>, stretches: Vec<Stretch>) -> usize {
-        let uploads = stream::iter(stretches).map(|stretch| self.upload_stretch(tier, stretch));
-        let uploaded: Vec<Option<TierStretch>> = uploads.buffer_unordered(UPLOADS_MAX).collect().await;
-        let stretches: Vec<TierStretch> = uploaded.into_iter().flatten().collect();
+        let upload = |stretch| self.upload_stretch(tier, stretch);
+        let stretches: Vec<TierStretch> = tier.pace.upload_each(stretches, upload).await;
         if stretches.is_empty() {
             return 0;
         }

@@ -1,5 +1,6 @@
 //! Readers of objects in a store: what they get, how often the store is asked, and what a damaged object comes to.
 
+mod lend;
 mod shelf;
 
 use std::io::IoSlice;
@@ -87,6 +88,10 @@ impl Tier {
 
     async fn of(record_bytes: usize) -> Tier {
         let store = Store::open("memory:///", &Runtime::real()).await.unwrap();
+        Tier::within(store, record_bytes).await
+    }
+
+    async fn within(store: Store, record_bytes: usize) -> Tier {
         let runtime = Runtime::real();
         let mut tier = Tier { store, runtime, ranges: Vec::new(), log: Vec::new() };
         for (nonce, from) in (0..).zip([0, BATCHES, 2 * BATCHES]) {

@@ -36,6 +36,15 @@ pub(crate) async fn aquifer_tier(broker: &Arc<Broker>, request: AquiferTierReque
             ..AquiferTierResponse::default()
         };
     };
+    if matches!(request.action, FLUSH | UNDELETE)
+        && let Some(refusal) = broker.refusal()
+    {
+        return AquiferTierResponse {
+            error_code: ErrorCode::INVALID_REQUEST,
+            error_message: Some(refusal.message),
+            ..AquiferTierResponse::default()
+        };
+    }
     if matches!(request.action, UNDELETE | UNDELETE_TRY) {
         return undelete(broker, tier, request.topics.unwrap_or_default(), request.action == UNDELETE).await;
     }
@@ -55,11 +64,6 @@ pub(crate) async fn aquifer_tier(broker: &Arc<Broker>, request: AquiferTierReque
     if request.action == FLUSH {
         let patience = Duration::from_millis(u64::try_from(request.timeout_ms).unwrap_or(0));
         let goals = broker.goals(topics.iter().filter_map(|(_, topic)| topic.as_deref()));
-        if let Some(why) = broker.superseded() {
-            response.error_code = ErrorCode::INVALID_REQUEST;
-            response.error_message = Some(Text::from(why.as_str()));
-            return response;
-        }
         let deadline = broker.runtime.now().monotonic.plus(patience);
         if !(broker.upload_all(goals, deadline).await && broker.tell_state(tier, deadline).await) {
             response.error_code = ErrorCode::REQUEST_TIMED_OUT;

@@ -33,7 +33,13 @@ pub(crate) async fn delete_records(
             let upto = (partition.offset != HIGH_WATERMARK).then_some(Offset(partition.offset));
             let replica = topic
                 .and_then(|topic| {
-                    if topic.is_internal() { Err(ErrorCode::INVALID_TOPIC_EXCEPTION) } else { Ok(topic) }
+                    if broker.is_mount() {
+                        Err(ErrorCode::POLICY_VIOLATION)
+                    } else if topic.is_internal() {
+                        Err(ErrorCode::INVALID_TOPIC_EXCEPTION)
+                    } else {
+                        Ok(topic)
+                    }
                 })
                 .and_then(|topic| broker.replica_of(topic, partition.partition_index));
             // What the tier holds is given up there first.

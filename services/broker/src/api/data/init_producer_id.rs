@@ -20,6 +20,9 @@ pub(crate) async fn init_producer_id(
     if request.transactional_id.is_some() {
         return refused(ErrorCode::INVALID_REQUEST);
     }
+    if broker.is_mount() {
+        return refused(ErrorCode::POLICY_VIOLATION);
+    }
     match broker.producer_ids.next(&broker.quorum).await {
         Some(id) => InitProducerIdResponse { producer_id: id.0, producer_epoch: 0, ..Default::default() },
         None => refused(ErrorCode::COORDINATOR_NOT_AVAILABLE),

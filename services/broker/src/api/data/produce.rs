@@ -137,9 +137,8 @@ pub(super) fn append(
     records: Option<Records>,
     terms: Terms,
 ) -> Result<Appended, Refused> {
-    if let Some(why) = broker.superseded() {
-        // Clients try again, and with another address for the cluster they succeed.
-        return Err(Refused { code: ErrorCode::KAFKA_STORAGE_ERROR, message: Some(why) });
+    if let Some(refusal) = broker.refusal() {
+        return Err(Refused { code: refusal.code, message: Some(refusal.message.as_str().to_owned()) });
     }
     let replica = broker.replica_of(topic, partition)?;
     let bytes = match records {

@@ -33,7 +33,7 @@ pub(crate) fn list_groups(broker: &Arc<Broker>, caller: Caller, request: &ListGr
                     }));
                 }
                 // A shard that ended while it was asked belongs to another broker's list.
-                Ok(_) | Err(Unavailable::NotHere) => {}
+                Ok(_) | Err(Unavailable::NotHere | Unavailable::ReadOnly) => {}
                 // Whoever reads a list that is not whole must know.
                 Err(Unavailable::Loading | Unavailable::CannotStore) => {
                     response.error_code = ErrorCode::COORDINATOR_LOAD_IN_PROGRESS;

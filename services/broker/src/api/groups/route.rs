@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use aquifer_coordinator::{Asked, OFFSETS_TOPIC, partition_of};
+use aquifer_coordinator::{Asked, OFFSETS_TOPIC, Unavailable, partition_of};
 use aquifer_group::{GroupId, InstanceId, MemberId, Request};
 use aquifer_wire::Text;
 use bytes::Bytes;
@@ -14,6 +14,9 @@ impl Broker {
     /// Hands a request to its group's shard. What is asked first is answered first by the shard.
     pub(super) fn ask_group(&self, group: &str, request: Request) -> Asked {
         const NOWHERE: i32 = -1;
+        if self.is_mount() && request.may_store() {
+            return Asked::refused(Unavailable::ReadOnly);
+        }
         let image = self.image();
         let partition =
             image.topic(OFFSETS_TOPIC).map_or(NOWHERE, |topic| partition_of(group, topic.partition_count()));
