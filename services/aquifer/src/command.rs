@@ -115,10 +115,8 @@ enum TierCommand {
     )]
     Fsck(fsck::FsckArguments),
     /// Serve what a bucket holds to Kafka clients, and change nothing in it; its cluster goes on untouched
-    #[command(
-        after_help = "Examples:\n  aquifer tier mount --from s3://bucket/prefix\n  \
-                      aquifer tier mount --from s3://bucket/prefix --at @-2h --kafka-port 19092 --http-port 18080"
-    )]
+    #[command(after_help = "Examples:\n  aquifer tier mount --from s3://bucket/prefix\n  \
+                      aquifer tier mount --from s3://bucket/prefix --at @-2h --kafka-port 19092 --http-port 18080")]
     Mount(mount::MountArguments),
     #[command(flatten)]
     Running(aquifer_cli::TierCommand),

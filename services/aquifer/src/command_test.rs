@@ -55,7 +55,7 @@ const BUCKET: &[&str] = &["restore", "tier fsck", "tier estimate"];
 
 /// Programs that run until they are stopped, and what works on this machine's files alone.
 const OFFLINE: &[&str] =
-    &["dev", "server", "gateway", "config check", "config default", "log verify", "log dump"];
+    &["dev", "server", "gateway", "tier mount", "config check", "config default", "log verify", "log dump"];
 
 /// Every command that does something, by its words.
 fn leaves() -> Vec<(String, Command)> {
