@@ -3,7 +3,7 @@
 use aquifer_gateway::Principal;
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
-use axum::http::{HeaderName, header};
+use axum::http::{HeaderMap, HeaderName, header};
 
 use crate::door::Door;
 use crate::problem::Refused;
@@ -18,7 +18,13 @@ impl FromRequestParts<Door> for Caller {
     type Rejection = Refused;
 
     async fn from_request_parts(parts: &mut Parts, door: &Door) -> Result<Caller, Refused> {
-        let text = |name| parts.headers.get(name).and_then(|value| value.to_str().ok());
+        Caller::of(door, &parts.headers)
+    }
+}
+
+impl Caller {
+    pub(crate) fn of(door: &Door, headers: &HeaderMap) -> Result<Caller, Refused> {
+        let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
         let (authorization, key) = (text(header::AUTHORIZATION), text(API_KEY));
         Ok(Caller(door.gateway.identify(authorization, key)?))
     }

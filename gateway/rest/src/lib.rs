@@ -9,6 +9,7 @@ mod caller;
 mod confluent;
 mod door;
 mod extract;
+mod front;
 mod metrics;
 mod ops;
 mod problem;
