@@ -113,8 +113,8 @@ async fn append(door: &Door, labels: &Labels, topic: &str, request: Request<Inco
     let (parts, body) = request.into_parts();
     let label = labels.draw(&parts.headers, parts.version);
     let body = counting.received(body);
-    let appended = match Caller::of(door, &parts.headers) {
-        Ok(caller) => v1::append_records(door, &caller, topic, &parts.headers, body).await,
+    let appended = match Caller::of(door, &parts.headers).await {
+        Ok(caller) => v1::append_records(&caller, topic, &parts.headers, body).await,
         Err(refused) => Err(refused),
     };
     let mut response = counting.end(appended.unwrap_or_else(Refused::into_response));

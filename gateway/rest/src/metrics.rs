@@ -182,8 +182,8 @@ pub(crate) async fn count(metrics: &Metrics, request: Request, next: Next) -> Re
     let path = request.extensions().get::<MatchedPath>().map(MatchedPath::as_str);
     let counting = metrics.begin(path.unwrap_or(NO_ROUTE));
     // Of an empty body nothing would be counted.
-    let request = request
-        .map(|body| if body.is_end_stream() { body } else { Body::new(counting.received(body)) });
+    let request =
+        request.map(|body| if body.is_end_stream() { body } else { Body::new(counting.received(body)) });
     counting.end(next.run(request).await)
 }
 

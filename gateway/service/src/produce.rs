@@ -222,7 +222,11 @@ impl Gateway {
 }
 
 /// Records as the producer takes them.
-fn outgoing<'a>(topic: &'a str, records: &'a [Record<'_>], headers: &'a [Vec<Header<'a>>]) -> Vec<Outgoing<'a>> {
+fn outgoing<'a>(
+    topic: &'a str,
+    records: &'a [Record<'_>],
+    headers: &'a [Vec<Header<'a>>],
+) -> Vec<Outgoing<'a>> {
     let each = records.iter().zip(headers).map(|(record, headers)| Outgoing {
         topic,
         partition: record.partition.map(PartitionIndex),

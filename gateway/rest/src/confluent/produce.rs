@@ -4,7 +4,6 @@ use std::borrow::Cow;
 
 use aquifer_gateway::{Appended, Record, Refusal};
 use axum::body::Body;
-use axum::extract::State;
 use axum::http::HeaderMap;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -72,8 +71,7 @@ impl From<Result<Appended, Refusal>> for Placed {
 }
 
 pub(super) async fn to_topic(
-    State(door): State<Door>,
-    _caller: Caller,
+    Caller { door, .. }: Caller,
     Named(topic): Named<String>,
     headers: HeaderMap,
     body: Body,
@@ -82,8 +80,7 @@ pub(super) async fn to_topic(
 }
 
 pub(super) async fn to_partition(
-    State(door): State<Door>,
-    _caller: Caller,
+    Caller { door, .. }: Caller,
     Named((topic, partition)): Named<(String, i32)>,
     headers: HeaderMap,
     body: Body,

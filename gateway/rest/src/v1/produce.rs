@@ -3,7 +3,6 @@
 use aquifer_gateway::{Appended, Code, Record, RecordHeader, Refusal, Settled};
 use aquifer_types::PartitionIndex;
 use axum::body::Body;
-use axum::extract::State;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
@@ -16,7 +15,6 @@ use utoipa::{IntoParams, ToSchema};
 use super::once::{read_terms, terms_of_message};
 use crate::body::{is_of, must_be, take};
 use crate::caller::Caller;
-use crate::door::Door;
 use crate::extract::{Asked, Named};
 use crate::problem::{Problem, Refused};
 use crate::protobuf::{self, Form, PROTOBUF};
@@ -134,19 +132,17 @@ impl From<Result<Appended, Refusal>> for ProduceResult {
     ),
 )]
 pub(crate) async fn produce_records(
-    State(door): State<Door>,
     caller: Caller,
     Named(topic): Named<String>,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Refused> {
-    append_records(&door, &caller, &topic, &headers, body).await
+    append_records(&caller, &topic, &headers, body).await
 }
 
 /// The same for who has it from no router.
 pub(crate) async fn append_records<B>(
-    door: &Door,
-    Caller(principal): &Caller,
+    Caller { door, principal }: &Caller,
     topic: &str,
     headers: &HeaderMap,
     body: B,
@@ -194,8 +190,7 @@ fn read_records(records: Vec<NewRecord<'_>>) -> Result<Vec<Record<'_>>, Refused>
     ),
 )]
 pub(crate) async fn produce_raw(
-    State(door): State<Door>,
-    _caller: Caller,
+    Caller { door, .. }: Caller,
     Named(topic): Named<String>,
     Asked(query): Asked<RawQuery>,
     headers: HeaderMap,
@@ -232,8 +227,7 @@ pub(crate) async fn produce_raw(
     ),
 )]
 pub(crate) async fn produce_batches(
-    State(door): State<Door>,
-    _caller: Caller,
+    Caller { door, .. }: Caller,
     Named((topic, partition)): Named<(String, i32)>,
     headers: HeaderMap,
     body: Body,
