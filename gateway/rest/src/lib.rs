@@ -10,6 +10,8 @@ mod confluent;
 mod door;
 mod extract;
 mod front;
+#[cfg(test)]
+mod mangled;
 mod metrics;
 mod ops;
 mod problem;

@@ -7,6 +7,7 @@ use aquifer_runtime::{Runtime, Shutdown};
 use axum::Router;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
+use socket2::{SockRef, TcpKeepalive};
 use tokio::net::{TcpListener, TcpStream};
 
 use crate::admission::Admissions;
@@ -18,6 +19,9 @@ const CONNECTIONS_MAX: usize = 20_000;
 const CONNECTIONS_PER_ADDRESS_MAX: usize = 16_000;
 /// A connection without a whole request head for so long is closed.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(60);
+/// A client that acknowledges nothing for so long, or has no room for anything, has gone: nothing else tells when a
+/// network drops what it sends, or its machine stops.
+const GONE: Duration = Duration::from_secs(60);
 /// How long answers under way may take after the signal.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// After a failed accept, most likely for want of file descriptors.
@@ -74,12 +78,20 @@ pub async fn serve(
     Ok(())
 }
 
+/// A socket that refuses any of it is slower, not wrong.
+fn prepare(stream: &TcpStream) {
+    // Small answers must not wait for one another.
+    let _ = stream.set_nodelay(true);
+    let socket = SockRef::from(stream);
+    let _ = socket.set_tcp_user_timeout(Some(GONE));
+    let _ = socket.set_tcp_keepalive(&TcpKeepalive::new().with_time(GONE / 2).with_interval(GONE / 4));
+}
+
 async fn accept(listener: &TcpListener, runtime: &Runtime) -> (TcpStream, SocketAddr) {
     loop {
         match listener.accept().await {
             Ok((stream, peer)) => {
-                // Small answers must not wait for one another; a socket that refuses is slower, not wrong.
-                let _ = stream.set_nodelay(true);
+                prepare(&stream);
                 return (stream, peer);
             }
             Err(error) => {

@@ -292,3 +292,7 @@ fn answer(results: Vec<Result<Appended, Refusal>>, producer_state: Option<String
     }
     response
 }
+
+#[cfg(test)]
+#[path = "produce_test.rs"]
+mod tests;
