@@ -78,3 +78,15 @@ async fn who_is_idle_makes_room_and_who_is_not_keeps_its_place() {
     drop((first, third));
     assert_eq!(callers.reaches().len(), 2, "they come again");
 }
+
+#[test]
+fn another_password_mechanism_or_user_is_another_caller() {
+    let of = |mechanism, user: &str, password: &str| {
+        hash(&Credentials { mechanism, user: user.to_owned(), password: password.to_owned() })
+    };
+    let alice = of(Mechanism::Plain, "alice", "secret");
+    assert_eq!(alice, of(Mechanism::Plain, "alice", "secret"));
+    assert_ne!(alice, of(Mechanism::Plain, "alice", "guess"));
+    assert_ne!(alice, of(Mechanism::Plain, "bob", "secret"));
+    assert_ne!(alice, of(Mechanism::ScramSha256, "alice", "secret"));
+}
