@@ -1,14 +1,18 @@
 //! Records in: one request, or many with their answers in order against credit.
 
 use std::collections::VecDeque;
+use std::pin::Pin;
+use std::task::{Context, Poll};
 
 use aquifer_contract::v1::{ProduceRequest, ProduceResponse, ProduceStreamRequest, ProduceStreamResponse};
-use aquifer_gateway::{Code, Gateway, Once, Principal, Refusal, Settled, Terms, fencing_token};
-use futures_util::StreamExt as _;
+use aquifer_gateway::{
+    Appended, Claim, Code, Gateway, Once, Principal, Refusal, Sent, Settled, Terms, fencing_token,
+};
 use futures_util::future::BoxFuture;
-use futures_util::stream::{FuturesOrdered, unfold};
+use futures_util::stream::FuturesOrdered;
+use futures_util::{FutureExt as _, Stream, StreamExt as _};
 use prost::Message as _;
-use tonic::Streaming;
+use tonic::{Status, Streaming};
 
 use crate::message::{result, to_append};
 use crate::records::Outgoing;
@@ -30,9 +34,13 @@ pub(crate) async fn append(
     let records: Vec<_> = request.records.iter().map(to_append).collect();
     let terms = terms(request)?;
     let Settled { results, state } = gateway.append_on(principal, &request.topic, &records, &terms).await?;
+    Ok(response(results, state))
+}
+
+fn response(results: Vec<Result<Appended, Refusal>>, state: Option<String>) -> ProduceResponse {
     let results: Vec<_> = results.into_iter().map(result).collect();
     let failed = results.iter().filter(|result| result.problem.is_some()).count();
-    Ok(ProduceResponse { results, failed: i32::try_from(failed).unwrap_or(i32::MAX), producer_state: state })
+    ProduceResponse { results, failed: i32::try_from(failed).unwrap_or(i32::MAX), producer_state: state }
 }
 
 /// How a request says that its records are to be appended.
@@ -59,19 +67,37 @@ pub fn terms(request: &ProduceRequest) -> Result<Terms, Refusal> {
     Ok(Terms { once: Some(once), token, expected: None })
 }
 
-/// A request that is worked on, how many records it brought and how many bytes.
-type UnderWay = BoxFuture<'static, (i64, usize, Result<ProduceResponse, Refusal>)>;
+/// A request that is worked on.
+struct UnderWay {
+    records: i64,
+    bytes: usize,
+    work: Work,
+}
 
-/// One client's stream.
+enum Work {
+    /// Its records stand in batches with those of others.
+    Sent { request: ProduceRequest, sent: Vec<Sent>, _room: Claim },
+    /// It is done beside the others; what came of it.
+    Beside(Option<Result<ProduceResponse, Refusal>>),
+}
+
+/// One client's stream. Polled by hand: what most messages cost is little, and must not be dwarfed by tasks and wakes
+/// of their own.
 struct Produce {
     gateway: Gateway,
     principal: Principal,
     requests: Streaming<ProduceStreamRequest>,
-    under_way: FuturesOrdered<UnderWay>,
+    /// In their order, in which they are answered.
+    under_way: VecDeque<UnderWay>,
     under_way_bytes: usize,
-    said: VecDeque<ProduceStreamResponse>,
+    /// Those that are done beside, in their order.
+    beside: FuturesOrdered<BoxFuture<'static, Result<ProduceResponse, Refusal>>>,
+    /// Until the first under way has arrived.
+    arrival: Option<BoxFuture<'static, ()>>,
+    /// Until the node drains; nothing once the client was told.
+    draining: Option<BoxFuture<'static, ()>>,
+    first: Option<ProduceStreamResponse>,
     is_at_end: bool,
-    told_to_leave: bool,
 }
 
 /// Answers requests in their order. Those of a client that sends more than it has credit for wait in its connection.
@@ -80,68 +106,163 @@ pub(crate) fn stream(
     principal: Principal,
     requests: Streaming<ProduceStreamRequest>,
 ) -> Outgoing<ProduceStreamResponse> {
-    let first = ProduceStreamResponse { credit: CREDIT, ..ProduceStreamResponse::default() };
-    let produce = Produce {
+    let draining = gateway.draining().clone();
+    Box::pin(Produce {
         gateway,
         principal,
         requests,
-        under_way: FuturesOrdered::new(),
+        under_way: VecDeque::new(),
         under_way_bytes: 0,
-        said: VecDeque::from([first]),
+        beside: FuturesOrdered::new(),
+        arrival: None,
+        draining: Some(Box::pin(async move { draining.wait().await })),
+        first: Some(ProduceStreamResponse { credit: CREDIT, ..ProduceStreamResponse::default() }),
         is_at_end: false,
-        told_to_leave: false,
-    };
-    Box::pin(unfold(produce, |mut produce| async move {
-        let next = produce.next().await?;
-        Some((Ok(next), produce))
-    }))
+    })
+}
+
+impl Stream for Produce {
+    type Item = Result<ProduceStreamResponse, Status>;
+
+    fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let this = self.get_mut();
+        loop {
+            if let Some(said) = this.first.take().or_else(|| this.answer()) {
+                return Poll::Ready(Some(Ok(said)));
+            }
+            this.read(context);
+            if this.is_at_end && this.under_way.is_empty() {
+                return Poll::Ready(None);
+            }
+            if this.has_more(context) {
+                continue;
+            }
+            if !this.is_told_to_leave(context) {
+                return Poll::Pending;
+            }
+            let leave = ProduceStreamResponse { reconnect_advised: true, ..Default::default() };
+            return Poll::Ready(Some(Ok(leave)));
+        }
+    }
 }
 
 impl Produce {
-    async fn next(&mut self) -> Option<ProduceStreamResponse> {
-        loop {
-            if let Some(said) = self.said.pop_front() {
-                return Some(said);
+    /// The first request's answer, if it is known.
+    fn answer(&mut self) -> Option<ProduceStreamResponse> {
+        let answered = match &mut self.under_way.front_mut()?.work {
+            Work::Sent { request, sent, .. } => {
+                let results: Option<Vec<_>> = sent.iter().map(|sent| sent.result(&request.topic)).collect();
+                Ok(response(results?, None))
             }
-            if self.is_at_end && self.under_way.is_empty() {
-                return None;
-            }
-            let room = self.under_way.len() < UNDER_WAY_MAX && self.under_way_bytes < UNDER_WAY_BYTES_MAX;
-            let reads = !self.is_at_end && room;
-            let draining = self.gateway.draining().clone();
-            tokio::select! {
-                biased;
-                Some((records, bytes, answer)) = self.under_way.next(), if !self.under_way.is_empty() => {
-                    self.under_way_bytes -= bytes;
-                    let (response, problem) = match answer {
-                        Ok(response) => (Some(response), None),
-                        Err(refusal) => (None, Some(problem(&refusal))),
-                    };
-                    let told = ProduceStreamResponse { response, problem, credit: records, reconnect_advised: false };
-                    self.said.push_back(told);
-                }
-                () = draining.wait(), if !self.told_to_leave => {
-                    self.told_to_leave = true;
-                    let leave = ProduceStreamResponse { reconnect_advised: true, ..Default::default() };
-                    self.said.push_back(leave);
-                }
-                request = self.requests.next(), if reads => self.begin(request),
+            Work::Beside(done) => done.take()?,
+        };
+        let UnderWay { records, bytes, .. } = self.under_way.pop_front()?;
+        self.under_way_bytes -= bytes;
+        self.arrival = None;
+        let (response, problem) = match answered {
+            Ok(response) => (Some(response), None),
+            Err(refusal) => (None, Some(problem(&refusal))),
+        };
+        Some(ProduceStreamResponse { response, problem, credit: records, reconnect_advised: false })
+    }
+
+    /// Whether the client is to be told to go elsewhere, once.
+    fn is_told_to_leave(&mut self, context: &mut Context<'_>) -> bool {
+        let is_given = self.draining.as_mut().is_some_and(|given| given.poll_unpin(context).is_ready());
+        if is_given {
+            self.draining = None;
+        }
+        is_given
+    }
+
+    /// Begins requests as long as some are there and there is room for them.
+    fn read(&mut self, context: &mut Context<'_>) {
+        while !self.is_at_end
+            && self.under_way.len() < UNDER_WAY_MAX
+            && self.under_way_bytes < UNDER_WAY_BYTES_MAX
+            && let Poll::Ready(request) = self.requests.poll_next_unpin(context)
+        {
+            match request {
+                Some(Ok(ProduceStreamRequest { request: Some(request) })) => self.begin(request),
+                // The client has said everything, broke off, or says nothing that can be answered.
+                _ => self.is_at_end = true,
             }
         }
     }
 
-    fn begin(&mut self, request: Option<Result<ProduceStreamRequest, tonic::Status>>) {
-        let Some(Ok(ProduceStreamRequest { request: Some(request) })) = request else {
-            // The client has said everything, broke off, or says nothing that can be answered.
-            self.is_at_end = true;
-            return;
-        };
-        let (gateway, principal) = (self.gateway.clone(), self.principal.clone());
+    fn begin(&mut self, request: ProduceRequest) {
+        let records = i64::try_from(request.records.len()).unwrap_or(i64::MAX);
         let bytes = request.encoded_len();
         self.under_way_bytes += bytes;
-        self.under_way.push_back(Box::pin(async move {
-            let records = i64::try_from(request.records.len()).unwrap_or(i64::MAX);
-            (records, bytes, append(&gateway, &principal, &request).await)
+        let work = match self.send(&request, bytes) {
+            Some((sent, room)) => Work::Sent { request, sent, _room: room },
+            None => {
+                let (gateway, principal) = (self.gateway.clone(), self.principal.clone());
+                let appended = async move { append(&gateway, &principal, &request).await };
+                self.beside.push_back(Box::pin(appended));
+                Work::Beside(None)
+            }
+        };
+        self.under_way.push_back(UnderWay { records, bytes, work });
+    }
+
+    /// Takes what needs no more than that into batches; behind what does, nothing, as it may go to the same partition.
+    fn send(&self, request: &ProduceRequest, bytes: usize) -> Option<(Vec<Sent>, Claim)> {
+        if !self.beside.is_empty() || !terms(request).is_ok_and(|terms| terms.are_plain()) {
+            return None;
+        }
+        let room = self.gateway.requests().claim_now(bytes).ok()?;
+        let records: Vec<_> = request.records.iter().map(to_append).collect();
+        Some((self.gateway.send_now(&request.topic, &records)?, room))
+    }
+
+    /// Whether something came of the first request, or of any that is done beside.
+    fn has_more(&mut self, context: &mut Context<'_>) -> bool {
+        let mut has_more = false;
+        while let Poll::Ready(Some(done)) = self.beside.poll_next_unpin(context) {
+            let open = self.under_way.iter_mut().find_map(|under_way| match &mut under_way.work {
+                Work::Beside(open @ None) => Some(open),
+                _ => None,
+            });
+            if let Some(open) = open {
+                *open = Some(done);
+            }
+            has_more = true;
+        }
+        let Some(UnderWay { work, .. }) = self.under_way.front_mut() else { return has_more };
+        let Work::Sent { sent, .. } = work else { return has_more };
+        let arrival = self.arrival.get_or_insert_with(|| {
+            let sent = sent.clone();
+            Box::pin(async move {
+                for sent in sent {
+                    sent.arrive().await;
+                }
+            })
+        });
+        if arrival.poll_unpin(context).is_pending() {
+            return has_more;
+        }
+        self.arrival = None;
+        self.settle_first();
+        true
+    }
+
+    /// The first request has arrived, though its answer may need more than a look.
+    fn settle_first(&mut self) {
+        let Some(UnderWay { work, .. }) = self.under_way.front_mut() else { return };
+        if !matches!(work, Work::Sent { request, sent, .. } if sent.iter().any(|sent| sent.result(&request.topic).is_none()))
+        {
+            return;
+        }
+        let Work::Sent { request, sent, _room: room } = std::mem::replace(work, Work::Beside(None)) else {
+            return;
+        };
+        let gateway = self.gateway.clone();
+        self.beside.push_front(Box::pin(async move {
+            let records: Vec<_> = request.records.iter().map(to_append).collect();
+            let results = gateway.settle(&request.topic, &records, sent).await;
+            drop(room);
+            Ok(response(results, None))
         }));
     }
 }

@@ -32,8 +32,8 @@ impl RecordsService for Records {
     type ConsumeStreamStream = Outgoing<ConsumeStreamResponse>;
 
     async fn produce(&self, request: Request<ProduceRequest>) -> Result<Response<ProduceResponse>, Status> {
-        let principal = caller(&self.0, request.metadata())?;
-        let produced = produce::append(&self.0, &principal, request.get_ref()).await;
+        let (principal, gateway) = caller(&self.0, request.metadata()).await?;
+        let produced = produce::append(&gateway, &principal, request.get_ref()).await;
         produced.map(Response::new).map_err(|refusal| status(&refusal))
     }
 
@@ -41,16 +41,16 @@ impl RecordsService for Records {
         &self,
         request: Request<Streaming<ProduceStreamRequest>>,
     ) -> Result<Response<Self::ProduceStreamStream>, Status> {
-        let principal = caller(&self.0, request.metadata())?;
-        Ok(Response::new(produce::stream(self.0.clone(), principal, request.into_inner())))
+        let (principal, gateway) = caller(&self.0, request.metadata()).await?;
+        Ok(Response::new(produce::stream(gateway, principal, request.into_inner())))
     }
 
     async fn open_producer(
         &self,
         request: Request<OpenProducerRequest>,
     ) -> Result<Response<OpenProducerResponse>, Status> {
-        let principal = caller(&self.0, request.metadata())?;
-        let opened = self.0.open_producer(&principal, &request.get_ref().topic).await;
+        let (principal, gateway) = caller(&self.0, request.metadata()).await?;
+        let opened = gateway.open_producer(&principal, &request.get_ref().topic).await;
         let opened = opened.map_err(|refusal| status(&refusal))?;
         Ok(Response::new(OpenProducerResponse {
             producer_id: opened.id,
@@ -64,9 +64,9 @@ impl RecordsService for Records {
         &self,
         request: Request<GetFencingTokenRequest>,
     ) -> Result<Response<GetFencingTokenResponse>, Status> {
-        caller(&self.0, request.metadata())?;
+        let (_, gateway) = caller(&self.0, request.metadata()).await?;
         let GetFencingTokenRequest { topic, partition } = request.get_ref();
-        let token = self.0.fencing_token(topic, *partition).await.map_err(|refusal| status(&refusal))?;
+        let token = gateway.fencing_token(topic, *partition).await.map_err(|refusal| status(&refusal))?;
         Ok(Response::new(GetFencingTokenResponse { token: token.map(|token| token.to_string()) }))
     }
 
@@ -74,15 +74,15 @@ impl RecordsService for Records {
         &self,
         request: Request<SetFencingTokenRequest>,
     ) -> Result<Response<SetFencingTokenResponse>, Status> {
-        caller(&self.0, request.metadata())?;
-        let set = fence(&self.0, request.get_ref()).await;
+        let (_, gateway) = caller(&self.0, request.metadata()).await?;
+        let set = fence(&gateway, request.get_ref()).await;
         set.map_err(|refusal| status(&refusal))?;
         Ok(Response::new(SetFencingTokenResponse {}))
     }
 
     async fn read(&self, request: Request<ReadRequest>) -> Result<Response<ReadResponse>, Status> {
-        caller(&self.0, request.metadata())?;
-        let read = read(&self.0, request.get_ref()).await;
+        let (_, gateway) = caller(&self.0, request.metadata()).await?;
+        let read = read(&gateway, request.get_ref()).await;
         read.map(Response::new).map_err(|refusal| status(&refusal))
     }
 
@@ -90,16 +90,16 @@ impl RecordsService for Records {
         &self,
         request: Request<ConsumeRequest>,
     ) -> Result<Response<Self::ConsumeStream>, Status> {
-        caller(&self.0, request.metadata())?;
-        Ok(Response::new(consume::follow(&self.0, request.get_ref()).await?))
+        let (_, gateway) = caller(&self.0, request.metadata()).await?;
+        Ok(Response::new(consume::follow(&gateway, request.get_ref()).await?))
     }
 
     async fn consume_stream(
         &self,
         request: Request<Streaming<ConsumeStreamRequest>>,
     ) -> Result<Response<Self::ConsumeStreamStream>, Status> {
-        let principal = caller(&self.0, request.metadata())?;
-        Ok(Response::new(consume::converse(self.0.clone(), principal, request.into_inner()).await?))
+        let (principal, gateway) = caller(&self.0, request.metadata()).await?;
+        Ok(Response::new(consume::converse(gateway, principal, request.into_inner()).await?))
     }
 }
 

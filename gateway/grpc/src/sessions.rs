@@ -22,7 +22,7 @@ impl SessionsService for Sessions {
         request: Request<OpenSessionRequest>,
     ) -> Result<Response<OpenSessionResponse>, Status> {
         let refused = |refusal: Refusal| status(&refusal);
-        let principal = caller(&self.0, request.metadata())?;
+        let (principal, gateway) = caller(&self.0, request.metadata()).await?;
         let wanted = request.into_inner();
         let from = if wanted.from.is_empty() { "latest" } else { &wanted.from };
         let ttl = u64::try_from(wanted.ttl_ms).map_err(|_negative| {
@@ -37,7 +37,7 @@ impl SessionsService for Sessions {
             session_id: wanted.session_id,
             instance_id: None,
         };
-        let opened = self.0.open_session(&principal, &new).await.map_err(refused)?;
+        let opened = gateway.open_session(&principal, &new).await.map_err(refused)?;
         Ok(Response::new(OpenSessionResponse {
             token: opened.token,
             ttl_ms: opened.ttl_ms,
@@ -49,8 +49,8 @@ impl SessionsService for Sessions {
         &self,
         request: Request<PollSessionRequest>,
     ) -> Result<Response<PollSessionResponse>, Status> {
-        let principal = caller(&self.0, request.metadata())?;
-        let polled = poll(&self.0, &principal, request.get_ref()).await;
+        let (principal, gateway) = caller(&self.0, request.metadata()).await?;
+        let polled = poll(&gateway, &principal, request.get_ref()).await;
         polled.map(Response::new).map_err(|refusal| status(&refusal))
     }
 
@@ -58,9 +58,9 @@ impl SessionsService for Sessions {
         &self,
         request: Request<CloseSessionRequest>,
     ) -> Result<Response<CloseSessionResponse>, Status> {
-        let principal = caller(&self.0, request.metadata())?;
+        let (principal, gateway) = caller(&self.0, request.metadata()).await?;
         let CloseSessionRequest { token, ack } = request.get_ref();
-        let closed = self.0.close_session(&principal, token, ack.as_deref()).await;
+        let closed = gateway.close_session(&principal, token, ack.as_deref()).await;
         closed.map_err(|refusal| status(&refusal))?;
         Ok(Response::new(CloseSessionResponse {}))
     }

@@ -40,8 +40,12 @@ pub(crate) fn problem(refusal: &Refusal) -> Problem {
     }
 }
 
-/// Who calls.
-pub(crate) fn caller(gateway: &Gateway, metadata: &MetadataMap) -> Result<Principal, Status> {
+/// Who calls, and the gateway that acts for it.
+pub(crate) async fn caller(
+    gateway: &Gateway,
+    metadata: &MetadataMap,
+) -> Result<(Principal, Gateway), Status> {
     let text = |name: &str| metadata.get(name).and_then(|value| value.to_str().ok());
-    gateway.identify(text("authorization"), text("x-api-key")).map_err(|refusal| status(&refusal))
+    let admitted = gateway.admit(text("authorization"), text("x-api-key")).await;
+    admitted.map_err(|refusal| status(&refusal))
 }

@@ -21,9 +21,9 @@ impl TopicsService for Topics {
         &self,
         request: Request<ListTopicsRequest>,
     ) -> Result<Response<ListTopicsResponse>, Status> {
-        caller(&self.0, request.metadata())?;
+        let (_, gateway) = caller(&self.0, request.metadata()).await?;
         let ListTopicsRequest { page_size, page_token } = request.into_inner();
-        let all = self.0.topics().await.map_err(|refusal| status(&refusal))?;
+        let all = gateway.topics().await.map_err(|refusal| status(&refusal))?;
         let page = listed(all, said(page_size), &page_token, |topic| &topic.name);
         let (topics, next) = page.map_err(|refusal| status(&refusal))?;
         let topics = topics.into_iter().map(topic).collect();
@@ -34,8 +34,8 @@ impl TopicsService for Topics {
         &self,
         request: Request<GetTopicRequest>,
     ) -> Result<Response<GetTopicResponse>, Status> {
-        caller(&self.0, request.metadata())?;
-        let view = self.0.topic(&request.get_ref().topic).await.map_err(|refusal| status(&refusal))?;
+        let (_, gateway) = caller(&self.0, request.metadata()).await?;
+        let view = gateway.topic(&request.get_ref().topic).await.map_err(|refusal| status(&refusal))?;
         Ok(Response::new(GetTopicResponse { topic: Some(topic(view)) }))
     }
 
@@ -43,7 +43,7 @@ impl TopicsService for Topics {
         &self,
         request: Request<CreateTopicRequest>,
     ) -> Result<Response<CreateTopicResponse>, Status> {
-        caller(&self.0, request.metadata())?;
+        let (_, gateway) = caller(&self.0, request.metadata()).await?;
         let wanted = request.into_inner();
         let replication_factor = wanted.replication_factor.map(i16::try_from).transpose();
         let replication_factor = replication_factor.map_err(|_wide| {
@@ -51,7 +51,7 @@ impl TopicsService for Topics {
         })?;
         let configs: BTreeMap<_, _> = wanted.configs.into_iter().collect();
         let new = NewTopic { partitions: wanted.partitions, replication_factor, configs };
-        let created = self.0.create_topic(&wanted.topic, &new).await;
+        let created = gateway.create_topic(&wanted.topic, &new).await;
         let (view, created) = match created.map_err(|refusal| status(&refusal))? {
             TopicCreated::Fresh(view) => (view, true),
             TopicCreated::Found(view) => (view, false),
@@ -63,8 +63,8 @@ impl TopicsService for Topics {
         &self,
         request: Request<DeleteTopicRequest>,
     ) -> Result<Response<DeleteTopicResponse>, Status> {
-        caller(&self.0, request.metadata())?;
-        self.0.delete_topic(&request.get_ref().topic).await.map_err(|refusal| status(&refusal))?;
+        let (_, gateway) = caller(&self.0, request.metadata()).await?;
+        gateway.delete_topic(&request.get_ref().topic).await.map_err(|refusal| status(&refusal))?;
         Ok(Response::new(DeleteTopicResponse {}))
     }
 }

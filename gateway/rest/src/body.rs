@@ -1,13 +1,15 @@
 //! Request bodies: bounded before anything is read of them, as they come and unpacked.
 
+use std::fmt::Display;
 use std::io::{self, Read as _};
 use std::time::Duration;
 
 use aquifer_gateway::{Claim, Code, Gateway, Room};
-use axum::body::Body;
 use axum::http::{HeaderMap, header};
 use bytes::{Bytes, BytesMut};
+use futures_util::FutureExt as _;
 use http_body_util::BodyExt as _;
+use hyper::body::Body as HttpBody;
 
 use crate::door::Door;
 use crate::problem::Refused;
@@ -45,7 +47,11 @@ pub(crate) fn must_be(headers: &HeaderMap, media: &str) -> Result<(), Refused> {
 }
 
 /// Takes a whole body.
-pub(crate) async fn take(door: &Door, headers: &HeaderMap, body: Body) -> Result<Taken, Refused> {
+pub(crate) async fn take<B>(door: &Door, headers: &HeaderMap, body: B) -> Result<Taken, Refused>
+where
+    B: HttpBody<Data = Bytes> + Unpin,
+    B::Error: Display,
+{
     let encoding = headers.get(header::CONTENT_ENCODING).map(|value| value.to_str().unwrap_or("?"));
     let encoding = match encoding.map(str::to_ascii_lowercase).as_deref() {
         None | Some("identity") => None,
@@ -65,15 +71,23 @@ pub(crate) async fn take(door: &Door, headers: &HeaderMap, body: Body) -> Result
 }
 
 /// The bytes as they came, with room for them.
-async fn collect(gateway: &Gateway, headers: &HeaderMap, mut body: Body) -> Result<(Bytes, Claim), Refused> {
+async fn collect<B>(gateway: &Gateway, headers: &HeaderMap, mut body: B) -> Result<(Bytes, Claim), Refused>
+where
+    B: HttpBody<Data = Bytes> + Unpin,
+    B::Error: Display,
+{
     let claimed = headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
     if claimed.is_some_and(|claimed: usize| claimed > BODY_BYTES_MAX) {
         return Err(too_large(BODY_BYTES_MAX));
     }
     let mut room = gateway.requests().claim(0).await?;
     let (mut first, mut all) = (Bytes::new(), BytesMut::new());
-    loop {
-        let frame = gateway.runtime().timeout(PATIENCE, body.frame()).await;
+    while !body.is_end_stream() {
+        // Most bodies are there with their heads.
+        let frame = match body.frame().now_or_never() {
+            Some(frame) => Some(frame),
+            None => gateway.runtime().timeout(PATIENCE, body.frame()).await,
+        };
         let frame = frame.ok_or_else(|| {
             let detail = format!("nothing came of the body for {} s", PATIENCE.as_secs());
             Refused::new(Code::MalformedBody, detail)

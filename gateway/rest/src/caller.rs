@@ -3,7 +3,7 @@
 use aquifer_gateway::Principal;
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
-use axum::http::{HeaderName, header};
+use axum::http::{HeaderMap, HeaderName, header};
 
 use crate::door::Door;
 use crate::problem::Refused;
@@ -11,15 +11,25 @@ use crate::problem::Refused;
 const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 
 /// A caller that was let in.
-#[derive(Clone, Debug)]
-pub(crate) struct Caller(pub(crate) Principal);
+pub(crate) struct Caller {
+    /// With the gateway that acts for it.
+    pub(crate) door: Door,
+    pub(crate) principal: Principal,
+}
 
 impl FromRequestParts<Door> for Caller {
     type Rejection = Refused;
 
     async fn from_request_parts(parts: &mut Parts, door: &Door) -> Result<Caller, Refused> {
-        let text = |name| parts.headers.get(name).and_then(|value| value.to_str().ok());
+        Caller::of(door, &parts.headers).await
+    }
+}
+
+impl Caller {
+    pub(crate) async fn of(door: &Door, headers: &HeaderMap) -> Result<Caller, Refused> {
+        let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
         let (authorization, key) = (text(header::AUTHORIZATION), text(API_KEY));
-        Ok(Caller(door.gateway.identify(authorization, key)?))
+        let (principal, gateway) = door.gateway.admit(authorization, key).await?;
+        Ok(Caller { door: Door { gateway, ..door.clone() }, principal })
     }
 }

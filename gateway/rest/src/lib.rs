@@ -9,6 +9,9 @@ mod caller;
 mod confluent;
 mod door;
 mod extract;
+mod front;
+#[cfg(test)]
+mod mangled;
 mod metrics;
 mod ops;
 mod problem;

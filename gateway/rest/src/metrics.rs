@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use aquifer_runtime::Runtime;
+use aquifer_runtime::{Monotonic, Runtime};
 use axum::body::Body;
 use axum::extract::{MatchedPath, Request};
 use axum::middleware::Next;
@@ -51,11 +51,18 @@ struct Route {
 pub(crate) struct RefusedAs(pub(crate) &'static str);
 
 /// A body whose bytes are counted as they pass.
-struct Counted {
-    body: Body,
+pub(crate) struct Counted<B> {
+    body: B,
     counts: Arc<Counts>,
     direction: Direction,
     is_stream: bool,
+}
+
+/// A request that is counted, from its head to that of its answer.
+pub(crate) struct Counting {
+    route: Arc<Route>,
+    began: Monotonic,
+    under_way: UnderWay,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -76,6 +83,12 @@ impl Metrics {
             sent: AtomicU64::new(0),
         };
         Metrics { counts: Arc::new(counts) }
+    }
+
+    /// A request to this route is there.
+    pub(crate) fn begin(&self, route: &str) -> Counting {
+        let began = self.counts.runtime.now().monotonic;
+        Counting { route: self.route(route), began, under_way: UnderWay::begin(&self.counts) }
     }
 
     /// In Prometheus's text format; `waiting` are those that a record would wake.
@@ -167,45 +180,48 @@ impl Route {
 /// Counts a request, its answer and the bytes of both.
 pub(crate) async fn count(metrics: &Metrics, request: Request, next: Next) -> Response {
     let path = request.extensions().get::<MatchedPath>().map(MatchedPath::as_str);
-    let route = metrics.route(path.unwrap_or(NO_ROUTE));
-    let counts = &metrics.counts;
-    let began = counts.runtime.now().monotonic;
-    let under_way = UnderWay::begin(counts);
-    let request = request.map(|body| counted(body, counts, Direction::In, false));
-    let response = next.run(request).await;
-    drop(under_way);
-    route.answered(response.status().as_u16(), counts.runtime.now().monotonic.since(began));
-    if let Some(RefusedAs(code)) = response.extensions().get() {
-        *counts
-            .refusals
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .entry((*code).to_owned())
-            .or_default() += 1;
-    }
-    let is_stream = response.body().size_hint().exact().is_none();
-    response.map(|body| counted(body, counts, Direction::Out, is_stream))
+    let counting = metrics.begin(path.unwrap_or(NO_ROUTE));
+    // Of an empty body nothing would be counted.
+    let request =
+        request.map(|body| if body.is_end_stream() { body } else { Body::new(counting.received(body)) });
+    counting.end(next.run(request).await)
 }
 
-fn counted(body: Body, counts: &Arc<Counts>, direction: Direction, is_stream: bool) -> Body {
-    // Nothing would be counted.
-    if body.is_end_stream() {
-        return body;
+impl Counting {
+    /// The request's body, counted as it comes.
+    pub(crate) fn received<B>(&self, body: B) -> Counted<B> {
+        let counts = Arc::clone(&self.under_way.0);
+        Counted { body, counts, direction: Direction::In, is_stream: false }
     }
-    if is_stream {
-        counts.streams.fetch_add(1, Ordering::Relaxed);
+
+    pub(crate) fn end(self, response: Response) -> Response {
+        let counts = &self.under_way.0;
+        self.route.answered(response.status().as_u16(), counts.runtime.now().monotonic.since(self.began));
+        if let Some(RefusedAs(code)) = response.extensions().get() {
+            let mut refusals = counts.refusals.lock().unwrap_or_else(PoisonError::into_inner);
+            *refusals.entry((*code).to_owned()).or_default() += 1;
+        }
+        response.map(|body| {
+            if body.is_end_stream() {
+                return body;
+            }
+            let is_stream = body.size_hint().exact().is_none();
+            if is_stream {
+                counts.streams.fetch_add(1, Ordering::Relaxed);
+            }
+            Body::new(Counted { body, counts: Arc::clone(counts), direction: Direction::Out, is_stream })
+        })
     }
-    Body::new(Counted { body, counts: Arc::clone(counts), direction, is_stream })
 }
 
-impl HttpBody for Counted {
+impl<B: HttpBody<Data = Bytes> + Unpin> HttpBody for Counted<B> {
     type Data = Bytes;
-    type Error = axum::Error;
+    type Error = B::Error;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+    ) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
         let polled = Pin::new(&mut self.body).poll_frame(context);
         if let Poll::Ready(Some(Ok(frame))) = &polled
             && let Some(data) = frame.data_ref()
@@ -228,7 +244,7 @@ impl HttpBody for Counted {
     }
 }
 
-impl Drop for Counted {
+impl<B> Drop for Counted<B> {
     fn drop(&mut self) {
         if self.is_stream {
             self.counts.streams.fetch_sub(1, Ordering::Relaxed);

@@ -27,6 +27,8 @@ pub struct Follower {
     topic: String,
     id: TopicId,
     positions: Vec<Position>,
+    /// Whether nothing was known to be there behind the last page.
+    is_at_end: bool,
 }
 
 /// What the next page is.
@@ -68,13 +70,17 @@ impl Follower {
                 each.collect::<Result<_, Refusal>>()?
             }
         };
-        Ok(Follower { gateway, topic: topic.to_owned(), id, positions })
+        Ok(Follower { gateway, topic: topic.to_owned(), id, positions, is_at_end: false })
     }
 
     /// Waits for records, though not for longer than is quiet.
     pub async fn next(&mut self) -> Next {
         let limits = ReadLimits { wait: KEEPALIVE, ..Follower::limits(u64::MAX) };
-        let mut page = self.gateway.read(&self.positions, &limits).await;
+        let mut page = if std::mem::take(&mut self.is_at_end) {
+            self.gateway.read_on(&self.positions, &limits).await
+        } else {
+            self.gateway.read(&self.positions, &limits).await
+        };
         if let Some((_, refusal)) = page.refused.pop() {
             // What heals by itself is waited for.
             if refusal.code.entry().retryable {
@@ -110,6 +116,7 @@ impl Follower {
                 single.then(|| Cursor::of_topic(id, [(place, record.offset.plus(1))].into()).to_string());
             visit(topic, partition, record, cursor);
         })?;
+        self.is_at_end = page.is_last(&reached);
         self.reach(&reached);
         // Whoever was served is asked last next time.
         self.positions.rotate_left(1);

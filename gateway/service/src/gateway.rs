@@ -3,14 +3,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use aquifer_client::{Client, Producer, ProducerSettings};
+use aquifer_client::{Client, Producer};
 use aquifer_runtime::{Runtime, Shutdown};
 use aquifer_session::{Keys, NONCE_BYTES, cluster_named};
 use aquifer_types::ClusterId;
-use tokio::sync::OnceCell;
 
+use crate::callers::Callers;
 use crate::chunks::Archive;
-use crate::principal::{Authenticator, Principal};
+use crate::principal::{Authenticator, Entrance, Principal};
+use crate::reach::Reach;
 use crate::refusal::{Code, Refusal};
 use crate::room::Room;
 use crate::tail::Tail;
@@ -42,75 +43,62 @@ impl Default for GatewaySettings {
     }
 }
 
-/// A gateway to one cluster. Clones are the same gateway.
+/// A gateway to one cluster, on behalf of somebody. Clones are the same gateway.
 #[derive(Clone)]
 pub struct Gateway {
     shared: Arc<Shared>,
+    reach: Arc<Reach>,
 }
 
 struct Shared {
-    client: Client,
-    authenticator: Option<Box<dyn Authenticator>>,
+    doorman: Doorman,
     /// What tokens are sealed with; all gateways that share work share it.
     keys: Keys,
-    cluster: OnceCell<ClusterId>,
-    producer: Producer,
-    tail: Tail,
-    archive: Archive,
     requests: Room,
     answers: Room,
     draining: Shutdown,
 }
 
+/// Lets callers in.
+enum Doorman {
+    Open,
+    Known(Box<dyn Authenticator>),
+    AsCaller(Arc<Callers>),
+}
+
 impl Gateway {
-    /// Needs a tokio runtime around it. Without an authenticator everybody is let in, as nobody.
+    /// Needs a tokio runtime around it.
     #[must_use]
-    pub fn new(
-        client: Client,
-        settings: GatewaySettings,
-        authenticator: Option<Box<dyn Authenticator>>,
-        keys: Keys,
-    ) -> Gateway {
-        let producing = ProducerSettings {
-            // Records that come while requests are under way fill the next batch; waiting for more only delays them.
-            linger: Duration::ZERO,
-            // One is written while the next fills: more of them would be smaller, and a batch costs more than its records.
-            in_flight_max: 2,
-            batch_bytes_max: 1000 * 1024,
-            request_bytes_max: 8 * 1024 * 1024,
-            buffer_bytes_max: settings.request_bytes_max,
-            delivery_timeout: settings.delivery_timeout,
-            ..ProducerSettings::default()
-        };
-        let producer = Producer::new(client.clone(), producing);
+    pub fn new(client: Client, settings: GatewaySettings, entrance: Entrance, keys: Keys) -> Gateway {
         let room = |bytes, of| Room::new(client.runtime().clone(), bytes, settings.admission, of);
         let shared = Shared {
-            tail: Tail::new(client.clone()),
-            archive: Archive::new(client.clone(), settings.admission),
+            doorman: match entrance {
+                Entrance::Open => Doorman::Open,
+                Entrance::Known(authenticator) => Doorman::Known(authenticator),
+                Entrance::AsCaller(mechanism) => {
+                    Doorman::AsCaller(Callers::new(client.clone(), mechanism, settings))
+                }
+            },
             requests: room(settings.request_bytes_max, "the request's body"),
             answers: room(settings.answer_bytes_max, "the answer's records"),
             draining: Shutdown::default(),
-            cluster: OnceCell::new(),
-            client,
-            authenticator,
             keys,
-            producer,
         };
-        Gateway { shared: Arc::new(shared) }
+        Gateway { shared: Arc::new(shared), reach: Arc::new(Reach::new(client, &settings)) }
     }
 
     #[must_use]
     pub fn client(&self) -> &Client {
-        &self.shared.client
+        &self.reach.client
     }
 
     #[must_use]
     pub fn runtime(&self) -> &Runtime {
-        self.shared.client.runtime()
+        self.reach.client.runtime()
     }
 
     pub(crate) fn producer(&self) -> &Producer {
-        &self.shared.producer
+        &self.reach.producer
     }
 
     #[must_use]
@@ -120,7 +108,7 @@ impl Gateway {
 
     /// The cluster behind this gateway, as tokens name it.
     pub async fn cluster(&self) -> Result<ClusterId, Refusal> {
-        let asked = self.shared.cluster.get_or_try_init(|| async {
+        let asked = self.reach.cluster.get_or_try_init(|| async {
             let described = self.client().describe_cluster().await;
             described.map(|cluster| cluster_named(&cluster.id))
         });
@@ -136,34 +124,45 @@ impl Gateway {
     }
 
     pub(crate) fn tail(&self) -> &Tail {
-        &self.shared.tail
+        &self.reach.tail
     }
 
     pub(crate) fn archive(&self) -> &Archive {
-        &self.shared.archive
+        &self.reach.archive
     }
 
     /// How many wait at the end of a partition; one that waits on several counts for each.
     #[must_use]
     pub fn waiting(&self) -> usize {
-        self.shared.tail.waiting()
+        self.reaches().iter().map(|reach| reach.tail.waiting()).sum()
     }
 
-    /// Who a caller is by what it says in `Authorization`, else by its API key.
-    pub fn identify(&self, authorization: Option<&str>, key: Option<&str>) -> Result<Principal, Refusal> {
-        let Some(authenticator) = &self.shared.authenticator else { return Ok(Principal::anonymous()) };
-        let bearer = authorization.and_then(|value| {
-            let (scheme, credential) = value.split_once(' ')?;
-            scheme.eq_ignore_ascii_case("bearer").then(|| credential.trim())
-        });
-        let credential = bearer.or(key);
-        authenticator.identify(credential).ok_or_else(|| {
-            let detail = match credential {
-                Some(_) => "the credential is not one that this gateway knows",
-                None => "the request brings no credential",
-            };
-            Refusal::new(Code::Unauthenticated, detail)
-        })
+    /// Everybody's, the gateway's own among them.
+    fn reaches(&self) -> Vec<Arc<Reach>> {
+        let mut reaches = match &self.shared.doorman {
+            Doorman::AsCaller(callers) => callers.reaches(),
+            Doorman::Open | Doorman::Known(_) => Vec::new(),
+        };
+        reaches.push(Arc::clone(&self.reach));
+        reaches
+    }
+
+    /// Who a caller is by what it says in `Authorization`, else by its API key, and the gateway that acts for it.
+    pub async fn admit(
+        &self,
+        authorization: Option<&str>,
+        key: Option<&str>,
+    ) -> Result<(Principal, Gateway), Refusal> {
+        match &self.shared.doorman {
+            Doorman::Open => Ok((Principal::anonymous(), self.clone())),
+            Doorman::Known(authenticator) => {
+                Ok((identify(authenticator.as_ref(), authorization, key)?, self.clone()))
+            }
+            Doorman::AsCaller(callers) => {
+                let (principal, reach) = Box::pin(callers.admit(authorization, key)).await?;
+                Ok((principal, Gateway { shared: Arc::clone(&self.shared), reach }))
+            }
+        }
     }
 
     /// Room for requests' bodies, held until their records are acknowledged.
@@ -192,6 +191,28 @@ impl Gateway {
     /// does not answer holds up nobody's stop.
     pub async fn close(&self) {
         // What is not settled by then is answered as of unknown outcome, or its connection breaks: never as appended.
-        let _ = self.runtime().timeout(CLOSE_PATIENCE, self.shared.producer.close()).await;
+        let reaches = self.reaches();
+        let closing = futures_util::future::join_all(reaches.iter().map(|reach| reach.producer.close()));
+        let _ = self.runtime().timeout(CLOSE_PATIENCE, closing).await;
     }
+}
+
+/// Who has the credential that a request brings.
+fn identify(
+    authenticator: &dyn Authenticator,
+    authorization: Option<&str>,
+    key: Option<&str>,
+) -> Result<Principal, Refusal> {
+    let bearer = authorization.and_then(|value| {
+        let (scheme, credential) = value.split_once(' ')?;
+        scheme.eq_ignore_ascii_case("bearer").then(|| credential.trim())
+    });
+    let credential = bearer.or(key);
+    authenticator.identify(credential).ok_or_else(|| {
+        let detail = match credential {
+            Some(_) => "the credential is not one that this gateway knows",
+            None => "the request brings no credential",
+        };
+        Refusal::new(Code::Unauthenticated, detail)
+    })
 }

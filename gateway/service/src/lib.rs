@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 mod api_keys;
+mod callers;
 mod capabilities;
 mod chunks;
 mod fencing;
@@ -20,6 +21,7 @@ mod position;
 mod principal;
 mod produce;
 mod producers;
+mod reach;
 mod read;
 mod refusal;
 mod room;
@@ -40,7 +42,7 @@ pub use instances::{CommittedAt, InstanceRead, NewInstance, OffsetOf, SHADOW_PRE
 pub use limits::{AskedLimits, ReadLimits};
 pub use listing::listed;
 pub use position::{From, InvalidFrom, time_of, time_text};
-pub use principal::{Authenticator, Principal};
+pub use principal::{Authenticator, Entrance, Principal};
 pub use produce::{Appended, Record, RecordHeader, Sent};
 pub use producers::{Once, OpenedProducer, Settled};
 pub use read::{Page, Part, Position};

@@ -1,4 +1,6 @@
-//! `Principal`: who asks, and the hook that finds it out.
+//! `Principal`: who asks, the hook that finds it out, and who is let in.
+
+use aquifer_client::Mechanism;
 
 /// A caller, by the name that brokers and tokens know.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -8,6 +10,16 @@ pub struct Principal(String);
 pub trait Authenticator: Send + Sync + 'static {
     /// `credential` is what stood behind `Authorization: Bearer`, or an API key; nothing if there was neither.
     fn identify(&self, credential: Option<&str>) -> Option<Principal>;
+}
+
+/// Who is let in, and as whom brokers see it.
+pub enum Entrance {
+    /// Everybody, as nobody.
+    Open,
+    /// Whoever presents a credential that is known here; brokers see the gateway.
+    Known(Box<dyn Authenticator>),
+    /// Whoever brokers let in: they are shown the caller's own credentials, users and passwords in this way.
+    AsCaller(Mechanism),
 }
 
 impl Principal {

@@ -43,8 +43,35 @@ pub struct Appended {
 }
 
 /// A record that went into a batch with those of others.
+#[derive(Clone)]
 pub struct Sent {
     delivery: Result<Delivery, Refusal>,
+}
+
+impl Sent {
+    /// Waits until it is known what becomes of it.
+    pub async fn arrive(&self) {
+        if let Ok(delivery) = &self.delivery {
+            // Whoever waits asks for the result afterwards.
+            let _ = delivery.wait().await;
+        }
+    }
+
+    /// What became of it, once that is known; nothing too if its batch was refused for a record that may be another.
+    #[must_use]
+    pub fn result(&self, topic: &str) -> Option<Result<Appended, Refusal>> {
+        let delivery = match &self.delivery {
+            Ok(delivery) => delivery,
+            Err(refusal) => return Some(Err(refusal.clone())),
+        };
+        match delivery.settled()? {
+            Ok(Delivered { partition, offset, .. }) => {
+                Some(Ok(Appended { partition, offset: offset.map(|offset| offset.0), duplicate: false }))
+            }
+            Err(error) if spoils_others(&error) => None,
+            Err(error) => Some(Err(Refusal::of_delivery(&error).at(topic, Some(delivery.partition().0)))),
+        }
+    }
 }
 
 impl Record<'_> {
@@ -82,18 +109,7 @@ impl Gateway {
     /// Takes records into batches; they are on their way when this returns.
     pub async fn send(&self, topic: &str, records: &[Record<'_>]) -> Vec<Sent> {
         let lent: Vec<_> = records.iter().map(Record::lend).collect();
-        let outgoing: Vec<_> = records
-            .iter()
-            .zip(&lent)
-            .map(|(record, headers)| Outgoing {
-                topic,
-                partition: record.partition.map(PartitionIndex),
-                key: record.key.as_deref(),
-                value: record.value.as_deref(),
-                headers,
-                timestamp: record.timestamp,
-            })
-            .collect();
+        let outgoing = outgoing(topic, records, &lent);
         let mut sent = self.producer().send_all(&outgoing).await;
         // Partitions that were added since are not known to the producer.
         for (delivery, outgoing) in sent.iter_mut().zip(&outgoing) {
@@ -108,10 +124,15 @@ impl Gateway {
                 *delivery = self.producer().send(*outgoing).await;
             }
         }
-        let told = sent.into_iter().zip(records).map(|(delivery, record)| Sent {
-            delivery: delivery.map_err(|error| Refusal::of_send(&error).at(topic, record.partition)),
-        });
-        told.collect()
+        told(topic, records, sent)
+    }
+
+    /// The same for who does not wait: nothing is taken where something stands in the way.
+    #[must_use]
+    pub fn send_now(&self, topic: &str, records: &[Record<'_>]) -> Option<Vec<Sent>> {
+        let lent: Vec<_> = records.iter().map(Record::lend).collect();
+        let sent = self.producer().send_all_now(&outgoing(topic, records, &lent))?;
+        Some(told(topic, records, sent))
     }
 
     /// What became of records that were sent.
@@ -122,18 +143,14 @@ impl Gateway {
         sent: Vec<Sent>,
     ) -> Vec<Result<Appended, Refusal>> {
         let mut settled = Vec::with_capacity(sent.len());
-        for (Sent { delivery }, record) in sent.into_iter().zip(records) {
-            settled.push(match delivery {
-                Err(refusal) => Err(refusal),
-                Ok(delivery) => match delivery.wait().await {
-                    Ok(Delivered { partition, offset, .. }) => {
-                        Ok(Appended { partition, offset: offset.map(|offset| offset.0), duplicate: false })
-                    }
-                    Err(error) if spoils_others(&error) => {
-                        Box::pin(self.append_alone(topic, delivery.partition(), record)).await
-                    }
-                    Err(error) => Err(Refusal::of_delivery(&error).at(topic, Some(delivery.partition().0))),
-                },
+        for (sent, record) in sent.into_iter().zip(records) {
+            sent.arrive().await;
+            settled.push(match (sent.result(topic), sent.delivery) {
+                (Some(result), _) => result,
+                (None, Ok(delivery)) => {
+                    Box::pin(self.append_alone(topic, delivery.partition(), record)).await
+                }
+                (None, Err(refusal)) => Err(refusal),
             });
         }
         settled
@@ -202,6 +219,30 @@ impl Gateway {
         let known = known.map_err(|error| Refusal::of_client(&error).at(topic, None))?;
         Ok(partition_of_key(key, known.partitions))
     }
+}
+
+/// Records as the producer takes them.
+fn outgoing<'a>(
+    topic: &'a str,
+    records: &'a [Record<'_>],
+    headers: &'a [Vec<Header<'a>>],
+) -> Vec<Outgoing<'a>> {
+    let each = records.iter().zip(headers).map(|(record, headers)| Outgoing {
+        topic,
+        partition: record.partition.map(PartitionIndex),
+        key: record.key.as_deref(),
+        value: record.value.as_deref(),
+        headers,
+        timestamp: record.timestamp,
+    });
+    each.collect()
+}
+
+fn told(topic: &str, records: &[Record<'_>], sent: Vec<Result<Delivery, SendError>>) -> Vec<Sent> {
+    let each = sent.into_iter().zip(records).map(|(delivery, record)| Sent {
+        delivery: delivery.map_err(|error| Refusal::of_send(&error).at(topic, record.partition)),
+    });
+    each.collect()
 }
 
 /// The bytes that a batch claims to have: base offset and length field, then as many as that says.

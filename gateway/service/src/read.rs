@@ -40,11 +40,24 @@ pub struct Page {
     pub refused: Vec<(usize, Refusal)>,
     /// Whether there are records that did not come: brokers fetch old ones from object storage first.
     is_behind: bool,
+    /// Whether it was waited for, so that all that is known to be there is in it.
+    is_awaited: bool,
     /// Whether it ended early because this node is about to stop.
     pub is_draining: bool,
 }
 
 impl Page {
+    fn of_nothing(positions: &[Position]) -> Page {
+        let reached = positions.iter().map(|(_, offset)| *offset).collect();
+        Page { reached, ends: vec![None; positions.len()], ..Page::default() }
+    }
+
+    /// Whether nothing is known to come behind `reached`, where this page was taken to.
+    pub(crate) fn is_last(&self, reached: &[Offset]) -> bool {
+        let is_whole = |part: &Part| reached.get(part.index) >= Some(&part.fetched.high_watermark);
+        self.is_awaited && self.parts.iter().all(is_whole)
+    }
+
     /// Where consumers see the partition of a position end, as far as this read was told.
     #[must_use]
     pub fn high_watermark(&self, index: usize) -> Option<Offset> {
@@ -192,12 +205,35 @@ impl Gateway {
     }
 
     /// Reads from positions on. Waits, if nothing is there, until something comes, the wait is over, or the node drains.
-    pub async fn read(&self, wanted: &[Position], limits: &ReadLimits) -> Page {
+    pub fn read<'a>(
+        &'a self,
+        wanted: &'a [Position],
+        limits: &'a ReadLimits,
+    ) -> impl Future<Output = Page> + Send + 'a {
+        self.look_or_wait(wanted, limits, true)
+    }
+
+    /// The same from positions that a wait has ended at: it goes on at once, and is told of what has come meanwhile. A
+    /// hundred who follow a partition would look for nothing a hundred times.
+    pub(crate) fn read_on<'a>(
+        &'a self,
+        wanted: &'a [Position],
+        limits: &'a ReadLimits,
+    ) -> impl Future<Output = Page> + Send + 'a {
+        self.look_or_wait(wanted, limits, false)
+    }
+
+    async fn look_or_wait(&self, wanted: &[Position], limits: &ReadLimits, looks: bool) -> Page {
         let until = self.runtime().now().monotonic.plus(limits.wait);
         let mut positions = wanted.to_vec();
+        let mut looks = looks;
         loop {
-            // In memory of its own, which is free again while this waits: thousands do.
-            let page = Box::pin(self.look(&mut positions, limits)).await;
+            let page = if std::mem::replace(&mut looks, true) {
+                // In memory of its own, which is free again while this waits: thousands do.
+                Box::pin(self.look(&mut positions, limits)).await
+            } else {
+                Page::of_nothing(&positions)
+            };
             if !page.parts.is_empty() || !page.refused.is_empty() {
                 return page;
             }
@@ -224,6 +260,7 @@ impl Gateway {
                     if RecordReader::default().shows_any(&fetched, from) {
                         let mut page = page;
                         page.ends[index] = Some(fetched.high_watermark);
+                        page.is_awaited = true;
                         return Page { parts: vec![Part { index, from, fetched }], ..page };
                     }
                     if let Some(end) = fetched.end() {

@@ -73,7 +73,7 @@ catalogue! {
     ForeignToken "foreign_token" 403 PERMISSION_DENIED false "The token belongs to another cluster or caller",
         "use the token with the cluster and the credentials it was opened with";
     Unauthenticated "unauthenticated" 401 UNAUTHENTICATED false "The caller is not known",
-        "send an API key or a bearer token that this gateway knows in Authorization: Bearer";
+        "send an API key or a bearer token that this gateway knows in Authorization: Bearer, or what its brokers know in Authorization: Basic";
     Forbidden "forbidden" 403 PERMISSION_DENIED false "The caller may not do this",
         "ask an operator for the permission";
     UnknownTopic "unknown_topic" 404 NOT_FOUND false "The topic is not there",
@@ -214,6 +214,7 @@ impl Refusal {
             return Refusal::new(of_kafka(code), error.to_string());
         }
         let code = match error {
+            _ if error.is_refused_login() => Code::Unauthenticated,
             _ if error.is_unsupported() => Code::Unsupported,
             _ if error.retriable() => Code::Unavailable,
             _ => Code::Internal,

@@ -103,6 +103,10 @@ pub(crate) struct GatewayArguments {
     /// Let in only who has a key of this file: a name and a key a line
     #[arg(long, value_name = "FILE")]
     pub(crate) api_keys_file: Option<PathBuf>,
+    /// Let in whom the brokers let in: they are shown the caller's own user and password by this mechanism, or its bearer
+    /// token
+    #[arg(long, value_name = "MECHANISM", conflicts_with = "api_keys_file")]
+    pub(crate) as_caller: Option<aquifer_cli::LoginMechanism>,
     #[command(flatten)]
     pub(crate) reach: aquifer_cli::Reach,
 }

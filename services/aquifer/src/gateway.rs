@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, Result};
 use aquifer_client::Client;
-use aquifer_gateway::{ApiKeys, Authenticator, Gateway, GatewaySettings};
+use aquifer_gateway::{ApiKeys, Entrance, Gateway, GatewaySettings};
 use aquifer_rest::{Door, Ops, Probe, Readiness};
 use aquifer_runtime::{Runtime, Shutdown, Task};
 use aquifer_session::Keys;
@@ -53,7 +53,8 @@ impl GatewaySecrets {
 
     pub(crate) fn open(&self, runtime: &Runtime, client: Client) -> Result<Gateway> {
         let keys = if self.is_made { read_or_make(&self.secrets, runtime)? } else { read(&self.secrets)? };
-        gateway(client, keys, self.api_keys.as_deref())
+        let entrance = self.api_keys.as_deref().map_or(Ok(Entrance::Open), known)?;
+        Ok(Gateway::new(client, GatewaySettings::default(), entrance, keys))
     }
 }
 
@@ -76,7 +77,12 @@ pub(crate) fn run(arguments: &GatewayArguments) -> Result<()> {
             None => Keys::from_secrets([&drawn(&runtime)[..]])?,
         };
         let client = arguments.reach.client_named(&runtime, Text::from_static("aquifer-gateway"));
-        let gateway = gateway(client?, keys, arguments.api_keys_file.as_deref())?;
+        let entrance = match (&arguments.api_keys_file, arguments.as_caller) {
+            (Some(file), _) => known(file)?,
+            (None, Some(mechanism)) => Entrance::AsCaller(mechanism.into()),
+            (None, None) => Entrance::Open,
+        };
+        let gateway = Gateway::new(client?, GatewaySettings::default(), entrance, keys);
         let (draining, stop) = (Shutdown::default(), Shutdown::default());
         let ops = Ops { probe: Arc::new(Alone), draining: draining.clone() };
         let serving = serve_http(http, &runtime, ops, Some(gateway.clone()), stop.clone());
@@ -123,14 +129,11 @@ pub(crate) fn serve_http(
     })
 }
 
-fn gateway(client: Client, keys: Keys, api_keys: Option<&Path>) -> Result<Gateway> {
-    let authenticator = api_keys.map(|file| -> Result<Box<dyn Authenticator>> {
-        let text = std::fs::read_to_string(file).with_context(|| format!("read {}", file.display()))?;
-        let keys =
-            ApiKeys::from_lines(&text).with_context(|| format!("read keys from {}", file.display()))?;
-        Ok(Box::new(keys))
-    });
-    Ok(Gateway::new(client, GatewaySettings::default(), authenticator.transpose()?, keys))
+/// Who has a key of the file.
+fn known(file: &Path) -> Result<Entrance> {
+    let text = std::fs::read_to_string(file).with_context(|| format!("read {}", file.display()))?;
+    let keys = ApiKeys::from_lines(&text).with_context(|| format!("read keys from {}", file.display()))?;
+    Ok(Entrance::Known(Box::new(keys)))
 }
 
 fn read(file: &Path) -> Result<Keys> {

@@ -25,6 +25,7 @@ mod topic;
 
 pub use command::{Command, refuse, run};
 pub use config::ConfigCommand;
+pub use context::LoginMechanism;
 pub use failure::{Exit, Failure};
 pub use moment::{InvalidMoment, Moment};
 pub use output::{Format, OutputArguments, Printer, Show};

@@ -17,6 +17,7 @@ use crate::connection::{Connection, ConnectionSettings};
 use crate::connector::Connector;
 use crate::coordinators::Coordinators;
 use crate::error::ClientError;
+use crate::secure::Credentials;
 
 const BACKOFF_FIRST: Duration = Duration::from_millis(20);
 const BACKOFF_LIMIT: Duration = Duration::from_secs(1);
@@ -65,6 +66,15 @@ impl Client {
         let (cluster, slots, coordinators) = (Mutex::default(), Mutex::default(), Mutex::default());
         let shared = Shared { runtime, connector, settings, cluster, slots, coordinators };
         Client { shared: Arc::new(shared) }
+    }
+
+    /// A client of the same cluster that shares nothing with this one, and shows brokers other credentials.
+    #[must_use]
+    pub fn with_credentials(&self, credentials: Credentials) -> Client {
+        let Shared { runtime, connector, settings, .. } = &*self.shared;
+        let connection = ConnectionSettings { credentials: Some(credentials), ..settings.connection.clone() };
+        let settings = ClientSettings { connection, ..settings.clone() };
+        Client::new(runtime.clone(), Arc::clone(connector), settings)
     }
 
     /// Sends a request to a broker, once.

@@ -110,6 +110,18 @@ impl ClientError {
         }
     }
 
+    /// Whether the broker does not take the credentials that it was shown.
+    #[must_use]
+    pub fn is_refused_login(&self) -> bool {
+        match self {
+            ClientError::Connect(ConnectError::Login { source, .. }) => {
+                matches!(source, SaslError::Refused { .. } | SaslError::Scram(_))
+            }
+            ClientError::Shared(error) => error.is_refused_login(),
+            _ => false,
+        }
+    }
+
     /// Whether what is known of leaders and brokers may be out of date.
     pub(crate) fn hints_at_stale_metadata(&self) -> bool {
         match self {
@@ -137,10 +149,13 @@ impl ClientError {
         self.code() == Some(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION)
     }
 
-    /// Whether the broker does not answer requests of this kind at all.
+    /// Whether the broker does not answer requests of this kind at all, or takes no login of this kind.
     #[must_use]
     pub fn is_unsupported(&self) -> bool {
         match self {
+            ClientError::Connect(ConnectError::Login { source, .. }) => {
+                matches!(source, SaslError::Mechanism { .. })
+            }
             ClientError::Call(error) => matches!(error, CallError::Unsupported { .. }),
             ClientError::Shared(error) => error.is_unsupported(),
             _ => false,

@@ -5,7 +5,6 @@ use std::time::Duration;
 use aquifer_gateway::{Code, NewInstance};
 use aquifer_session::StartAt;
 use axum::body::Body;
-use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, Uri, header};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -151,8 +150,7 @@ pub(super) async fn must_read<T: DeserializeOwned>(
 }
 
 pub(super) async fn create(
-    State(door): State<Door>,
-    Caller(caller): Caller,
+    Caller { door, principal: caller }: Caller,
     Named(group): Named<String>,
     uri: Uri,
     headers: HeaderMap,
@@ -185,8 +183,7 @@ fn encoded(name: &str) -> String {
 }
 
 pub(super) async fn delete(
-    State(door): State<Door>,
-    Caller(caller): Caller,
+    Caller { door, principal: caller }: Caller,
     Named((group, name)): Named<(String, String)>,
 ) -> Result<StatusCode, Fault> {
     door.gateway.delete_instance(&caller, &group, &name).await?;
@@ -194,8 +191,7 @@ pub(super) async fn delete(
 }
 
 pub(super) async fn subscribe(
-    State(door): State<Door>,
-    Caller(caller): Caller,
+    Caller { door, principal: caller }: Caller,
     Named((group, name)): Named<(String, String)>,
     headers: HeaderMap,
     body: Body,
@@ -213,16 +209,14 @@ pub(super) async fn subscribe(
 }
 
 pub(super) async fn subscription(
-    State(door): State<Door>,
-    Caller(caller): Caller,
+    Caller { door, principal: caller }: Caller,
     Named((group, name)): Named<(String, String)>,
 ) -> Result<Shown<Subscription>, Fault> {
     Ok(Shown(Subscription { topics: door.gateway.instance_topics(&caller, &group, &name).await? }))
 }
 
 pub(super) async fn unsubscribe(
-    State(door): State<Door>,
-    Caller(caller): Caller,
+    Caller { door, principal: caller }: Caller,
     Named((group, name)): Named<(String, String)>,
 ) -> Result<StatusCode, Fault> {
     door.gateway.unsubscribe_instance(&caller, &group, &name).await?;
@@ -230,8 +224,7 @@ pub(super) async fn unsubscribe(
 }
 
 pub(super) async fn assign(
-    State(door): State<Door>,
-    Caller(caller): Caller,
+    Caller { door, principal: caller }: Caller,
     Named((group, name)): Named<(String, String)>,
     headers: HeaderMap,
     body: Body,
@@ -243,8 +236,7 @@ pub(super) async fn assign(
 }
 
 pub(super) async fn assignments(
-    State(door): State<Door>,
-    Caller(caller): Caller,
+    Caller { door, principal: caller }: Caller,
     Named((group, name)): Named<(String, String)>,
 ) -> Result<Shown<Partitions>, Fault> {
     let owned = door.gateway.instance_assignment(&caller, &group, &name).await?;

@@ -3,7 +3,6 @@
 use aquifer_gateway::{From, OffsetOf, Seek};
 use aquifer_types::TimestampMs;
 use axum::body::Body;
-use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use serde::{Deserialize, Serialize};
 
@@ -11,7 +10,6 @@ use super::consumers::{Partitions, must_read, read};
 use super::fault::Fault;
 use super::media::Shown;
 use crate::caller::Caller;
-use crate::door::Door;
 use crate::extract::Named;
 
 #[derive(Deserialize)]
@@ -52,8 +50,7 @@ struct CommittedOffset {
 
 /// Commits; an offset that is named is the last that was dealt with.
 pub(super) async fn commit(
-    State(door): State<Door>,
-    Caller(caller): Caller,
+    Caller { door, principal: caller }: Caller,
     Named((group, name)): Named<(String, String)>,
     headers: HeaderMap,
     body: Body,
@@ -70,8 +67,7 @@ pub(super) async fn commit(
 }
 
 pub(super) async fn committed(
-    State(door): State<Door>,
-    Caller(caller): Caller,
+    Caller { door, principal: caller }: Caller,
     Named((group, name)): Named<(String, String)>,
     headers: HeaderMap,
     body: Body,
@@ -90,8 +86,7 @@ pub(super) async fn committed(
 
 /// Reads on from these offsets and times.
 pub(super) async fn seek(
-    State(door): State<Door>,
-    Caller(caller): Caller,
+    Caller { door, principal: caller }: Caller,
     Named((group, name)): Named<(String, String)>,
     headers: HeaderMap,
     body: Body,
@@ -114,28 +109,25 @@ pub(super) async fn seek(
 }
 
 pub(super) async fn to_beginning(
-    door: State<Door>,
     caller: Caller,
     instance: Named<(String, String)>,
     headers: HeaderMap,
     body: Body,
 ) -> Result<StatusCode, Fault> {
-    seek_all(door, caller, instance, headers, body, From::Earliest).await
+    seek_all(caller, instance, headers, body, From::Earliest).await
 }
 
 pub(super) async fn to_end(
-    door: State<Door>,
     caller: Caller,
     instance: Named<(String, String)>,
     headers: HeaderMap,
     body: Body,
 ) -> Result<StatusCode, Fault> {
-    seek_all(door, caller, instance, headers, body, From::Latest).await
+    seek_all(caller, instance, headers, body, From::Latest).await
 }
 
 async fn seek_all(
-    State(door): State<Door>,
-    Caller(caller): Caller,
+    Caller { door, principal: caller }: Caller,
     Named((group, name)): Named<(String, String)>,
     headers: HeaderMap,
     body: Body,

@@ -4,7 +4,6 @@ use std::borrow::Cow;
 
 use aquifer_gateway::{Appended, Record, Refusal};
 use axum::body::Body;
-use axum::extract::State;
 use axum::http::HeaderMap;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -72,8 +71,7 @@ impl From<Result<Appended, Refusal>> for Placed {
 }
 
 pub(super) async fn to_topic(
-    State(door): State<Door>,
-    _caller: Caller,
+    Caller { door, .. }: Caller,
     Named(topic): Named<String>,
     headers: HeaderMap,
     body: Body,
@@ -82,8 +80,7 @@ pub(super) async fn to_topic(
 }
 
 pub(super) async fn to_partition(
-    State(door): State<Door>,
-    _caller: Caller,
+    Caller { door, .. }: Caller,
     Named((topic, partition)): Named<(String, i32)>,
     headers: HeaderMap,
     body: Body,
@@ -150,3 +147,35 @@ fn bytes_of(raw: &RawValue, is_json: bool) -> Result<Option<Vec<u8>>, String> {
 #[derive(Deserialize)]
 #[serde(transparent)]
 struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
+
+#[cfg(test)]
+mod produce_test {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::mangled::mangled;
+
+    fn body() -> impl Strategy<Value = Vec<u8>> {
+        let field = prop_oneof![
+            "\"(key|value)\":(null|true|-?[0-9]{1,20}|\"[ -!#-\\[^-~]{0,9}\"|\\{\"a\":[0-9]\\})",
+            "\"(key|value)\":\"([A-Za-z0-9+/]{4}){0,3}\"",
+            "\"partition\":-?[0-9]{1,11}",
+        ];
+        let record =
+            prop::collection::vec(field, 0..4).prop_map(|fields| format!("{{{}}}", fields.join(",")));
+        let records = prop::collection::vec(record, 0..4);
+        records.prop_map(|records| format!("{{\"records\":[{}]}}", records.join(",")).into_bytes())
+    }
+
+    proptest! {
+        #[test]
+        fn no_body_makes_reading_panic_and_json_stays_as_it_stands(body in mangled(body())) {
+            let Ok(request) = serde_json::from_slice::<Request<'_>>(&body) else { return Ok(()) };
+            for part in request.records.iter().flat_map(|record| [record.key, record.value]).flatten() {
+                let _refused = bytes_of(part, false);
+                let json = bytes_of(part, true).expect("any JSON is taken");
+                prop_assert_eq!(json.as_deref().unwrap_or(b"null"), part.get().as_bytes());
+            }
+        }
+    }
+}

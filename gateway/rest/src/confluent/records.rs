@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use axum::extract::State;
 use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Response};
 use base64::Engine as _;
@@ -14,7 +13,6 @@ use super::fault::Fault;
 use super::media::{format_accepted, of_records};
 use crate::answer::held;
 use crate::caller::Caller;
-use crate::door::Door;
 use crate::extract::{Asked, Named};
 
 const BYTES: usize = 4 * 1024 * 1024;
@@ -61,8 +59,7 @@ impl<'a> Content<'a> {
 }
 
 pub(super) async fn read(
-    State(door): State<Door>,
-    Caller(caller): Caller,
+    Caller { door, principal: caller }: Caller,
     Named((group, name)): Named<(String, String)>,
     Asked(query): Asked<Query>,
     headers: HeaderMap,

@@ -4,13 +4,11 @@ use std::collections::BTreeMap;
 
 use aquifer_gateway::{Code, From, PartitionView, TopicView};
 use aquifer_types::PartitionIndex;
-use axum::extract::State;
 use serde::Serialize;
 
 use super::fault::Fault;
 use super::media::Shown;
 use crate::caller::Caller;
-use crate::door::Door;
 use crate::extract::Named;
 
 #[derive(Serialize)]
@@ -67,22 +65,20 @@ impl std::convert::From<TopicView> for Topic {
     }
 }
 
-pub(super) async fn list(State(door): State<Door>, _caller: Caller) -> Result<Shown<Vec<String>>, Fault> {
+pub(super) async fn list(Caller { door, .. }: Caller) -> Result<Shown<Vec<String>>, Fault> {
     let topics = door.gateway.topics().await?;
     Ok(Shown(topics.into_iter().map(|topic| topic.name).collect()))
 }
 
 pub(super) async fn one(
-    State(door): State<Door>,
-    _caller: Caller,
+    Caller { door, .. }: Caller,
     Named(topic): Named<String>,
 ) -> Result<Shown<Topic>, Fault> {
     Ok(Shown(door.gateway.topic(&topic).await?.into()))
 }
 
 pub(super) async fn partitions(
-    State(door): State<Door>,
-    _caller: Caller,
+    Caller { door, .. }: Caller,
     Named(topic): Named<String>,
 ) -> Result<Shown<Vec<Partition>>, Fault> {
     let topic = door.gateway.topic(&topic).await?;
@@ -90,8 +86,7 @@ pub(super) async fn partitions(
 }
 
 pub(super) async fn partition(
-    State(door): State<Door>,
-    _caller: Caller,
+    Caller { door, .. }: Caller,
     Named((topic, index)): Named<(String, i32)>,
 ) -> Result<Shown<Partition>, Fault> {
     let found =
@@ -102,8 +97,7 @@ pub(super) async fn partition(
 }
 
 pub(super) async fn offsets(
-    State(door): State<Door>,
-    _caller: Caller,
+    Caller { door, .. }: Caller,
     Named((topic, index)): Named<(String, i32)>,
 ) -> Result<Shown<Offsets>, Fault> {
     door.gateway.topic_of(&topic, index).await?;
@@ -113,6 +107,6 @@ pub(super) async fn offsets(
     Ok(Shown(Offsets { beginning_offset: start.0, end_offset: end.0 }))
 }
 
-pub(super) async fn brokers(State(door): State<Door>, _caller: Caller) -> Result<Shown<Brokers>, Fault> {
+pub(super) async fn brokers(Caller { door, .. }: Caller) -> Result<Shown<Brokers>, Fault> {
     Ok(Shown(Brokers { brokers: door.gateway.brokers().await? }))
 }

@@ -4,7 +4,6 @@ use std::convert::Infallible;
 
 use aquifer_gateway::{Claim, Code, Gateway, Record, Refusal, Sent};
 use axum::body::{Body, BodyDataStream};
-use axum::extract::State;
 use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Response};
 use bytes::{Buf as _, Bytes, BytesMut};
@@ -15,7 +14,6 @@ use tokio::sync::mpsc;
 use super::ndjson::failed;
 use crate::body::{BODY_BYTES_MAX, must_be};
 use crate::caller::Caller;
-use crate::door::Door;
 use crate::extract::Named;
 use crate::problem::Refused;
 use crate::record::NewRecord;
@@ -39,8 +37,7 @@ enum Group {
 }
 
 pub(super) async fn records(
-    State(door): State<Door>,
-    _caller: Caller,
+    Caller { door, .. }: Caller,
     Named(topic): Named<String>,
     headers: HeaderMap,
     body: Body,

@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use aquifer_gateway::{Code, Follower, Next};
 use aquifer_runtime::Shutdown;
-use axum::extract::State;
 use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade, close_code};
 use axum::response::Response;
 use serde::Deserialize;
@@ -27,8 +26,7 @@ struct Said {
 }
 
 pub(super) async fn topic(
-    State(door): State<Door>,
-    _caller: Caller,
+    Caller { door, .. }: Caller,
     Named(topic): Named<String>,
     Asked(query): Asked<FollowQuery>,
     upgrade: Result<WebSocketUpgrade, axum::extract::ws::rejection::WebSocketUpgradeRejection>,
@@ -37,8 +35,7 @@ pub(super) async fn topic(
 }
 
 pub(super) async fn partition(
-    State(door): State<Door>,
-    _caller: Caller,
+    Caller { door, .. }: Caller,
     Named((topic, partition)): Named<(String, i32)>,
     Asked(query): Asked<FollowQuery>,
     upgrade: Result<WebSocketUpgrade, axum::extract::ws::rejection::WebSocketUpgradeRejection>,

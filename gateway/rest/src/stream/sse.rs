@@ -4,7 +4,6 @@ use std::convert::Infallible;
 
 use aquifer_gateway::{Follower, Next};
 use axum::body::Body;
-use axum::extract::State;
 use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
@@ -18,8 +17,7 @@ use crate::problem::{Problem, Refused};
 use crate::record::{Shown, Values};
 
 pub(super) async fn topic(
-    State(door): State<Door>,
-    _caller: Caller,
+    Caller { door, .. }: Caller,
     Named(topic): Named<String>,
     Asked(query): Asked<FollowQuery>,
     headers: HeaderMap,
@@ -28,8 +26,7 @@ pub(super) async fn topic(
 }
 
 pub(super) async fn partition(
-    State(door): State<Door>,
-    _caller: Caller,
+    Caller { door, .. }: Caller,
     Named((topic, partition)): Named<(String, i32)>,
     Asked(query): Asked<FollowQuery>,
     headers: HeaderMap,

@@ -4,7 +4,6 @@ use aquifer_gateway::{CHUNK_OFFSETS, Chunk, ChunkFrame, ChunkStream, Code, From,
 use aquifer_types::{PartitionIndex, TopicId, TopicPartition};
 use axum::Json;
 use axum::body::Body;
-use axum::extract::State;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use base64::Engine as _;
@@ -107,8 +106,7 @@ fn place(topic: &str, partition: i32) -> Result<TopicPartition, Refused> {
     ),
 )]
 pub(crate) async fn list_chunks(
-    State(door): State<Door>,
-    _caller: Caller,
+    Caller { door, .. }: Caller,
     Named((topic_id, partition)): Named<(String, i32)>,
     Asked(query): Asked<ChunksQuery>,
 ) -> Result<Json<ChunkPage>, Refused> {
@@ -174,8 +172,7 @@ pub(crate) async fn list_chunks(
     ),
 )]
 pub(crate) async fn read_chunk(
-    State(door): State<Door>,
-    _caller: Caller,
+    Caller { door, .. }: Caller,
     Named((topic_id, partition, number)): Named<(String, i32, String)>,
     headers: HeaderMap,
 ) -> Result<Response, Refused> {

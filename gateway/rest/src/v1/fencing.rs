@@ -3,7 +3,6 @@
 use aquifer_gateway::{FenceIf, fencing_token};
 use axum::Json;
 use axum::body::Body;
-use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -11,7 +10,6 @@ use utoipa::ToSchema;
 use super::produce::read_json;
 use crate::body::{must_be, take};
 use crate::caller::Caller;
-use crate::door::Door;
 use crate::extract::Named;
 use crate::problem::{Problem, Refused};
 
@@ -50,8 +48,7 @@ pub(crate) struct FencingTokenResponse {
     ),
 )]
 pub(crate) async fn get_fencing_token(
-    State(door): State<Door>,
-    _caller: Caller,
+    Caller { door, .. }: Caller,
     Named((topic, partition)): Named<(String, i32)>,
 ) -> Result<Json<FencingTokenResponse>, Refused> {
     let token = door.gateway.fencing_token(&topic, partition).await?;
@@ -76,8 +73,7 @@ pub(crate) async fn get_fencing_token(
     ),
 )]
 pub(crate) async fn set_fencing_token(
-    State(door): State<Door>,
-    _caller: Caller,
+    Caller { door, .. }: Caller,
     Named((topic, partition)): Named<(String, i32)>,
     headers: HeaderMap,
     body: Body,
@@ -110,8 +106,7 @@ pub(crate) async fn set_fencing_token(
     ),
 )]
 pub(crate) async fn remove_fencing_token(
-    State(door): State<Door>,
-    _caller: Caller,
+    Caller { door, .. }: Caller,
     Named((topic, partition)): Named<(String, i32)>,
 ) -> Result<StatusCode, Refused> {
     door.gateway.set_fencing_token(&topic, partition, None, FenceIf::Any).await?;

@@ -4,7 +4,6 @@ use aquifer_gateway::{Code, GroupDescription, GroupListing, GroupMember, Lag, Re
 use aquifer_types::PartitionIndex;
 use axum::Json;
 use axum::body::Body;
-use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -14,7 +13,6 @@ use super::session_shapes::{TextOrNumber, TopicPartition};
 use super::topics::PageQuery;
 use crate::body::{must_be, take};
 use crate::caller::Caller;
-use crate::door::Door;
 use crate::extract::{Asked, Named};
 use crate::problem::{Problem, Refused};
 use crate::record::Number;
@@ -244,8 +242,7 @@ impl From<ResetOffset> for ResetPartition {
     ),
 )]
 pub(crate) async fn list_groups(
-    State(door): State<Door>,
-    _caller: Caller,
+    Caller { door, .. }: Caller,
     Asked(query): Asked<PageQuery>,
 ) -> Result<Json<GroupPage>, Refused> {
     let (items, next_page_token) = query.of(door.gateway.groups().await?, |group| &group.id)?;
@@ -262,8 +259,7 @@ pub(crate) async fn list_groups(
     ),
 )]
 pub(crate) async fn get_group(
-    State(door): State<Door>,
-    _caller: Caller,
+    Caller { door, .. }: Caller,
     Named(group): Named<String>,
 ) -> Result<Json<Group>, Refused> {
     Ok(Json(door.gateway.group(&group).await?.into()))
@@ -279,8 +275,7 @@ pub(crate) async fn get_group(
     ),
 )]
 pub(crate) async fn list_group_members(
-    State(door): State<Door>,
-    _caller: Caller,
+    Caller { door, .. }: Caller,
     Named(group): Named<String>,
 ) -> Result<Json<MemberPage>, Refused> {
     let members = door.gateway.group(&group).await?.members;
@@ -297,8 +292,7 @@ pub(crate) async fn list_group_members(
     ),
 )]
 pub(crate) async fn get_group_lag(
-    State(door): State<Door>,
-    _caller: Caller,
+    Caller { door, .. }: Caller,
     Named(group): Named<String>,
 ) -> Result<Json<GroupLag>, Refused> {
     let lags = door.gateway.group_lag(&group).await?;
@@ -316,8 +310,7 @@ pub(crate) async fn get_group_lag(
     ),
 )]
 pub(crate) async fn list_group_offsets(
-    State(door): State<Door>,
-    _caller: Caller,
+    Caller { door, .. }: Caller,
     Named(group): Named<String>,
 ) -> Result<Json<CommittedPage>, Refused> {
     let offsets = door.gateway.group_offsets(&group).await?;
@@ -343,8 +336,7 @@ pub(crate) async fn list_group_offsets(
     ),
 )]
 pub(crate) async fn reset_group_offsets(
-    State(door): State<Door>,
-    _caller: Caller,
+    Caller { door, .. }: Caller,
     Named(group): Named<String>,
     headers: HeaderMap,
     body: Body,
@@ -374,8 +366,7 @@ pub(crate) async fn reset_group_offsets(
     ),
 )]
 pub(crate) async fn delete_group(
-    State(door): State<Door>,
-    _caller: Caller,
+    Caller { door, .. }: Caller,
     Named(group): Named<String>,
 ) -> Result<StatusCode, Refused> {
     if group.is_empty() {

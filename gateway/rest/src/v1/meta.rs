@@ -1,7 +1,6 @@
 //! What the gateway says of itself, of the cluster behind it and of its refusals.
 
 use axum::Json;
-use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -9,7 +8,6 @@ use utoipa::ToSchema;
 use aquifer_gateway::Code;
 
 use crate::caller::Caller;
-use crate::door::Door;
 use crate::extract::Named;
 use crate::problem::{Refused, catalogue};
 
@@ -37,10 +35,7 @@ pub(crate) struct Capabilities {
         (status = 200, description = "What the cluster behind this gateway offers", body = Capabilities),
     ),
 )]
-pub(crate) async fn get_capabilities(
-    State(door): State<Door>,
-    _caller: Caller,
-) -> Result<Json<Capabilities>, Refused> {
+pub(crate) async fn get_capabilities(Caller { door, .. }: Caller) -> Result<Json<Capabilities>, Refused> {
     let known = door.gateway.capabilities().await?;
     let mut missing = Vec::new();
     if !known.consumer_groups {

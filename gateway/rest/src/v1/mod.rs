@@ -19,7 +19,7 @@ use axum::routing::get;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-pub(crate) use produce::{ProduceResult, trace};
+pub(crate) use produce::{ProduceResult, RECORDS_ROUTE, append_records, trace};
 
 use crate::door::Door;
 

@@ -2,22 +2,22 @@
 
 use aquifer_contract::v1::ProduceRequest;
 use aquifer_gateway::{Code, Once, Terms, fencing_token};
-use axum::http::HeaderMap;
+use axum::http::{HeaderMap, HeaderName};
 
 use crate::problem::Refused;
 
-const ID: &str = "producer-id";
-const EPOCH: &str = "producer-epoch";
-const SEQUENCE: &str = "producer-seq";
-const KEY: &str = "idempotency-key";
-const EXPECTED: &str = "expected-offset";
-const TOKEN: &str = "fencing-token";
+const ID: HeaderName = HeaderName::from_static("producer-id");
+const EPOCH: HeaderName = HeaderName::from_static("producer-epoch");
+const SEQUENCE: HeaderName = HeaderName::from_static("producer-seq");
+const KEY: HeaderName = HeaderName::from_static("idempotency-key");
+const EXPECTED: HeaderName = HeaderName::from_static("expected-offset");
+const TOKEN: HeaderName = HeaderName::from_static("fencing-token");
 
 /// What the headers say; `state` is what the body brings of an earlier answer.
 pub(super) fn read_terms(headers: &HeaderMap, state: Option<String>) -> Result<Terms, Refused> {
     let refused = |detail: String| Refused::new(Code::InvalidParameter, detail);
-    let text = |name: &str| {
-        let value = headers.get(name).map(|value| value.to_str().map(str::trim));
+    let text = |name: HeaderName| {
+        let value = headers.get(&name).map(|value| value.to_str().map(str::trim));
         value.transpose().map_err(|_not_text| refused(format!("{name} is not text")))
     };
     let (producer, key, expected) = (text(ID)?, text(KEY)?, text(EXPECTED)?);
@@ -27,8 +27,8 @@ pub(super) fn read_terms(headers: &HeaderMap, state: Option<String>) -> Result<T
             "Producer-Id, Idempotency-Key and Expected-Offset exclude one another".to_owned(),
         ));
     }
-    let number = |name: &str, max: i64| {
-        let value = text(name)?.ok_or_else(|| refused(format!("{name} is missing")))?;
+    let number = |name: HeaderName, max: i64| {
+        let value = text(name.clone())?.ok_or_else(|| refused(format!("{name} is missing")))?;
         let number = value.parse::<i64>().ok().filter(|number| (0..=max).contains(number));
         number.ok_or_else(|| refused(format!("{name} is {value}, not a number from 0 to {max}")))
     };

@@ -3,24 +3,28 @@
 use aquifer_gateway::{Appended, Code, Record, RecordHeader, Refusal, Settled};
 use aquifer_types::PartitionIndex;
 use axum::body::Body;
-use axum::extract::State;
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+use hyper::body::Body as HttpBody;
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
+use std::fmt::Display;
 use utoipa::{IntoParams, ToSchema};
 
 use super::once::{read_terms, terms_of_message};
 use crate::body::{is_of, must_be, take};
 use crate::caller::Caller;
-use crate::door::Door;
 use crate::extract::{Asked, Named};
 use crate::problem::{Problem, Refused};
 use crate::protobuf::{self, Form, PROTOBUF};
 use crate::record::{NewRecord, Number};
 
 pub(crate) const RECORD_BATCH: &str = "application/vnd.kafka.recordbatch";
+/// Where JSON and messages are taken.
+pub(crate) const RECORDS_ROUTE: &str = "/v1/topics/{topic}/records";
 const TRACE: &str = "traceparent";
+const TRACE_HEADER: HeaderName = HeaderName::from_static(TRACE);
 /// What a request header that becomes a header of the record begins with.
 const RECORD_HEADER: &str = "record-header-";
 
@@ -128,30 +132,42 @@ impl From<Result<Appended, Refusal>> for ProduceResult {
     ),
 )]
 pub(crate) async fn produce_records(
-    State(door): State<Door>,
-    Caller(principal): Caller,
+    caller: Caller,
     Named(topic): Named<String>,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Refused> {
-    let is_message = is_of(&headers, PROTOBUF);
+    append_records(&caller, &topic, &headers, body).await
+}
+
+/// The same for who has it from no router.
+pub(crate) async fn append_records<B>(
+    Caller { door, principal }: &Caller,
+    topic: &str,
+    headers: &HeaderMap,
+    body: B,
+) -> Result<Response, Refused>
+where
+    B: HttpBody<Data = Bytes> + Unpin,
+    B::Error: Display,
+{
+    let is_message = is_of(headers, PROTOBUF);
     if !is_message {
-        must_be(&headers, "application/json")?;
+        must_be(headers, "application/json")?;
     }
-    let taken = take(&door, &headers, body).await?;
-    let message = if is_message { Some(protobuf::request(&topic, &taken.bytes)?) } else { None };
+    let taken = take(door, headers, body).await?;
+    let message = if is_message { Some(protobuf::request(topic, &taken.bytes)?) } else { None };
     let (mut records, terms) = match &message {
-        Some(message) => (protobuf::records(message)?, terms_of_message(message, &headers)?),
+        Some(message) => (protobuf::records(message)?, terms_of_message(message, headers)?),
         None => {
             let request: ProduceRequest<'_> = read_json(&taken.bytes)?;
-            let terms = read_terms(&headers, request.producer_state)?;
+            let terms = read_terms(headers, request.producer_state)?;
             (read_records(request.records)?, terms)
         }
     };
-    trace(&mut records, &headers);
-    let gateway = &door.gateway;
-    let Settled { results, state } = gateway.append_on(&principal, &topic, &records, &terms).await?;
-    Ok(answer(results, state, Form::of_answer(&headers)))
+    trace(&mut records, headers);
+    let Settled { results, state } = door.gateway.append_on(principal, topic, &records, &terms).await?;
+    Ok(answer(results, state, Form::of_answer(headers)))
 }
 
 fn read_records(records: Vec<NewRecord<'_>>) -> Result<Vec<Record<'_>>, Refused> {
@@ -174,8 +190,7 @@ fn read_records(records: Vec<NewRecord<'_>>) -> Result<Vec<Record<'_>>, Refused>
     ),
 )]
 pub(crate) async fn produce_raw(
-    State(door): State<Door>,
-    _caller: Caller,
+    Caller { door, .. }: Caller,
     Named(topic): Named<String>,
     Asked(query): Asked<RawQuery>,
     headers: HeaderMap,
@@ -212,8 +227,7 @@ pub(crate) async fn produce_raw(
     ),
 )]
 pub(crate) async fn produce_batches(
-    State(door): State<Door>,
-    _caller: Caller,
+    Caller { door, .. }: Caller,
     Named((topic, partition)): Named<(String, i32)>,
     headers: HeaderMap,
     body: Body,
@@ -240,7 +254,7 @@ pub(crate) fn read_json<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<T, Re
 
 /// Has records carry on the caller's trace, where they do not carry one.
 pub(crate) fn trace<'a>(records: &mut [Record<'a>], headers: &'a HeaderMap) {
-    let Some(parent) = headers.get(TRACE) else { return };
+    let Some(parent) = headers.get(TRACE_HEADER) else { return };
     for record in records {
         if !record.headers.iter().any(|header| header.name == TRACE) {
             let value = Some(Cow::Borrowed(parent.as_bytes()));
@@ -278,3 +292,7 @@ fn answer(results: Vec<Result<Appended, Refusal>>, producer_state: Option<String
     }
     response
 }
+
+#[cfg(test)]
+#[path = "produce_test.rs"]
+mod tests;

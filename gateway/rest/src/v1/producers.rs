@@ -2,7 +2,6 @@
 
 use axum::Json;
 use axum::body::Body;
-use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
@@ -11,7 +10,6 @@ use utoipa::ToSchema;
 use super::produce::read_json;
 use crate::body::{must_be, take};
 use crate::caller::Caller;
-use crate::door::Door;
 use crate::problem::{Problem, Refused};
 
 /// A producer of one topic.
@@ -49,8 +47,7 @@ pub(crate) struct OpenProducerResponse {
     ),
 )]
 pub(crate) async fn open_producer(
-    State(door): State<Door>,
-    Caller(principal): Caller,
+    Caller { door, principal }: Caller,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Refused> {

@@ -5,7 +5,6 @@ use aquifer_grpc::message;
 use aquifer_session::Cursor;
 use aquifer_types::{PartitionIndex, TopicPartition};
 use aquifer_wire::Text;
-use axum::extract::State;
 use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
@@ -13,7 +12,6 @@ use utoipa::{IntoParams, ToSchema};
 
 use crate::answer::held;
 use crate::caller::Caller;
-use crate::door::Door;
 use crate::extract::{Asked, Named};
 use crate::problem::{Problem, Refused};
 use crate::protobuf::{self, Form};
@@ -90,8 +88,7 @@ impl ReadQuery {
     ),
 )]
 pub(crate) async fn read_records(
-    State(door): State<Door>,
-    _caller: Caller,
+    Caller { door, .. }: Caller,
     Named((topic, partition)): Named<(String, i32)>,
     Asked(query): Asked<ReadQuery>,
     headers: HeaderMap,

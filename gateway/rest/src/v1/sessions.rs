@@ -5,7 +5,6 @@ use std::time::Duration;
 use aquifer_gateway::{Code, NewSession, PollRequest as Poll, Target};
 use axum::Json;
 use axum::body::Body;
-use axum::extract::State;
 use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Response};
 
@@ -18,7 +17,6 @@ use super::session_shapes::{
 use crate::answer::held;
 use crate::body::{must_be, take};
 use crate::caller::Caller;
-use crate::door::Door;
 use crate::extract::Named;
 use crate::problem::{Problem, Refused};
 use crate::record::Shown;
@@ -36,8 +34,7 @@ use crate::record::Shown;
     ),
 )]
 pub(crate) async fn open_session(
-    State(door): State<Door>,
-    Caller(caller): Caller,
+    Caller { door, principal: caller }: Caller,
     Named(group): Named<String>,
     headers: HeaderMap,
     body: Body,
@@ -77,8 +74,7 @@ pub(crate) async fn open_session(
     ),
 )]
 pub(crate) async fn poll_session(
-    State(door): State<Door>,
-    Caller(caller): Caller,
+    Caller { door, principal: caller }: Caller,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Refused> {
@@ -121,8 +117,7 @@ pub(crate) async fn poll_session(
     ),
 )]
 pub(crate) async fn commit_session(
-    State(door): State<Door>,
-    Caller(caller): Caller,
+    Caller { door, principal: caller }: Caller,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Json<CommitSessionResponse>, Refused> {
@@ -152,8 +147,7 @@ pub(crate) async fn commit_session(
     ),
 )]
 pub(crate) async fn seek_session(
-    State(door): State<Door>,
-    Caller(caller): Caller,
+    Caller { door, principal: caller }: Caller,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Json<SeekSessionResponse>, Refused> {
@@ -185,8 +179,7 @@ pub(crate) async fn seek_session(
     ),
 )]
 pub(crate) async fn close_session(
-    State(door): State<Door>,
-    Caller(caller): Caller,
+    Caller { door, principal: caller }: Caller,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Json<CloseSessionResponse>, Refused> {

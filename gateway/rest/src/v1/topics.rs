@@ -7,7 +7,6 @@ use aquifer_gateway::{
 };
 use axum::Json;
 use axum::body::Body;
-use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
@@ -16,7 +15,6 @@ use utoipa::{IntoParams, ToSchema};
 use super::produce::read_json;
 use crate::body::{must_be, take};
 use crate::caller::Caller;
-use crate::door::Door;
 use crate::extract::{Asked, Named};
 use crate::problem::{Problem, Refused};
 
@@ -164,8 +162,7 @@ impl From<ConfigView> for Config {
     ),
 )]
 pub(crate) async fn list_topics(
-    State(door): State<Door>,
-    _caller: Caller,
+    Caller { door, .. }: Caller,
     Asked(query): Asked<PageQuery>,
 ) -> Result<Json<TopicPage>, Refused> {
     let (items, next_page_token) = query.of(door.gateway.topics().await?, |topic| &topic.name)?;
@@ -182,8 +179,7 @@ pub(crate) async fn list_topics(
     ),
 )]
 pub(crate) async fn get_topic(
-    State(door): State<Door>,
-    _caller: Caller,
+    Caller { door, .. }: Caller,
     Named(topic): Named<String>,
 ) -> Result<Json<Topic>, Refused> {
     Ok(Json(door.gateway.topic(&topic).await?.into()))
@@ -203,8 +199,7 @@ pub(crate) async fn get_topic(
     ),
 )]
 pub(crate) async fn create_topic(
-    State(door): State<Door>,
-    _caller: Caller,
+    Caller { door, .. }: Caller,
     Named(topic): Named<String>,
     headers: HeaderMap,
     body: Body,
@@ -237,8 +232,7 @@ pub(crate) async fn create_topic(
     ),
 )]
 pub(crate) async fn change_topic(
-    State(door): State<Door>,
-    _caller: Caller,
+    Caller { door, .. }: Caller,
     Named(topic): Named<String>,
     headers: HeaderMap,
     body: Body,
@@ -262,8 +256,7 @@ pub(crate) async fn change_topic(
     ),
 )]
 pub(crate) async fn delete_topic(
-    State(door): State<Door>,
-    _caller: Caller,
+    Caller { door, .. }: Caller,
     Named(topic): Named<String>,
 ) -> Result<StatusCode, Refused> {
     door.gateway.delete_topic(&topic).await?;

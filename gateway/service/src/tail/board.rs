@@ -33,8 +33,8 @@ struct Waiter {
 #[derive(Debug)]
 struct Watched {
     node: NodeId,
-    /// Whether a fetch is under way for it.
-    is_fetched: bool,
+    /// Where the fetch begins that is under way for it, if one is.
+    fetched_from: Option<Offset>,
     waiters: BTreeMap<u64, Waiter>,
 }
 
@@ -82,10 +82,10 @@ impl Board {
     ) -> u64 {
         self.last += 1;
         let waiter = Waiter { offset, index, bed: Arc::clone(bed) };
-        let fresh = Watched { node, is_fetched: false, waiters: BTreeMap::new() };
+        let fresh = Watched { node, fetched_from: None, waiters: BTreeMap::new() };
         let watched = self.places.entry(place.clone()).or_insert(fresh);
         // A new leader is asked from its next fetch on; the old one's answer sends everybody to look.
-        if !watched.is_fetched {
+        if watched.fetched_from.is_none() {
             if watched.node != node
                 && let Some(pending) = self.pending.get_mut(&watched.node)
             {
@@ -93,6 +93,10 @@ impl Board {
             }
             watched.node = node;
             self.pending.entry(node).or_default().insert(place.clone());
+        }
+        // What came before that fetch, it will not tell of.
+        if watched.fetched_from.is_some_and(|from| offset < from) {
+            bed.wake(Arrival::Look);
         }
         watched.waiters.insert(self.last, waiter);
         self.last
@@ -107,7 +111,7 @@ impl Board {
     pub(crate) fn leave(&mut self, place: &Place, number: u64) {
         let Some(watched) = self.places.get_mut(place) else { return };
         watched.waiters.remove(&number);
-        if watched.waiters.is_empty() && !watched.is_fetched {
+        if watched.waiters.is_empty() && watched.fetched_from.is_none() {
             if let Some(pending) = self.pending.get_mut(&watched.node) {
                 pending.remove(place);
             }
@@ -125,7 +129,7 @@ impl Board {
                 self.places.remove(&place);
                 continue;
             };
-            watched.is_fetched = true;
+            watched.fetched_from = Some(first);
             taken.push((place, first));
         }
         taken
@@ -139,7 +143,7 @@ impl Board {
     /// A fetch is over. Records wake those who want some of them; a failure, which is none, wakes everybody.
     pub(crate) fn answered(&mut self, place: &Place, outcome: Option<Arc<Fetched>>) {
         let Some(watched) = self.places.get_mut(place) else { return };
-        watched.is_fetched = false;
+        watched.fetched_from = None;
         match outcome {
             Some(fetched) => {
                 if let Some(end) = fetched.end() {
@@ -218,6 +222,18 @@ mod board_test {
         board.answered(&place(0), Some(one_record_at(5)));
         assert!(arrived(&near) && !arrived(&far));
         assert_eq!(board.take(NODE), [(place(0), Offset(9))]);
+    }
+
+    #[test]
+    fn who_comes_late_is_sent_to_look_for_what_came_before_the_fetch_under_way() {
+        let mut board = Board::default();
+        let (fast, slow, level) =
+            (Arc::new(Bed::default()), Arc::new(Bed::default()), Arc::new(Bed::default()));
+        board.wait(&place(0), NODE, Offset(6), 0, &fast);
+        assert_eq!(board.take(NODE), [(place(0), Offset(6))]);
+        board.wait(&place(0), NODE, Offset(5), 0, &slow);
+        board.wait(&place(0), NODE, Offset(6), 0, &level);
+        assert!(arrived(&slow) && !arrived(&fast) && !arrived(&level));
     }
 
     #[test]

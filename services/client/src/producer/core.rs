@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use aquifer_record::{BuildError, NewRecord};
+use aquifer_record::NewRecord;
 use aquifer_runtime::Now;
 use aquifer_types::{NodeId, PartitionIndex, TopicId};
 use aquifer_wire::Text;
 
 use super::delivery::{Delivery, Outcome};
+use super::handle::SendError;
 use super::partitioner::{Sticky, partition_of_key};
 use super::queue::{Answer, Batch, Due, Limits, Queue};
 use super::record::Outgoing;
@@ -69,13 +70,9 @@ pub(crate) struct Queued {
 /// A record has no place.
 #[derive(Debug)]
 pub(crate) enum Unqueued {
-    Closed,
     /// Its topic's partitions are not known yet.
     UnknownTopic,
-    NoSuchPartition {
-        partitions: usize,
-    },
-    Unpackable(BuildError),
+    Refused(SendError),
 }
 
 impl Core {
@@ -106,27 +103,32 @@ impl Core {
         draw: impl FnOnce() -> u64,
     ) -> Result<Queued, Unqueued> {
         if self.closed {
-            return Err(Unqueued::Closed);
+            return Err(Unqueued::Refused(SendError::Closed));
         }
         let topic = self.topics.get_mut(record.topic).ok_or(Unqueued::UnknownTopic)?;
-        let partitions = topic.partitions.len();
-        let partition = match (record.partition, record.key) {
-            (Some(partition), _) => partition,
-            (None, Some(key)) => partition_of_key(key, partitions),
-            (None, None) => topic.sticky.next(bytes, partitions, self.limits.batch_bytes_max, draw),
-        };
-        let led = usize::try_from(partition.0).ok().and_then(|index| topic.partitions.get_mut(index));
-        let led = led.ok_or(Unqueued::NoSuchPartition { partitions })?;
-        let fresh = NewRecord {
-            timestamp: record.timestamp.unwrap_or(now.wall),
-            key: record.key,
-            value: record.value,
-            headers: record.headers,
-        };
-        let pushed = led.queue.push(&fresh, bytes, &self.limits, now.monotonic);
-        let (outcome, index, look) = pushed.map_err(Unqueued::Unpackable)?;
-        let delivery = Delivery { outcome, partition, index };
-        Ok(Queued { delivery, look: look.then_some(led.leader) })
+        topic.push(record, bytes, &self.limits, now, draw).map_err(Unqueued::Refused)
+    }
+
+    /// The same for records of one topic; nothing if they are of several, or if it or a partition that they name is not
+    /// known yet.
+    pub(crate) fn push_all(
+        &mut self,
+        records: &[Outgoing<'_>],
+        now: Now,
+        draw: impl Fn() -> u64,
+    ) -> Option<Vec<Result<Queued, SendError>>> {
+        if self.closed {
+            return Some(records.iter().map(|_| Err(SendError::Closed)).collect());
+        }
+        let name = records.first()?.topic;
+        let topic = self.topics.get_mut(name)?;
+        let count = topic.partitions.len();
+        let is_there = |it: PartitionIndex| usize::try_from(it.0).is_ok_and(|index| index < count);
+        if !records.iter().all(|it| it.topic == name && it.partition.is_none_or(is_there)) {
+            return None;
+        }
+        let limits = &self.limits;
+        Some(records.iter().map(|it| topic.push(it, it.bytes_max(), limits, now, &draw)).collect())
     }
 
     /// Takes in who leads what; says which brokers lead something.
@@ -261,6 +263,35 @@ impl Core {
 
     fn queues(&mut self) -> impl Iterator<Item = &mut Queue> {
         self.topics.values_mut().flat_map(|topic| &mut topic.partitions).map(|led| &mut led.queue)
+    }
+}
+
+impl Queues {
+    fn push(
+        &mut self,
+        record: &Outgoing<'_>,
+        bytes: usize,
+        limits: &Limits,
+        now: Now,
+        draw: impl FnOnce() -> u64,
+    ) -> Result<Queued, SendError> {
+        let partitions = self.partitions.len();
+        let partition = match (record.partition, record.key) {
+            (Some(partition), _) => partition,
+            (None, Some(key)) => partition_of_key(key, partitions),
+            (None, None) => self.sticky.next(bytes, partitions, limits.batch_bytes_max, draw),
+        };
+        let led = usize::try_from(partition.0).ok().and_then(|index| self.partitions.get_mut(index));
+        let led = led.ok_or(SendError::NoSuchPartition { partition: partition.0, partitions })?;
+        let fresh = NewRecord {
+            timestamp: record.timestamp.unwrap_or(now.wall),
+            key: record.key,
+            value: record.value,
+            headers: record.headers,
+        };
+        let pushed = led.queue.push(&fresh, bytes, limits, now.monotonic);
+        let (outcome, index, look) = pushed.map_err(SendError::Unpackable)?;
+        Ok(Queued { delivery: Delivery { outcome, partition, index }, look: look.then_some(led.leader) })
     }
 }
 

@@ -87,7 +87,17 @@ impl Outcome {
 impl Delivery {
     /// Waits until the record's batch is settled.
     pub async fn wait(&self) -> Result<Delivered, DeliveryError> {
-        let landed = self.outcome.wait().await.clone()?;
+        self.of(self.outcome.wait().await)
+    }
+
+    /// What became of the record, if its batch is settled.
+    #[must_use]
+    pub fn settled(&self) -> Option<Result<Delivered, DeliveryError>> {
+        self.outcome.settled.get().map(|landed| self.of(landed))
+    }
+
+    fn of(&self, landed: &Result<Landed, DeliveryError>) -> Result<Delivered, DeliveryError> {
+        let landed = landed.as_ref().map_err(Clone::clone)?;
         Ok(Delivered {
             partition: self.partition,
             offset: landed.base.map(|base| base.plus(i64::from(self.index))),

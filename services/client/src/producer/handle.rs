@@ -102,12 +102,7 @@ impl Producer {
                 Err(Unqueued::UnknownTopic) => {
                     shared.learn(record.topic).await.map_err(SendError::Topic)?;
                 }
-                Err(Unqueued::Closed) => return Err(SendError::Closed),
-                Err(Unqueued::Unpackable(error)) => return Err(SendError::Unpackable(error)),
-                Err(Unqueued::NoSuchPartition { partitions }) => {
-                    let partition = record.partition.map_or(0, |partition| partition.0);
-                    return Err(SendError::NoSuchPartition { partition, partitions });
-                }
+                Err(Unqueued::Refused(error)) => return Err(error),
             }
         };
         // The batch holds it from here on.
@@ -118,6 +113,9 @@ impl Producer {
     /// Takes records one after another, and has nobody look before the last stands in its batch: those that came
     /// together leave together.
     pub async fn send_all(&self, records: &[Outgoing<'_>]) -> Vec<Result<Delivery, SendError>> {
+        if let Some(taken) = self.send_all_now(records) {
+            return taken;
+        }
         let shared = &self.handle.shared;
         let mut taken = Vec::with_capacity(records.len());
         let mut looks = BTreeSet::new();
@@ -130,6 +128,33 @@ impl Producer {
         }
         looks.into_iter().for_each(|look| Shared::look(shared, look));
         taken
+    }
+
+    /// The same for records of one topic, by who does not wait: nothing is taken where there is no room for all of it, or
+    /// where something has to be asked of brokers first.
+    pub fn send_all_now(&self, records: &[Outgoing<'_>]) -> Option<Vec<Result<Delivery, SendError>>> {
+        let shared = &self.handle.shared;
+        if shared.settings.idempotent && !shared.identified.initialized() {
+            return None;
+        }
+        let bytes = u32::try_from(records.iter().map(Outgoing::bytes_max).sum::<usize>()).ok()?;
+        let claimed = shared.room.try_acquire_many(bytes).ok()?;
+        let runtime = shared.client.runtime();
+        let pushed = shared.core().push_all(records, runtime.now(), || runtime.random_u64())?;
+        let (mut taken, mut unused) = (Vec::with_capacity(records.len()), 0);
+        let mut looks = BTreeSet::new();
+        for (pushed, record) in pushed.into_iter().zip(records) {
+            match &pushed {
+                Ok(queued) => looks.extend(queued.look),
+                Err(_) => unused += record.bytes_max(),
+            }
+            taken.push(pushed.map(|queued| queued.delivery));
+        }
+        // The batches hold it from here on.
+        claimed.forget();
+        shared.give_back(unused);
+        looks.into_iter().for_each(|look| Shared::look(shared, look));
+        Some(taken)
     }
 
     /// Waits until everything sent before is settled, one way or the other; each delivery says which.

@@ -17,6 +17,8 @@ pub enum Mechanism {
     Plain,
     ScramSha256,
     ScramSha512,
+    /// The password is a token that names its bearer; there is no user.
+    OAuthBearer,
 }
 
 /// A name and the secret that proves it. Never shown.
@@ -45,6 +47,9 @@ pub(crate) struct Login {
 
 enum State {
     Plain(Vec<u8>),
+    Bearer(Vec<u8>),
+    /// A broker that takes the token says nothing more of it.
+    Borne,
     First(Scram),
     Final(Scram),
     Verifying(Scram),
@@ -59,6 +64,7 @@ impl Mechanism {
             Mechanism::Plain => "PLAIN",
             Mechanism::ScramSha256 => "SCRAM-SHA-256",
             Mechanism::ScramSha512 => "SCRAM-SHA-512",
+            Mechanism::OAuthBearer => "OAUTHBEARER",
         }
     }
 }
@@ -79,6 +85,9 @@ impl Login {
         };
         let state = match mechanism {
             Mechanism::Plain => State::Plain(format!("\0{user}\0{password}").into_bytes()),
+            Mechanism::OAuthBearer => {
+                State::Bearer(format!("n,,\u{1}auth=Bearer {password}\u{1}\u{1}").into_bytes())
+            }
             Mechanism::ScramSha256 => scram(Algorithm::Sha256),
             Mechanism::ScramSha512 => scram(Algorithm::Sha512),
         };
@@ -89,6 +98,10 @@ impl Login {
     pub(crate) fn next(&mut self, answer: &[u8]) -> Result<Option<Vec<u8>>, SaslError> {
         let (message, state) = match std::mem::replace(&mut self.state, State::Done) {
             State::Plain(message) => (Some(message), State::Done),
+            State::Bearer(message) => (Some(message), State::Borne),
+            State::Borne if answer.is_empty() => (None, State::Done),
+            // It said what is wrong with the token, and refuses it once it was heard (RFC 7628, 3.2.3).
+            State::Borne => (Some(vec![1]), State::Done),
             State::First(scram) => (Some(scram.first().into_bytes()), State::Final(scram)),
             State::Final(mut scram) => {
                 let message = scram.answer(answer)?;
@@ -121,5 +134,23 @@ mod tests {
         assert_eq!(login.next(b"").expect("a message"), Some(b"\0alice\0hunter2".to_vec()));
         assert_eq!(login.next(b"").expect("done"), None);
         assert_eq!(format!("{credentials:?}"), "PLAIN as alice");
+    }
+
+    #[test]
+    fn a_token_is_one_message_and_what_is_said_against_it_is_heard() {
+        let credentials = Credentials {
+            mechanism: Mechanism::OAuthBearer,
+            user: String::new(),
+            password: "t.o.k".to_owned(),
+        };
+        let message = b"n,,\x01auth=Bearer t.o.k\x01\x01".to_vec();
+        let mut login = Login::new(&credentials, &Runtime::real());
+        assert_eq!(login.next(b"").expect("a message"), Some(message.clone()));
+        assert_eq!(login.next(b"").expect("done"), None);
+
+        let mut login = Login::new(&credentials, &Runtime::real());
+        assert_eq!(login.next(b"").expect("a message"), Some(message));
+        assert_eq!(login.next(b"{\"status\":\"invalid_token\"}").expect("heard"), Some(vec![1]));
+        assert_eq!(login.next(b"").expect("done"), None);
     }
 }

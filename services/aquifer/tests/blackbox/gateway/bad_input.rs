@@ -1,13 +1,14 @@
 //! What no gateway should be sent: a documented problem each, and bounded memory.
 
-use std::io::{Read as _, Write as _};
+use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::TcpStream;
+use std::time::Duration;
 
 use aquifer_record::{Compression, Encoding, compress};
 use serde_json::json;
 
 use super::http::Http;
-use crate::harness::{Node, data_dir, skip};
+use crate::harness::{Node, data_dir, skip, sleep};
 
 const JSON: (&str, &str) = ("content-type", "application/json");
 
@@ -124,6 +125,35 @@ fn half_requests_and_slow_readers_hold_up_nobody() {
     http.post("/v1/topics/t/records", &json!({"records": [{"value_text": "fine"}]})).expect(200);
     let grown = node.resident_bytes().saturating_sub(before);
     assert!(grown < 300 << 20, "50 readers that do not read took {grown} bytes of 1 GB");
+}
+
+#[test]
+fn a_reader_that_reads_nothing_is_given_up() {
+    let folder = data_dir();
+    let node = Node::start(folder.path());
+    let http = Http::at(&node.http);
+    http.topic("t", 1);
+    let value = "x".repeat(500_000);
+    for _ in 0..40 {
+        http.post("/v1/topics/t/records", &json!({"records": [{"value_text": value}]})).expect(200);
+    }
+    let mut socket = TcpStream::connect(&node.http).expect("accepted");
+    write!(socket, "GET /v1/topics/t/records:sse?from=earliest HTTP/1.1\r\nHost: x\r\n\r\n").expect("sent");
+    socket.read_exact(&mut [0; 1]).expect("it began");
+    let streams = || {
+        let text = String::from_utf8(http.get("/metrics").body).expect("text");
+        let line = text.lines().find_map(|line| line.strip_prefix("aquifer_http_streams "));
+        line.expect("counted").to_owned()
+    };
+    assert_eq!(streams(), "1");
+    // Its kernel answers for it all the while; as many looks as take the documented minute and more.
+    assert!((0..900).any(|_| {
+        sleep(Duration::from_millis(200));
+        streams() == "0"
+    }));
+    let mut rest = Vec::new();
+    let cut = socket.read_to_end(&mut rest).expect_err("cut off, not ended");
+    assert_eq!(cut.kind(), ErrorKind::ConnectionReset);
 }
 
 /// How many files a process here may have open.

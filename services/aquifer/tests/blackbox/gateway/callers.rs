@@ -1,0 +1,181 @@
+//! Callers' own credentials, shown to Apache Kafka that has users and lets each do what it may.
+
+use std::fs::File;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use aquifer_runtime::Runtime;
+use base64::Engine as _;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use serde_json::json;
+
+use super::http::{Answer, Http};
+use super::process::{GatewayProcess, secret};
+use crate::harness::{data_dir, free_port, skip_without, sleep};
+use crate::jars::Jars;
+
+const ACLS: &str = "org.apache.kafka.tools.AclCommand";
+
+/// A broker with users and what they may do. Gone with the test.
+struct Kafka {
+    child: Child,
+    address: String,
+    output: PathBuf,
+}
+
+impl Drop for Kafka {
+    fn drop(&mut self) {
+        // Whatever became of it, it is not to outlive the test.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Kafka {
+    fn start(directory: &Path) -> Kafka {
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../loadtest/peers/kafka.sh");
+        let port = free_port();
+        // The controller listens on the next one, which nobody else is to be given meanwhile.
+        let _controller = free_port();
+        let formatted = Command::new(&script).arg("format").arg(directory).arg(port.to_string()).output();
+        let formatted = formatted.expect("the script runs");
+        assert!(formatted.status.success(), "{}", String::from_utf8_lossy(&formatted.stderr));
+        let settings = File::options().append(true).open(directory.join("server.properties"));
+        settings.expect("formatted").write_all(properties(port).as_bytes()).expect("written");
+        let output = directory.join("output.txt");
+        let file = File::create(&output).expect("a file");
+        let child = Command::new(&script)
+            .arg("run")
+            .arg(directory)
+            .env("KAFKA_HEAP", "512M")
+            .env("JAVA_TOOL_OPTIONS", "-Dorg.slf4j.simpleLogger.log.kafka.authorizer.logger=info")
+            .stdin(Stdio::null())
+            .stderr(file.try_clone().expect("the file again"))
+            .stdout(file)
+            .spawn()
+            .expect("the script runs");
+        Kafka { child, address: format!("127.0.0.1:{port}"), output }
+    }
+
+    fn said(&self) -> String {
+        std::fs::read_to_string(&self.output).expect("its output")
+    }
+}
+
+/// What stands later in the file counts.
+fn properties(port: u16) -> String {
+    let controller = port + 1;
+    let plain = "org.apache.kafka.common.security.plain.PlainLoginModule required username=\"broker\" \
+                 password=\"own\" user_broker=\"own\" user_alice=\"alices\" user_bob=\"bobs\";";
+    let bearer = "org.apache.kafka.common.security.oauthbearer.OAuthBearerLoginModule required \
+                  unsecuredLoginStringClaim_sub=\"broker\";";
+    format!(
+        "listeners=SASL_PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}\n\
+         advertised.listeners=SASL_PLAINTEXT://127.0.0.1:{port}\n\
+         listener.security.protocol.map=SASL_PLAINTEXT:SASL_PLAINTEXT,CONTROLLER:PLAINTEXT\n\
+         inter.broker.listener.name=SASL_PLAINTEXT\n\
+         sasl.enabled.mechanisms=PLAIN,OAUTHBEARER\n\
+         sasl.mechanism.inter.broker.protocol=PLAIN\n\
+         listener.name.sasl_plaintext.plain.sasl.jaas.config={plain}\n\
+         listener.name.sasl_plaintext.oauthbearer.sasl.jaas.config={bearer}\n\
+         authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer\n\
+         super.users=User:broker;User:ANONYMOUS\n"
+    )
+}
+
+/// A token that signs for nothing, which such a broker takes for what it says.
+fn token(subject: &str, lasts_seconds: i64) -> String {
+    let now = Runtime::real().now().wall.0 / 1000;
+    let claims = json!({"sub": subject, "iat": now - 60, "exp": now + lasts_seconds});
+    let encoded = |text: &str| URL_SAFE_NO_PAD.encode(text);
+    format!("{}.{}.", encoded("{\"alg\":\"none\"}"), encoded(&claims.to_string()))
+}
+
+fn basic(user: &str, password: &str) -> String {
+    format!("Basic {}", STANDARD.encode(format!("{user}:{password}")))
+}
+
+fn append(http: &Http, authorization: &str) -> Answer {
+    let headers = [("content-type", "application/json"), ("authorization", authorization)];
+    http.send("POST", "/v1/topics/t/records", &headers, br#"{"records":[{"value_text":"v"}]}"#)
+}
+
+fn read(http: &Http, authorization: &str) -> Answer {
+    let path = "/v1/topics/t/partitions/0/records?from=earliest";
+    http.send("GET", path, &[("authorization", authorization)], b"")
+}
+
+#[test]
+fn callers_may_do_at_the_gateway_what_they_may_do_at_the_broker() {
+    if ["java", "mvn"].iter().any(|tool| skip_without(tool)) {
+        return;
+    }
+    let Some(jars) = Jars::installed() else { return };
+    let directory = data_dir();
+    let kafka = Kafka::start(directory.path());
+    let file = secret();
+    let more = ["--as-caller", "plain"];
+    let gateway = GatewayProcess::start_with(&kafka.address, file.path(), free_port(), &more);
+    let http = &gateway.http;
+
+    let broker = basic("broker", "own");
+    let made = |_| {
+        let headers = [("content-type", "application/json"), ("authorization", broker.as_str())];
+        let answer = http.send("PUT", "/v1/topics/t", &headers, br#"{"partitions":1}"#);
+        sleep(Duration::from_millis(200));
+        answer.status == 201
+    };
+    assert!((0..300).any(made), "{}", kafka.said());
+    let config = directory.path().join("tool.properties");
+    let login = "security.protocol=SASL_PLAINTEXT\nsasl.mechanism=PLAIN\nsasl.jaas.config=\
+                 org.apache.kafka.common.security.plain.PlainLoginModule required username=\"broker\" password=\"own\";\n";
+    std::fs::write(&config, login).expect("written");
+    let config = config.to_str().expect("text");
+    let common = ["--bootstrap-server", &kafka.address, "--command-config", config, "--add"];
+    for (user, operation) in
+        [("alice", "Write"), ("alice", "Read"), ("bob", "Read"), ("carol", "Write"), ("carol", "Read")]
+    {
+        let user = format!("User:{user}");
+        let rule = ["--allow-principal", &user, "--operation", operation, "--topic", "t"];
+        let (well, printed) = jars.run(ACLS, &[&common[..], &rule].concat(), "");
+        assert!(well, "{printed}");
+    }
+
+    let (alice, bob) = (basic("alice", "alices"), basic("bob", "bobs"));
+    append(http, &alice).expect(200);
+    append(http, &bob).problem(403, "forbidden");
+    append(http, &alice).expect(200);
+    let key = [("x-api-key", "alice:alices")];
+    http.send("GET", "/v1/topics/t/partitions/0/records?from=earliest", &key, b"").expect(200);
+    assert_eq!(read(http, &bob).expect(200)["records"].as_array().map(Vec::len), Some(2));
+
+    for wrong in [basic("alice", "bobs"), basic("nobody", "x"), "Basic !".to_owned()] {
+        append(http, &wrong).problem(401, "unauthenticated");
+    }
+    http.get("/v1/topics").problem(401, "unauthenticated");
+
+    let carol = format!("Bearer {}", token("carol", 600));
+    append(http, &carol).expect(200);
+    append(http, &format!("Bearer {}", token("dave", 600))).problem(403, "forbidden");
+    for wrong in [format!("Bearer {}", token("carol", -30)), "Bearer nothing".to_owned()] {
+        append(http, &wrong).problem(401, "unauthenticated");
+    }
+
+    // A session belongs to its principal, whichever of the caller's tokens it comes with.
+    let headers = |authorization| [("content-type", "application/json"), ("authorization", authorization)];
+    let rule = ["--allow-principal", "User:carol", "--operation", "Read", "--group", "g"];
+    let (well, printed) = jars.run(ACLS, &[&common[..], &rule].concat(), "");
+    assert!(well, "{printed}");
+    let wanted = br#"{"topics":["t"],"from":"earliest"}"#;
+    let opened = http.send("POST", "/v1/groups/g/sessions", &headers(&carol), wanted).expect(200);
+    let poll = json!({"token": opened["token"], "wait_ms": 3000}).to_string();
+    let again = format!("Bearer {}", token("carol", 900));
+    http.send("POST", "/v1/sessions:poll", &headers(&alice), poll.as_bytes()).problem(403, "foreign_token");
+    let polled = http.send("POST", "/v1/sessions:poll", &headers(&again), poll.as_bytes()).expect(200);
+    assert!(polled["records"].as_array().is_some(), "{polled}");
+    http.send("POST", "/v1/groups/g/sessions", &headers(&bob), wanted).problem(403, "forbidden");
+    let denied = kafka.said();
+    assert!(denied.contains("Principal = User:bob is Denied operation = "), "{denied}");
+}
