@@ -9,6 +9,7 @@ mod read;
 mod replace;
 mod retention;
 mod scrub;
+mod shipment;
 mod state;
 mod undelete;
 
