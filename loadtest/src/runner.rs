@@ -143,6 +143,7 @@ async fn tier(harness: &Harness, work: &Work) -> Result<Option<Measurement>> {
         Work::TierReplayLatency(work) => work::tier_replay_latency(harness, at, work).await.map(Some),
         Work::TierUploadLatency(work) => work::tier_upload_latency(harness, at, work).await.map(Some),
         Work::TierSeek(work) => work::tier_seek(harness, at, work).await.map(Some),
+        Work::TierIdle(work) => work::tier_idle(harness, at, work).await.map(Some),
         Work::TierUploads(work) => work::tier_uploads(harness, at, work).await.map(Some),
         Work::TierRestore(work) => work::tier_restore(harness, at, work).await.map(Some),
         _ => Ok(None),

@@ -66,6 +66,7 @@ const TIER: &[(&str, &str)] = scenarios![
     "tier-upload-latency",
     "tier-seek",
     "tier-uploads",
+    "tier-idle",
     "tier-restore",
 ];
 

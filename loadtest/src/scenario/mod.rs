@@ -19,8 +19,8 @@ pub use gateway::{
 };
 pub use groups::{Commits, Consume, Departure, IdleConsumers, Members, Program, Reload};
 pub use tier::{
-    Bucket, History, TierReplay, TierReplayLatency, TierRestore, TierSeek, TierUploadLatency, TierUploads,
-    TierWarm,
+    Bucket, History, TierIdle, TierReplay, TierReplayLatency, TierRestore, TierSeek, TierUploadLatency,
+    TierUploads, TierWarm,
 };
 pub use work::{
     ColdRead, Durability, Echo, EndToEnd, Fetch, Frames, Idle, Memory, Produce, Start, Streams, Verify, Work,

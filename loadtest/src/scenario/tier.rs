@@ -87,8 +87,9 @@ pub struct TierSeek {
 #[serde(default, deny_unknown_fields)]
 pub struct TierUploads {
     pub bucket: Bucket,
-    /// What requests are counted for.
+    /// What requests are counted for, produced at that pace.
     pub history: History,
+    pub history_mb_per_second: f64,
     pub max_age_seconds: u64,
     /// How long ages are looked at.
     pub watched_seconds: f64,
@@ -96,6 +97,19 @@ pub struct TierUploads {
     pub away_seconds: f64,
     /// Produced meanwhile.
     pub mb_per_second: f64,
+}
+
+/// Uploads of partitions that hardly anything comes to.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct TierIdle {
+    pub bucket: Bucket,
+    pub partitions: i32,
+    pub max_age_seconds: u64,
+    /// Each partition gets a record so often.
+    pub batch_interval_seconds: f64,
+    /// Counted from the end of the first round of uploads to the end of as many more.
+    pub rounds: usize,
 }
 
 /// A cluster out of its bucket, and a start with as many ranges.
@@ -175,10 +189,23 @@ impl Default for TierUploads {
                 object_bytes: 16 << 20,
                 ..History::default()
             },
+            history_mb_per_second: 40.0,
             max_age_seconds: 30,
             watched_seconds: 90.0,
             away_seconds: 120.0,
             mb_per_second: 5.0,
+        }
+    }
+}
+
+impl Default for TierIdle {
+    fn default() -> TierIdle {
+        TierIdle {
+            bucket: Bucket::Minio,
+            partitions: 10_000,
+            max_age_seconds: 30,
+            batch_interval_seconds: 5.0,
+            rounds: 6,
         }
     }
 }
@@ -189,9 +216,19 @@ impl Default for TierRestore {
     }
 }
 
+impl TierIdle {
+    pub(super) fn shrink(&mut self) {
+        self.partitions = self.partitions.min(20);
+        self.max_age_seconds = self.max_age_seconds.min(5);
+        self.batch_interval_seconds = self.batch_interval_seconds.min(0.5);
+        self.rounds = self.rounds.min(2);
+    }
+}
+
 impl TierUploads {
     pub(super) fn shrink(&mut self) {
         self.history.shrink();
+        self.history_mb_per_second = self.history_mb_per_second.min(4.0);
         self.max_age_seconds = self.max_age_seconds.min(1);
         self.watched_seconds = self.watched_seconds.min(3.0);
         self.away_seconds = self.away_seconds.min(2.0);

@@ -5,7 +5,7 @@ use serde::Deserialize;
 use super::gateway::{AddedLatency, GatewayProduce, GatewayRead, GrpcAck, GrpcProduce, HttpParse, Parked};
 use super::groups::{Commits, Consume, Departure, IdleConsumers, Members, Reload};
 use super::tier::{
-    TierReplay, TierReplayLatency, TierRestore, TierSeek, TierUploadLatency, TierUploads, TierWarm,
+    TierIdle, TierReplay, TierReplayLatency, TierRestore, TierSeek, TierUploadLatency, TierUploads, TierWarm,
 };
 
 /// What a run does.
@@ -36,6 +36,7 @@ pub enum Work {
     TierUploadLatency(TierUploadLatency),
     TierSeek(TierSeek),
     TierUploads(TierUploads),
+    TierIdle(TierIdle),
     TierRestore(TierRestore),
     HttpParse(HttpParse),
     GrpcAck(GrpcAck),
@@ -185,6 +186,7 @@ impl Work {
                 | Work::TierUploadLatency(_)
                 | Work::TierSeek(_)
                 | Work::TierUploads(_)
+                | Work::TierIdle(_)
                 | Work::TierRestore(_)
         )
     }
@@ -221,6 +223,7 @@ impl Work {
             Work::TierUploadLatency(work) => work.history.shrink(),
             Work::TierSeek(work) => work.history.shrink(),
             Work::TierUploads(work) => work.shrink(),
+            Work::TierIdle(work) => work.shrink(),
             Work::TierRestore(work) => work.partitions = work.partitions.min(20),
             Work::Commits(_)
             | Work::GatewayProduce(_)

@@ -29,7 +29,7 @@ pub use own_device::OwnDevice;
 pub use produce::{produce, warm_up};
 pub use start::start;
 pub use tier::{
-    GetsArguments, Minio, VARIABLES, create_topic, flush, gets, tier_replay, tier_replay_latency,
+    GetsArguments, Minio, VARIABLES, create_topic, flush, gets, tier_idle, tier_replay, tier_replay_latency,
     tier_restore, tier_seek, tier_upload_latency, tier_uploads, tier_warm, until_cold,
 };
 pub use topic::{TestTopic, configs};

@@ -127,6 +127,14 @@ fn notes(check: &ClusterCheck) -> Vec<String> {
         }
         notes.extend(partition.damaged.iter().map(|what| format!("{name}: {what}")));
     }
+    let bundles = &check.bundles;
+    if bundles.count > 0 {
+        notes.push(format!(
+            "{} bundles hold small ranges of many partitions, in {} bytes; {} of them nobody names",
+            bundles.count, bundles.bytes, bundles.orphans
+        ));
+    }
+    notes.extend(bundles.damaged.iter().cloned());
     notes.extend(check.problems.iter().cloned());
     notes.extend(check.strange.iter().map(|name| format!("'{name}' is none of our names")));
     notes

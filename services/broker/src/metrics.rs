@@ -112,6 +112,11 @@ impl Broker {
         let value = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         let totals = &tier.totals;
         out.counter("aquifer_tier_uploads_total", "Objects uploaded.", value(&totals.uploads));
+        out.counter(
+            "aquifer_tier_bundles_total",
+            "Of these, such as hold small ranges of many partitions.",
+            value(&totals.bundles),
+        );
         out.counter("aquifer_tier_upload_failures_total", "Uploads that failed.", value(&totals.failures));
         out.counter("aquifer_tier_uploaded_bytes_total", "Bytes of these objects.", value(&totals.bytes));
         let orphans = [

@@ -72,6 +72,10 @@ pub enum TierCommandRefusal {
     NoTier,
     #[error(transparent)]
     Tier(#[from] aquifer_manifest::TierRefusal),
+    #[error("the bundle was committed before, without the range")]
+    BundleCommitted,
+    #[error("ranges of the bundle are still known")]
+    BundleHeld,
 }
 
 /// A topic that is gone.

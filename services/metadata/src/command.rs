@@ -5,7 +5,7 @@ use aquifer_types::{
     PartitionEpoch, PartitionIndex, TimestampMs, TopicId, TopicName, TopicPartition,
 };
 
-use aquifer_manifest::{ObjectKey, TierRange};
+use aquifer_manifest::{BundleKey, ObjectKey, TierRange};
 
 use crate::broker::Endpoint;
 use crate::config::ConfigResource;
@@ -47,6 +47,8 @@ pub enum Change {
     TierDeleteReplaced(TierDeleteReplaced),
     /// Objects of replaced ranges, up to these, that are gone.
     TierForgetReplaced(Vec<(TopicPartition, ObjectKey)>),
+    /// Bundles that are gone.
+    TierForgetBundles(Vec<BundleKey>),
     UndeleteTopic(UndeleteTopic),
     Fence(Fence),
 }

@@ -7,7 +7,7 @@ use aquifer_types::{
     ClusterId, DirectoryId, FencingToken, NodeId, TimestampMs, TopicId, TopicName, TopicPartition,
 };
 
-use aquifer_manifest::Tier;
+use aquifer_manifest::{BundleKey, HeldBundle, Tier};
 
 use crate::broker::Broker;
 use crate::config::{ConfigEntry, ConfigMap, TopicConfig, broker_entries, group_entries, topic_entries};
@@ -36,6 +36,8 @@ pub struct Image {
     pub(crate) names: CowMap<TopicName, TopicId>,
     /// Of every partition with ranges in the bucket; of deleted topics too, until their objects are gone.
     pub(crate) tiers: CowMap<TopicPartition, Arc<Tier>>,
+    /// Every bundle that is in the bucket, until it is gone.
+    pub(crate) bundles: CowMap<BundleKey, HeldBundle>,
     /// Of the partitions that have one.
     pub(crate) fences: CowMap<TopicPartition, FencingToken>,
     /// Topics that are gone, for as long as there are objects of them.
@@ -114,6 +116,17 @@ impl Image {
     /// Every partition with ranges in the bucket, also those of deleted topics.
     pub fn tiers(&self) -> impl Iterator<Item = (TopicPartition, &Arc<Tier>)> {
         self.tiers.iter().map(|(at, tier)| (*at, tier))
+    }
+
+    /// Every bundle that the quorum knows.
+    pub fn bundles(&self) -> impl Iterator<Item = (BundleKey, HeldBundle)> {
+        self.bundles.iter().map(|(key, held)| (*key, *held))
+    }
+
+    /// How much of a bundle is still known; none of one that never was, or is gone.
+    #[must_use]
+    pub fn bundle(&self, key: BundleKey) -> Option<HeldBundle> {
+        self.bundles.get(&key).copied()
     }
 
     #[must_use]

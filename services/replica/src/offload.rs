@@ -12,6 +12,8 @@ use crate::replica::{Outcomes, Replica, State};
 pub struct Sealed {
     /// Of files that follow each other, with where each ends; the last one may be longer than one object.
     pub files: Vec<(Located, Offset)>,
+    /// That these take, or a little more.
+    pub bytes: u64,
     /// From here on; cleaning may have taken the first batches.
     pub from: Offset,
     pub leader_epoch: LeaderEpoch,
@@ -118,7 +120,7 @@ impl Replica {
         if state.config.local.is_none() || state.dropped {
             return None;
         }
-        let files = state.sealed_within(tier_end, state.safe(), limits)?;
+        let (files, bytes) = state.sealed_within(tier_end, state.safe(), limits)?;
         let segments = state.log.segments().iter();
         let behind_bytes = segments
             .filter(|segment| segment.summary.end > tier_end)
@@ -126,7 +128,7 @@ impl Replica {
             .sum();
         // Where the log goes on without a gap, so does the tier.
         let from = tier_end.max(state.log.log_start());
-        Some(Sealed { files, from, leader_epoch, epochs: state.epochs(), behind_bytes })
+        Some(Sealed { files, bytes, from, leader_epoch, epochs: state.epochs(), behind_bytes })
     }
 
     /// The closed files of a tiered log, as far as they are in the tier or could be. None of a log that another broker leads.
@@ -147,8 +149,8 @@ impl Replica {
     pub fn sealed_between(&self, from: Offset, upto: Offset, limits: JoinLimits) -> Option<Sealed> {
         let state = self.state();
         let leader_epoch = state.core.role().leads_in().filter(|_| !state.dropped)?;
-        let files = state.sealed_within(from, upto.min(state.safe()), limits)?;
-        Some(Sealed { files, from, leader_epoch, epochs: state.epochs(), behind_bytes: 0 })
+        let (files, bytes) = state.sealed_within(from, upto.min(state.safe()), limits)?;
+        Some(Sealed { files, bytes, from, leader_epoch, epochs: state.epochs(), behind_bytes: 0 })
     }
 
     /// What a page-cache topic wrote is flushed before it is uploaded: has closed segments synced that are not yet.
@@ -166,11 +168,20 @@ impl Replica {
         }
     }
 
-    /// Closes the segment that takes appends if its oldest record came so long ago, so that it can be uploaded.
-    pub fn close_older(&self, now: TimestampMs, age_ms: i64) -> bool {
+    /// Whether the newest closed segment is not wholly on our disk yet, so that it cannot be uploaded.
+    #[must_use]
+    pub fn is_sealing(&self) -> bool {
+        let state = self.state();
+        !state.dropped && state.log.is_sealing()
+    }
+
+    /// Closes the segment that takes appends if its oldest record came so long ago and it has no more bytes, so that it can
+    /// be uploaded.
+    pub fn close_older(&self, now: TimestampMs, age_ms: i64, bytes_max: u64) -> bool {
         let closed = {
             let mut state = self.state();
-            let closes = state.may_close() && state.active_age(now).is_some_and(|age| age >= age_ms);
+            let is_old = |(age, bytes)| age >= age_ms && bytes <= bytes_max;
+            let closes = state.may_close() && state.active(now).is_some_and(is_old);
             if closes {
                 self.roll(&mut state);
             }
@@ -196,20 +207,22 @@ impl State {
         from: Offset,
         upto: Offset,
         limits: JoinLimits,
-    ) -> Option<Vec<(Located, Offset)>> {
+    ) -> Option<(Vec<(Located, Offset)>, u64)> {
         let mut bytes = 0;
         let mut files = Vec::new();
         for segment in self.log.sealed_below(upto).filter(|segment| segment.summary.end > from) {
             let summary = &segment.summary;
-            bytes += summary.bytes;
+            let joined = bytes + summary.bytes;
             let is_first = files.is_empty();
-            if is_first && summary.last_append > limits.appended_by || !is_first && bytes > limits.bytes_max {
+            if is_first && summary.last_append > limits.appended_by || !is_first && joined > limits.bytes_max
+            {
                 break;
             }
+            bytes = joined;
             let from = from.max(summary.base).max(self.log.log_start());
             files.push((self.log.locate(from, summary.end)?, summary.end));
         }
-        (!files.is_empty()).then_some(files)
+        (!files.is_empty()).then_some((files, bytes))
     }
 
     fn epochs(&self) -> Vec<(BatchEpoch, Offset)> {
@@ -221,9 +234,10 @@ impl State {
         leads && self.config.local.is_some() && !self.dropped
     }
 
-    /// How long ago the segment that takes appends got its first record; none while it is empty.
-    fn active_age(&self, now: TimestampMs) -> Option<i64> {
+    /// How long ago the segment that takes appends got its first record, and its bytes; none while it is empty.
+    fn active(&self, now: TimestampMs) -> Option<(i64, u64)> {
         let active = self.log.segments().back()?;
-        (!active.is_empty()).then(|| now.0.saturating_sub(active.summary.first_append.0))
+        let age = now.0.saturating_sub(active.summary.first_append.0);
+        (!active.is_empty()).then_some((age, active.summary.bytes))
     }
 }

@@ -1,10 +1,11 @@
 //! Topics that come back by themselves, in a cluster of their own: the store copies their objects, so that none has two
-//! owners.
+//! owners; a range of a bundle becomes an object of its own.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use aquifer_manifest::{ObjectKey, Place, Tier, surviving};
 use aquifer_objects::{Problem, Store};
+use aquifer_tiering::copy_range;
 use aquifer_types::{ClusterId, TopicPartition};
 use futures_util::{StreamExt as _, stream};
 
@@ -29,8 +30,8 @@ pub(crate) async fn copy(
     let all: Vec<_> =
         tiers.iter().flat_map(|(at, tier)| tier.ranges().iter().map(move |range| (*at, *range))).collect();
     let copies = stream::iter(all).map(|(at, range)| async move {
-        let key = |cluster| Place { cluster, partition: at }.key(&range);
-        (at, ObjectKey::of(&range), store.copy(&key(from), &key(to)).await)
+        let place = |cluster| Place { cluster, partition: at };
+        (at, ObjectKey::of(&range), copy_range(store, &place(from), &place(to), &range).await)
     });
     let mut copies = copies.buffer_unordered(COPIES_MAX);
     let mut gone: BTreeSet<(TopicPartition, ObjectKey)> = BTreeSet::new();
@@ -44,7 +45,7 @@ pub(crate) async fn copy(
         }
     }
     for (at, tier) in tiers {
-        *tier = surviving(tier, |range| !gone.contains(&(*at, ObjectKey::of(range)))).0;
+        *tier = surviving(tier, |range| !gone.contains(&(*at, ObjectKey::of(range)))).0.by_itself();
     }
     Ok(gone.len())
 }

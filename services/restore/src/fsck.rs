@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use aquifer_manifest::{Footer, FoundRange, ObjectKey, Place, StateKind, TierRange};
+use aquifer_manifest::{BundleKey, Footer, FoundRange, ObjectKey, Place, StateKind, TierRange};
 use aquifer_metadata::{Image, decode_snapshot};
 use aquifer_objects::Store;
 use aquifer_runtime::Runtime;
@@ -13,6 +13,7 @@ use aquifer_types::{ClusterId, TimestampMs, TopicPartition};
 use futures_util::{StreamExt as _, stream};
 use serde::Serialize;
 
+use crate::bundles::look_into_bundles;
 use crate::error::RestoreError;
 use crate::partition::remains;
 
@@ -39,10 +40,23 @@ pub struct ClusterCheck {
     pub incarnation: Option<u16>,
     pub state_written_ms: Option<i64>,
     pub partitions: Vec<PartitionCheck>,
+    pub bundles: BundleCheck,
     /// Names where ours are that are none of ours.
     pub strange: Vec<String>,
     /// States that cannot be read.
     pub problems: Vec<String>,
+}
+
+/// What was found of objects that hold ranges of many partitions.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct BundleCheck {
+    pub count: usize,
+    pub bytes: u64,
+    /// Of which nobody names anything.
+    pub orphans: usize,
+    pub orphan_bytes: u64,
+    /// That do not say what is in them: their ranges are looked for where a state says they are.
+    pub damaged: Vec<String>,
 }
 
 /// What was found of one partition.
@@ -60,7 +74,7 @@ pub struct PartitionCheck {
     pub after_state: usize,
     /// That are still to be deleted.
     pub deleting: usize,
-    /// That nobody names: uploads that were never committed, or of which nobody knew any more.
+    /// Objects of their own that nobody names: uploads that were never committed, or of which nobody knew any more.
     pub orphans: usize,
     pub orphan_bytes: u64,
     /// That the state names to be read, and that are not there, or of another size.
@@ -74,7 +88,8 @@ impl ClusterCheck {
     #[must_use]
     pub fn is_sound(&self) -> bool {
         let whole = |partition: &PartitionCheck| partition.lost == 0 && partition.damaged.is_empty();
-        self.problems.is_empty() && self.partitions.iter().all(whole)
+        let is_whole = self.problems.is_empty() && self.bundles.damaged.is_empty();
+        is_whole && self.partitions.iter().all(whole)
     }
 }
 
@@ -100,23 +115,41 @@ async fn check(store: &Store, cluster: ClusterId, deep: bool) -> Result<ClusterC
     let before = survey(store, cluster).await?;
     let mut problems = Vec::new();
     let state = states(store, cluster, &before, &mut problems).await?;
-    let after = survey(store, cluster).await?;
+    let mut after = survey(store, cluster).await?;
     let (incarnation, written) = state.as_ref().map(|(incarnation, at, _)| (*incarnation, at.0)).unzip();
     let image = state.map(|(_, _, image)| image);
     let nothing = BTreeMap::new();
+    // Where a bundle does not say what is in it, the state does.
+    let told = image.iter().flat_map(|image| image.tiers());
+    after.place(told.flat_map(|(at, tier)| tier.named().map(move |range| (at, range))));
+    let mut bundles = BundleCheck { count: after.bundles.len(), ..BundleCheck::default() };
+    let listed = after.bundles.iter().map(|(key, object)| (*key, *object)).collect();
+    let (_, unreadable) = look_into_bundles(store, cluster, &mut after, listed).await?;
+    bundles.bytes = after.bundles.values().map(|object| object.bytes).sum();
+    bundles.damaged = unreadable;
+    let known = |key: &BundleKey| image.as_ref().is_some_and(|image| image.bundle(*key).is_some());
     let named = image.iter().flat_map(|image| image.tiers().map(|(at, _)| at));
     let all: BTreeSet<TopicPartition> = named.chain(after.objects.keys().copied()).collect();
     let mut partitions = Vec::new();
+    let mut used = BTreeSet::new();
     for at in all {
         let objects = after.objects.get(&at).unwrap_or(&nothing);
         let place = Place { cluster, partition: at };
-        partitions.push(partition(store, &place, objects, (image.as_ref(), incarnation), deep).await?);
+        let (found, left) = partition(store, &place, objects, (image.as_ref(), incarnation), deep).await?;
+        partitions.push(found);
+        used.extend(left);
+    }
+    let orphans = after.bundles.iter().filter(|(key, _)| !known(key) && !used.contains(key));
+    for (_, object) in orphans {
+        bundles.orphans += 1;
+        bundles.orphan_bytes += object.bytes;
     }
     Ok(ClusterCheck {
         cluster: cluster.to_string(),
         incarnation,
         state_written_ms: written,
         partitions,
+        bundles,
         strange: after.strange,
         problems,
     })
@@ -156,7 +189,7 @@ async fn partition(
     objects: &BTreeMap<ObjectKey, FoundObject>,
     (image, incarnation): (Option<&Image>, Option<u16>),
     deep: bool,
-) -> Result<PartitionCheck, RestoreError> {
+) -> Result<(PartitionCheck, Vec<BundleKey>), RestoreError> {
     let at = place.partition;
     let topic = image.and_then(|image| image.topic_by_id(at.topic));
     let known = image.and_then(|image| image.tier(at));
@@ -171,10 +204,12 @@ async fn partition(
     let newest = objects.keys().map(|key| aquifer_manifest::incarnation_of(key.generation)).max();
     let incarnation = incarnation.or(newest).unwrap_or(aquifer_manifest::FIRST_INCARNATION);
     let far = TimestampMs(i64::MAX);
+    // What of a bundle nobody names goes with the rest of it.
+    let own = || objects.iter().filter(|(_, object)| object.position == 0);
     let Some(left) = remains(known.map(|tier| &**tier), objects, incarnation, far) else {
-        found.orphans = objects.len();
-        found.orphan_bytes = objects.values().map(|object| object.bytes).sum();
-        return Ok(found);
+        found.orphans = own().count();
+        found.orphan_bytes = own().map(|(_, object)| object.bytes).sum();
+        return Ok((found, Vec::new()));
     };
     let goes_on = topic.is_some() || image.is_none();
     let tail = left.tail().map(ObjectKey::of);
@@ -185,7 +220,7 @@ async fn partition(
     found.lost = lost;
     found.after_state = added;
     let named: BTreeSet<ObjectKey> = tier.named().map(ObjectKey::of).collect();
-    let orphans = || objects.iter().filter(|(key, _)| !named.contains(key));
+    let orphans = || own().filter(|(key, _)| !named.contains(key));
     found.start = tier.start().0;
     found.end = tier.end().0;
     found.objects = tier.live().len();
@@ -193,7 +228,7 @@ async fn partition(
     found.deleting = tier.named().count() - tier.live().len();
     found.orphans = orphans().count();
     found.orphan_bytes = orphans().map(|(_, object)| object.bytes).sum();
-    Ok(found)
+    Ok((found, tier.named().filter_map(BundleKey::of).collect()))
 }
 
 /// The ranges of all objects that are what they should be, and what is wrong with the others.

@@ -114,7 +114,7 @@ async fn mirrored(
     let mut latest: BTreeMap<Vec<u8>, Vec<u8>> = BTreeMap::new();
     for range in tier.live() {
         let name = place.key(range);
-        match store.read(&name, 0..u64::from(range.bytes)).await {
+        match store.read(&name, range.begins()..range.begins() + u64::from(range.bytes)).await {
             Ok(bytes) if replay(&bytes, &mut latest).is_some() => {}
             Ok(_) => problems.push(format!("'{name}' holds batches that cannot be read")),
             Err(error) if error.is_passing() => return Err(error.into()),

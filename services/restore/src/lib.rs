@@ -6,6 +6,7 @@
 //! stops writing. Topics that come back by themselves are a cluster of their own, and the other one goes on.
 #![forbid(unsafe_code)]
 
+mod bundles;
 mod copy;
 mod directory;
 mod error;
@@ -18,6 +19,6 @@ mod restore;
 mod walk_test;
 
 pub use error::RestoreError;
-pub use fsck::{ClusterCheck, FsckOptions, PartitionCheck, fsck};
+pub use fsck::{BundleCheck, ClusterCheck, FsckOptions, PartitionCheck, fsck};
 pub use report::{Report, RestoredPartition, UnknownTopic};
 pub use restore::{Options, restore};

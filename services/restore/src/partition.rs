@@ -70,7 +70,9 @@ pub(crate) fn remains(
 
 fn is_there(objects: &BTreeMap<ObjectKey, FoundObject>, range: &TierRange, until: TimestampMs) -> bool {
     let object = objects.get(&ObjectKey::of(range));
-    object.is_some_and(|object| object.bytes == range.object_bytes() && object.uploaded <= until)
+    object.is_some_and(|object| {
+        (object.bytes, object.position) == (range.object_bytes(), range.position) && object.uploaded <= until
+    })
 }
 
 /// Live ranges whose objects are gone, or not what they were.
@@ -96,6 +98,7 @@ mod tests {
             leader_epoch: LeaderEpoch(1),
             generation: generation(incarnation, 7),
             nonce: 3,
+            position: 0,
         }
     }
 
@@ -109,7 +112,9 @@ mod tests {
     }
 
     fn found(ranges: &[TierRange]) -> BTreeMap<ObjectKey, FoundObject> {
-        let object = |range: &TierRange| FoundObject { bytes: 100, uploaded: TimestampMs(range.end.0) };
+        let uploaded = |range: &TierRange| TimestampMs(range.end.0);
+        let object =
+            |range: &TierRange| FoundObject { uploaded: uploaded(range), ..FoundObject::named(range) };
         ranges.iter().map(|range| (ObjectKey::of(range), object(range))).collect()
     }
 

@@ -6,15 +6,16 @@ use std::sync::Arc;
 
 use aquifer_disk::Disk;
 use aquifer_hotlog::format::{Layout, Meta};
-use aquifer_manifest::{FoundRange, ObjectKey, Place, StateKey, StateKind, StateObject, Tier};
+use aquifer_manifest::{BundleKey, FoundRange, ObjectKey, Place, StateKey, StateKind, StateObject, Tier};
 use aquifer_metadata::{Image, ProducerPrefix, Restore, State, Topic, decode_snapshot, encode_snapshot};
 use aquifer_objects::{Problem, Store};
 use aquifer_runtime::Runtime;
-use aquifer_tiering::{Survey, clusters, read_footer, read_state, survey};
+use aquifer_tiering::{FoundObject, Survey, clusters, read_footer, read_state, survey};
 use aquifer_types::{ClusterId, DirectoryId, NodeId, PartitionIndex, TimestampMs, TopicId, TopicPartition};
 use bytes::Bytes;
 use futures_util::{StreamExt as _, stream};
 
+use crate::bundles::{Bundled, look_into_bundles};
 use crate::copy::{copy, readable};
 use crate::directory::{check_empty, prepare, settle};
 use crate::error::RestoreError;
@@ -62,14 +63,16 @@ pub async fn restore(
     check_empty(&**disk, &options.data_dir)?;
     let store = Store::open_existing(&options.url, runtime).await?;
     let cluster = choose(&store, options).await?;
-    let survey = survey(&store, cluster).await?;
+    let mut survey = survey(&store, cluster).await?;
     let mut problems = survey.strange.iter().map(|name| format!("'{name}' is none of our names")).collect();
     let state = newest(&store, cluster, &survey, StateKind::Meta, options.at, &mut problems).await?;
     let Some(state) = state else { return Err(RestoreError::NoState(cluster, problems.join("; "))) };
     let before = decode_snapshot(&state.body)?.image().clone();
     let incarnation = next_incarnation(&survey)?;
 
-    let mut found = partitions(&store, cluster, &survey, &before, (state.key.incarnation, options.at)).await;
+    let bundled = place_bundles(&store, cluster, &mut survey, &before, &mut problems).await?;
+    let mut found =
+        partitions(&store, cluster, (&survey, bundled), &before, (state.key.incarnation, options.at)).await;
     found.problems.splice(0..0, problems);
     let left_out = left_out(&before, options)?;
     found.tiers.retain(|at, _| !left_out.contains(&at.topic));
@@ -159,11 +162,28 @@ fn next_incarnation(survey: &Survey) -> Result<u16, RestoreError> {
     last.checked_add(1).ok_or(RestoreError::Incarnations)
 }
 
+/// Ranges of bundles by what is known of them: the state names those of the bundles that it knows, others say so themselves.
+async fn place_bundles(
+    store: &Store,
+    cluster: ClusterId,
+    survey: &mut Survey,
+    before: &Image,
+    problems: &mut Vec<String>,
+) -> Result<Bundled, RestoreError> {
+    let named = before.tiers().flat_map(|(at, tier)| tier.named().map(move |range| (at, range)));
+    survey.place(named);
+    let unknown = survey.bundles.iter().filter(|(key, _)| before.bundle(**key).is_none());
+    let unknown: Vec<(BundleKey, FoundObject)> = unknown.map(|(key, object)| (*key, *object)).collect();
+    let (found, unreadable) = look_into_bundles(store, cluster, survey, unknown).await?;
+    problems.extend(unreadable);
+    Ok(found)
+}
+
 /// What is left of every partition that the state names, and what goes on there.
 async fn partitions(
     store: &Store,
     cluster: ClusterId,
-    survey: &Survey,
+    (survey, mut bundled): (&Survey, Bundled),
     before: &Image,
     (incarnation, at): (u16, Option<TimestampMs>),
 ) -> Found {
@@ -187,13 +207,20 @@ async fn partitions(
         }
         left_of.insert(at, left);
     }
+    let mut later: BTreeMap<TopicPartition, Vec<_>> = BTreeMap::new();
+    candidates.retain(|(at, key, _)| match bundled.remove(&(*at, *key)) {
+        Some(range) => {
+            later.entry(*at).or_default().push(range);
+            false
+        }
+        None => true,
+    });
     let reads = stream::iter(candidates).map(|(at, key, object)| async move {
         let place = Place { cluster, partition: at };
         let read = read_footer(store, &place, key, object).await;
         (at, read.map(|(range, footer)| FoundRange::new(range, &footer, object.uploaded)))
     });
     let mut reads = reads.buffer_unordered(FOOTERS_MAX);
-    let mut later: BTreeMap<TopicPartition, Vec<_>> = BTreeMap::new();
     while let Some((at, read)) = reads.next().await {
         match read {
             Ok(range) => later.entry(at).or_default().push(range),

@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use aquifer_manifest::{FoundRange, ObjectKey, Tier, TierRange, generation, incarnation_of};
+use aquifer_manifest::{BundleKey, FoundRange, ObjectKey, Tier, TierRange, generation, incarnation_of};
 use aquifer_metadata::{
     Answer, BrokerRun, Change, Command, Endpoint, InitCluster, METADATA_LEVEL, NewTopic, PlacedReplica,
     Placement, ProducerPrefix, RegisterBroker, Restore, SecurityProtocol, State, TierAdd, TierCommit,
@@ -195,6 +195,9 @@ impl World {
 
     fn range(&mut self, at: TierMove, end: i64, generation: u64) -> TierRange {
         self.next_nonce += 1;
+        // Every other upload is a bundle, with nothing else in it that would be of this partition.
+        let bundle = BundleKey::drawn(generation, self.next_nonce << 12);
+        let is_bundled = self.next_nonce.is_multiple_of(2);
         TierRange {
             base: at.offset,
             end: Offset(end),
@@ -203,7 +206,8 @@ impl World {
             max_timestamp: TimestampMs(0),
             leader_epoch: at.leader_epoch,
             generation,
-            nonce: self.next_nonce,
+            nonce: if is_bundled { bundle.nonce_of(7) } else { self.next_nonce },
+            position: if is_bundled { 716 } else { 0 },
         }
     }
 
@@ -319,25 +323,37 @@ impl World {
             Step::DeleteObjects => {
                 let tier = self.tier();
                 let replaced = tier.replaced().deleting().iter().map(|replaced| &replaced.range);
-                for range in tier.deleting().iter().chain(replaced) {
+                let own =
+                    tier.deleting().iter().chain(replaced).filter(|range| BundleKey::of(range).is_none());
+                for range in own {
                     self.bucket.remove(&ObjectKey::of(range));
                 }
+                let image = self.state.image();
+                self.bucket.retain(|_, stored| {
+                    let held = BundleKey::of(&stored.range).and_then(|key| image.bundle(key));
+                    held.is_none_or(|held| !held.is_deleting())
+                });
             }
             Step::Forget => {
                 let tier = self.tier();
-                let gone = tier
-                    .deleting()
-                    .iter()
-                    .take_while(|range| !self.bucket.contains_key(&ObjectKey::of(range)));
+                let is_gone = |range: &TierRange| {
+                    BundleKey::of(range).is_some() || !self.bucket.contains_key(&ObjectKey::of(range))
+                };
+                let replaced = tier.replaced().deleting().iter();
+                let replaced = replaced.take_while(|replaced| is_gone(&replaced.range)).last();
+                let gone = tier.deleting().iter().take_while(|range| is_gone(range));
                 if let Some(last) = gone.last() {
                     self.apply(Change::TierForget(vec![(self.at, last.end)]));
                 }
-                let is_gone = |range: &TierRange| !self.bucket.contains_key(&ObjectKey::of(range));
-                let replaced = tier.replaced().deleting().iter();
-                if let Some(last) = replaced.take_while(|replaced| is_gone(&replaced.range)).last() {
+                if let Some(last) = replaced {
                     let upto = vec![(self.at, ObjectKey::of(&last.range))];
                     self.apply(Change::TierForgetReplaced(upto));
                 }
+                let there: BTreeSet<BundleKey> =
+                    self.bucket.values().filter_map(|stored| BundleKey::of(&stored.range)).collect();
+                let going = self.state.image().bundles().filter(|(_, held)| held.is_deleting());
+                let gone = going.map(|(key, _)| key).filter(|key| !there.contains(key)).collect();
+                self.apply(Change::TierForgetBundles(gone));
             }
             Step::CollectOrphans => self.collect_orphans(),
             Step::Restart => self.start(),
@@ -353,9 +369,12 @@ impl World {
         self.uploads.clear();
         self.step(Step::WriteState);
         self.step(Step::Pause(100));
-        for step in [Step::DecideDeletions, Step::DeleteObjects, Step::Forget, Step::CollectOrphans] {
+        self.step(Step::DecideDeletions);
+        // What is forgotten lets bundles go.
+        for step in [Step::DeleteObjects, Step::Forget, Step::DeleteObjects, Step::Forget] {
             self.step(step);
         }
+        self.step(Step::CollectOrphans);
     }
 
     fn pick(&self, which: u8) -> Option<usize> {
@@ -378,9 +397,14 @@ impl World {
         let flying: BTreeSet<u64> = self.uploads.iter().map(|upload| upload.add.range.nonce).collect();
         let tier = self.tier();
         let named: BTreeSet<ObjectKey> = tier.named().map(ObjectKey::of).collect();
-        self.bucket.retain(|key, _| {
+        let image = self.state.image();
+        self.bucket.retain(|key, stored| {
             let other_life = incarnation_of(key.generation) != incarnation_of(own);
-            named.contains(key) || other_life || (key.generation == own && flying.contains(&key.nonce))
+            let is_named = match BundleKey::of(&stored.range) {
+                Some(bundle) => image.bundle(bundle).is_some(),
+                None => named.contains(key),
+            };
+            is_named || other_life || (key.generation == own && flying.contains(&key.nonce))
         });
     }
 
@@ -392,8 +416,8 @@ impl World {
             .bucket
             .iter()
             .map(|(key, stored)| {
-                let bytes = stored.range.object_bytes();
-                (*key, FoundObject { bytes, uploaded: TimestampMs(stored.at) })
+                let uploaded = TimestampMs(stored.at);
+                (*key, FoundObject { uploaded, ..FoundObject::named(&stored.range) })
             })
             .collect();
         let known = image.tier(self.at).map(|tier| &**tier);
@@ -578,5 +602,8 @@ proptest! {
         let is_left = |key: &&ObjectKey| incarnation_of(key.generation) == own && !named.contains(key);
         prop_assert_eq!(world.bucket.keys().find(is_left), None, "nobody deletes it");
         prop_assert_eq!(tier.named().count(), named.len(), "what is gone is not forgotten");
+        let held: BTreeSet<BundleKey> = world.state.image().bundles().map(|(key, _)| key).collect();
+        let bundles: BTreeSet<BundleKey> = tier.live().iter().filter_map(BundleKey::of).collect();
+        prop_assert_eq!(held, bundles, "a bundle is kept of which nothing is known");
     }
 }

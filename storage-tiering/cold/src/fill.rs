@@ -94,8 +94,8 @@ pub(crate) fn footer_fill(place: &Place, range: &TierRange) -> Fill {
     Fill {
         id: ChunkId { object: object(range), chunk: None },
         key: place.key(range),
-        from: u64::from(range.bytes),
-        to: range.object_bytes(),
+        from: range.begins() + u64::from(range.bytes),
+        to: range.begins() + range.object_bytes(),
         crc: None,
         check: Some(*range),
     }
@@ -106,8 +106,8 @@ pub(crate) fn chunk_fill(place: &Place, range: &TierRange, footer: &Footer, chun
     Fill {
         id: ChunkId { object: object(range), chunk: Some(chunk) },
         key: place.key(range),
-        from,
-        to: (from + u64::from(CHUNK_BYTES)).min(u64::from(range.bytes)),
+        from: range.begins() + from,
+        to: range.begins() + (from + u64::from(CHUNK_BYTES)).min(u64::from(range.bytes)),
         crc: footer.chunk_crcs.get(chunk as usize).copied(),
         check: None,
     }

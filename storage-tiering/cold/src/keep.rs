@@ -101,7 +101,7 @@ impl Cold {
             let mut origin = 0;
             let mut spot = state.shelved.look(id, wake);
             if matches!(spot, Spot::Absent) {
-                origin = u64::from(chunk) * u64::from(CHUNK_BYTES);
+                origin = range.begins() + u64::from(chunk) * u64::from(CHUNK_BYTES);
                 spot = self.look_in_store(state, id, wake);
             }
             match spot {

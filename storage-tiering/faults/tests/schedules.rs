@@ -122,7 +122,7 @@ impl Life {
                         self.live.push(packed.range);
                         break;
                     }
-                    Err(_) => given_up.push(packed.key),
+                    Err(_) => given_up.push(packed.key()),
                 }
                 assert!(given_up.len() < 1_000, "seed {}: nothing is uploaded any more", self.seed);
                 self.runtime.sleep(Duration::from_secs(1)).await;

@@ -68,6 +68,7 @@ mod tests {
                 leader_epoch: LeaderEpoch(0),
                 generation: 0,
                 nonce: 0,
+                position: 0,
             };
             tier.add(tier.end(), range).expect("it goes on");
         }

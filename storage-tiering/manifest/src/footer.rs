@@ -272,13 +272,13 @@ impl Trailer {
     }
 }
 
-fn put_link(out: &mut Vec<u8>, link: &Link) {
+pub(crate) fn put_link(out: &mut Vec<u8>, link: &Link) {
     out.extend(link.end.0.to_be_bytes());
     out.extend(link.epoch.0.to_be_bytes());
     out.extend(link.crc.to_be_bytes());
 }
 
-fn take_link(reader: &mut Reader<'_>) -> Option<Link> {
+pub(crate) fn take_link(reader: &mut Reader<'_>) -> Option<Link> {
     Some(Link { end: Offset(reader.i64()?), epoch: BatchEpoch(reader.i32()?), crc: reader.u32()? })
 }
 

@@ -11,6 +11,7 @@ use std::str::FromStr;
 
 use aquifer_types::{ClusterId, LeaderEpoch, Offset, PartitionIndex, TopicPartition};
 
+use crate::bundle::BundleKey;
 use crate::range::TierRange;
 
 /// The partition of a cluster whose objects are meant.
@@ -20,7 +21,7 @@ pub struct Place {
     pub partition: TopicPartition,
 }
 
-/// The name of a data object, without its sizes.
+/// What tells a range from all others of its partition: the name of its object, unless a bundle holds it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ObjectKey {
     pub base: Offset,
@@ -65,10 +66,19 @@ impl Place {
         parse().ok_or_else(|| BadKey(rest.to_owned()))
     }
 
-    /// The whole name of a range's object.
+    /// The whole name of the object that the range is, or of the bundle that holds it.
     #[must_use]
     pub fn key(&self, range: &TierRange) -> String {
-        format!("{}{}", self.prefix(), ObjectKey::of(range))
+        match BundleKey::of(range) {
+            Some(bundle) => bundle.name(self.cluster),
+            None => self.name(&ObjectKey::of(range)),
+        }
+    }
+
+    /// The whole name of an object that is one range.
+    #[must_use]
+    pub fn name(&self, key: &ObjectKey) -> String {
+        format!("{}{key}", self.prefix())
     }
 }
 
@@ -122,6 +132,7 @@ mod tests {
             leader_epoch: LeaderEpoch(3),
             generation: 77,
             nonce: 0xdead_beef,
+            position: 0,
         };
         let place = Place {
             cluster: ClusterId(Uuid::from_bytes([1; 16])),

@@ -10,6 +10,7 @@ use std::ops::Bound;
 
 use aquifer_types::{Offset, TimestampMs};
 
+use crate::bundle::BundleEntry;
 use crate::footer::{Footer, Link};
 use crate::range::TierRange;
 use crate::tier::Tier;
@@ -28,6 +29,13 @@ pub struct FoundRange {
 }
 
 impl FoundRange {
+    /// What the index of a bundle says of one of its ranges.
+    #[must_use]
+    pub fn of_bundle(entry: &BundleEntry, uploaded: TimestampMs) -> FoundRange {
+        let BundleEntry { range, is_rewrite, previous, last, .. } = *entry;
+        FoundRange { range, is_rewrite, uploaded, previous, last: (!is_rewrite).then_some(last) }
+    }
+
     /// What an object says of itself that came into the store at that time.
     #[must_use]
     pub fn new(range: TierRange, footer: &Footer, uploaded: TimestampMs) -> FoundRange {

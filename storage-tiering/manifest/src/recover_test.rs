@@ -15,6 +15,7 @@ fn range(base: i64, end: i64, epoch: i32, generation: u64) -> TierRange {
         leader_epoch: LeaderEpoch(epoch),
         generation,
         nonce: generation,
+        position: 0,
     }
 }
 

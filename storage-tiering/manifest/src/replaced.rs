@@ -43,6 +43,11 @@ impl ReplacedRanges {
         ReplacedRanges { ranges: [going, there(kept)].concat(), deleting }
     }
 
+    pub(crate) fn by_itself(self) -> ReplacedRanges {
+        let own = |replaced: ReplacedRange| ReplacedRange { range: replaced.range.by_itself(), ..replaced };
+        ReplacedRanges { ranges: self.ranges.into_iter().map(own).collect(), ..self }
+    }
+
     /// All that are not forgotten.
     #[must_use]
     pub fn all(&self) -> &[ReplacedRange] {
@@ -81,14 +86,13 @@ impl ReplacedRanges {
     }
 
     /// Forgets the ranges up to this one, whose objects are gone.
-    pub(crate) fn forget(&mut self, upto: &ObjectKey) -> Result<(), TierRefusal> {
-        let Some(place) = self.place(upto) else { return Ok(()) };
+    pub(crate) fn forget(&mut self, upto: &ObjectKey) -> Result<Vec<TierRange>, TierRefusal> {
+        let Some(place) = self.place(upto) else { return Ok(Vec::new()) };
         if place >= self.deleting {
             return Err(TierRefusal::StillKnown);
         }
-        self.ranges.drain(..=place);
         self.deleting -= place + 1;
-        Ok(())
+        Ok(self.ranges.drain(..=place).map(|replaced| replaced.range).collect())
     }
 
     fn place(&self, key: &ObjectKey) -> Option<usize> {
@@ -112,6 +116,7 @@ mod tests {
             leader_epoch: LeaderEpoch(1),
             generation: 1,
             nonce,
+            position: 0,
         }
     }
 
@@ -136,9 +141,9 @@ mod tests {
         assert_eq!(replaced.deleting().len(), 2);
         assert_eq!(replaced.delete(&key(0), TimestampMs(0)), Ok(()), "that was decided before");
         assert_eq!(replaced.forget(&key(2)), Err(TierRefusal::StillKnown));
-        assert_eq!(replaced.forget(&key(0)), Ok(()));
+        assert_eq!(replaced.forget(&key(0)), Ok(vec![range(0)]));
         assert_eq!((replaced.all().len(), replaced.deleting().len()), (2, 1));
-        assert_eq!(replaced.forget(&key(0)), Ok(()), "a retry finds nothing");
+        assert_eq!(replaced.forget(&key(0)), Ok(Vec::new()), "a retry finds nothing");
         assert_eq!(replaced.deletable(TimestampMs(300)).len(), 1);
     }
 

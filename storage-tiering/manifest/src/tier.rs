@@ -189,8 +189,8 @@ impl Tier {
         self.replaced.delete(upto, replaced_by)
     }
 
-    /// Forgets what was replaced and is gone.
-    pub fn forget_replaced(&mut self, upto: &ObjectKey) -> Result<(), TierRefusal> {
+    /// Forgets what was replaced and is gone, and says what that is.
+    pub fn forget_replaced(&mut self, upto: &ObjectKey) -> Result<Vec<TierRange>, TierRefusal> {
         self.replaced.forget(upto)
     }
 
@@ -220,6 +220,13 @@ impl Tier {
         is_whole.then(|| Tier::restore(start, self.end, start, ranges, Vec::new())).flatten()
     }
 
+    /// The same once everything in it was copied to objects of its own.
+    #[must_use]
+    pub fn by_itself(self) -> Tier {
+        let ranges = self.ranges.into_iter().map(TierRange::by_itself).collect();
+        Tier { ranges, replaced: self.replaced.by_itself(), ..self }
+    }
+
     /// How far ranges could be deleted that were unlinked at this time or before.
     #[must_use]
     pub fn deletable(&self, unlinked_by: TimestampMs) -> Option<Offset> {
@@ -247,15 +254,16 @@ impl Tier {
         &self.ranges[..self.ranges.partition_point(|range| range.end <= self.deleting_upto)]
     }
 
-    /// Forgets ranges whose objects are gone.
-    pub fn forget(&mut self, upto: Offset) -> Result<(), TierRefusal> {
+    /// Forgets ranges whose objects are gone, and says which these are.
+    pub fn forget(&mut self, upto: Offset) -> Result<Vec<TierRange>, TierRefusal> {
         if upto > self.deleting_upto {
             return Err(TierRefusal::NotYet(upto));
         }
-        self.ranges.retain(|range| range.end > upto);
+        let gone = self.ranges.partition_point(|range| range.end <= upto);
+        let gone = self.ranges.drain(..gone).collect();
         self.unlinked.retain(|(value, _)| *value > upto);
         self.check();
-        Ok(())
+        Ok(gone)
     }
 
     /// Whether the first range after a start that moved beyond everything holds that start.

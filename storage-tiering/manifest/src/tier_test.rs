@@ -15,6 +15,7 @@ fn range(base: i64, end: i64) -> TierRange {
         leader_epoch: LeaderEpoch(1),
         generation: 1,
         nonce: 1,
+        position: 0,
     }
 }
 

@@ -36,14 +36,24 @@ pub struct Surroundings {
     pub producers: Vec<u8>,
 }
 
-/// An object that can be uploaded.
+/// What can be uploaded: an object, unless it is put into a bundle.
 #[derive(Clone, Debug)]
 pub struct Packed {
     pub range: TierRange,
+    pub place: Place,
+    pub is_rewrite: bool,
+    pub previous: Option<Link>,
     /// The last batch, for the next range's footer.
     pub last: Link,
-    pub key: String,
     pub parts: Vec<Bytes>,
+}
+
+impl Packed {
+    /// The name of the object that it is, or of the bundle that it was put into.
+    #[must_use]
+    pub fn key(&self) -> String {
+        self.place.key(&self.range)
+    }
 }
 
 /// What is to be uploaded is not what it should be.
@@ -151,10 +161,11 @@ pub fn pack(sources: &[Source], surroundings: Surroundings) -> Result<Packed, Pa
         leader_epoch,
         generation,
         nonce,
+        position: 0,
     };
     let mut parts = log;
     parts.push(footer);
-    Ok(Packed { range, last, key: place.key(&range), parts })
+    Ok(Packed { range, place, is_rewrite, previous, last, parts })
 }
 
 /// Of each chunk of the parts, put together.

@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use aquifer_objects::{ObjectError, Store};
 use aquifer_runtime::Runtime;
+use bytes::Bytes;
 
+use crate::bundle::Bundled;
 use crate::pack::Packed;
 
 /// The slowest upload that is waited for.
@@ -22,7 +24,21 @@ pub enum UploadError {
 
 /// Returns once the object is wholly in the bucket. What hangs is given up; its name is never used again.
 pub async fn upload(store: &Store, packed: &Packed, runtime: &Runtime) -> Result<(), UploadError> {
-    let patience = PATIENCE_MIN + Duration::from_secs(packed.range.object_bytes() / BYTES_PER_SECOND_MIN);
-    let created = runtime.timeout(patience, store.create(&packed.key, &packed.parts)).await;
+    create(store, (&packed.key(), &packed.parts), packed.range.object_bytes(), runtime).await
+}
+
+/// The same for a bundle.
+pub async fn upload_bundle(store: &Store, bundled: &Bundled, runtime: &Runtime) -> Result<(), UploadError> {
+    create(store, (&bundled.name, &bundled.parts), bundled.bytes, runtime).await
+}
+
+async fn create(
+    store: &Store,
+    (name, parts): (&str, &[Bytes]),
+    bytes: u64,
+    runtime: &Runtime,
+) -> Result<(), UploadError> {
+    let patience = PATIENCE_MIN + Duration::from_secs(bytes / BYTES_PER_SECOND_MIN);
+    let created = runtime.timeout(patience, store.create(name, parts)).await;
     Ok(created.ok_or(UploadError::TooSlow(patience))??)
 }

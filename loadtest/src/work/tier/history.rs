@@ -47,6 +47,25 @@ impl Laid {
         Ok(laid)
     }
 
+    /// Produces all of a tiered topic, turn by turn over its partitions, at so many bytes a second.
+    pub async fn paced(client: &Client, history: &History, bytes_per_second: f64) -> Result<Laid> {
+        let load = Load::new(client.runtime(), history.batch_bytes, history.record_bytes)?;
+        let batches = i64::try_from(history.bytes / load.batch.len())?.max(1);
+        let topic = create_topic(client, history, true).await?;
+        let began = client.runtime().now().monotonic;
+        let mut bytes = 0.0;
+        for _ in 0..batches {
+            for partition in 0..history.partitions {
+                fill(client, &topic, PartitionIndex(partition), &load, 1).await?;
+                bytes += load.batch.len() as f64;
+                let due = Duration::from_secs_f64(bytes / bytes_per_second);
+                let took = client.runtime().now().monotonic.since(began);
+                client.runtime().sleep(due.saturating_sub(took)).await;
+            }
+        }
+        Ok(Laid { topic, load, partitions: history.partitions, batches })
+    }
+
     /// Produces all of it, and comes back when only the tier has it.
     pub async fn cold(client: &Client, history: &History) -> Result<Laid> {
         let laid = Laid::produce(client, history, true).await?;

@@ -1,8 +1,10 @@
 //! What runs against the tier, each work with a store and a server of its own.
 
 mod bucket;
+mod estimate;
 mod gets;
 mod history;
+mod idle;
 mod metrics;
 mod reader;
 mod replay;
@@ -18,6 +20,7 @@ mod warm;
 pub use bucket::{Minio, VARIABLES};
 pub use gets::{GetsArguments, gets};
 pub use history::{create_topic, flush, until_cold};
+pub use idle::tier_idle;
 pub use replay::tier_replay;
 pub use replay_latency::tier_replay_latency;
 pub use restore::tier_restore;

@@ -2,7 +2,6 @@
 
 use std::collections::VecDeque;
 use std::path::Path;
-use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -12,6 +11,7 @@ use aquifer_client::{Acks, Client};
 use aquifer_runtime::{Monotonic, Task};
 use aquifer_types::{Offset, PartitionIndex};
 
+use super::estimate::{uploaded, uploads_a_second};
 use super::history::{Laid, create_topic, flush, show};
 use super::slow::Manner;
 use super::stage::Stage;
@@ -27,7 +27,6 @@ const LOOK_INTERVAL: Duration = Duration::from_millis(250);
 const BATCHES_PER_SECOND: f64 = 20.0;
 /// A backlog that takes longer does not go.
 const LIMIT: Duration = Duration::from_secs(600);
-const SECONDS_OF_A_MONTH: f64 = 30.0 * 24.0 * 3600.0;
 
 /// When the batch at an offset of a partition was sent, the first one first.
 type Notes = VecDeque<(Offset, Monotonic)>;
@@ -45,16 +44,23 @@ pub async fn tier_uploads(harness: &Harness, directory: &Path, work: &TierUpload
     let client = stage.client()?;
     let mut measurement = Measurement::default();
 
-    let before = stage.slow()?.requests();
-    let laid = Laid::produce(&client, &work.history, true).await?;
+    let before = (uploaded(stage.server()?).await?, stage.slow()?.requests().2);
+    let laid = Laid::paced(&client, &work.history, work.history_mb_per_second * 1e6).await?;
     flush(&client, &laid.topic).await?;
-    let after = stage.slow()?.requests();
+    let uploads = uploaded(stage.server()?).await? - before.0;
+    let puts = (stage.slow()?.requests().2 - before.1) as f64;
     let gibibytes = laid.bytes() / f64::from(1 << 30);
-    let asked = (after.0 - before.0 + after.1 - before.1 + after.2 - before.2) as f64 / gibibytes;
-    let estimated = estimate(harness, work).await?;
-    measurement.set("requests_per_gib", asked);
+    let estimated = {
+        let partitions = work.history.partitions.to_string();
+        let segment = format!("{}B", work.history.object_bytes);
+        let assumed = ["--max-age", "1day", "--partitions", &partitions, "--segment", &segment];
+        uploads_a_second(harness, 100e6, &assumed).await? / 100e6 * f64::from(1 << 30)
+    };
+    measurement.set("requests_per_gib", uploads / gibibytes);
     measurement.set("estimated_requests_per_gib", estimated);
-    measurement.set("requests_off_by", (asked / estimated - 1.0).abs());
+    measurement.set("requests_off_by", (uploads / gibibytes / estimated - 1.0).abs());
+    // Who waits for an upload has the state written too, which nobody does a second time in a month.
+    measurement.set("state_puts", puts - uploads);
     laid.topic.delete().await?;
 
     let topic = create_topic(&client, &work.history, true).await?;
@@ -151,19 +157,4 @@ async fn watch(
         }
     }
     Ok(ages)
-}
-
-/// Uploads for a GiB, by `aquifer tier estimate`.
-async fn estimate(harness: &Harness, work: &TierUploads) -> Result<f64> {
-    let mut command = Command::new(&harness.programs.aquifer);
-    command.args(["tier", "estimate", "--ingest", "100MB", "--max-age", "1day", "-o", "json"]);
-    command.args(["--partitions", &work.history.partitions.to_string()]);
-    command.args(["--segment", &format!("{}B", work.history.object_bytes)]);
-    let running = harness.runtime.spawn_blocking("estimate", move || command.output());
-    let output = running.await.context("run aquifer tier estimate")??;
-    let items: Vec<serde_json::Value> =
-        serde_json::from_slice(&output.stdout).context("understand what aquifer tier estimate says")?;
-    let uploads = items.iter().find(|item| item["what"] == "uploads a month");
-    let uploads = uploads.and_then(|item| item["amount"].as_f64()).context("no estimate of uploads")?;
-    Ok(uploads / (100e6 * SECONDS_OF_A_MONTH / f64::from(1 << 30)))
 }

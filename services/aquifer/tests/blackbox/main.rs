@@ -1,5 +1,6 @@
 //! Black-box tests: the real binary, real clients, real signals.
 
+mod bundles;
 mod cli;
 mod clients;
 mod compaction;

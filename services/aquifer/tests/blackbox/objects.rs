@@ -8,7 +8,7 @@ use crate::tier::{FLUSH, create, delete_before, lines, partition, produce, read,
 
 const QUICK: &str = "max_age = \"1s\"\ngrace = \"1s\"\nstate_interval = \"1s\"\nscrub = \"1s\"\n";
 
-fn metric(node: &Node, name: &str) -> u64 {
+pub(crate) fn metric(node: &Node, name: &str) -> u64 {
     let (_, text) = node.get("/metrics").expect("metrics");
     let line = text.lines().find(|line| line.starts_with(&format!("{name} "))).expect("it is there");
     line.rsplit(' ').next().and_then(|value| value.parse::<f64>().ok()).expect("a number") as u64

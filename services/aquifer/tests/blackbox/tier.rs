@@ -56,6 +56,13 @@ pub(crate) fn partition(node: &Node, action: i8) -> TieredPartition {
     partition_of(node, TOPIC, action)
 }
 
+/// Whether everything that is committed of the topic is in the tier, and nothing of it on local disk.
+pub(crate) fn is_only_in_the_tier(node: &Node, topic: &'static str) -> bool {
+    let answer = ask(node, topic, 0);
+    let partitions = &answer.topics[0].partitions;
+    partitions.iter().all(|at| at.tier_end == at.high_watermark && at.local_start == at.high_watermark)
+}
+
 /// The topic's first partition.
 pub(crate) fn partition_of(node: &Node, topic: &'static str, action: i8) -> TieredPartition {
     let answer = ask(node, topic, action);
@@ -253,11 +260,17 @@ fn a_page_cache_topic_is_flushed_before_it_is_uploaded() {
     assert_eq!(read(&node, "beginning"), lines(0));
 }
 
+/// Data objects, each of one range.
 pub(crate) fn objects(folder: &Path) -> usize {
+    objects_of(folder, "aqs")
+}
+
+/// Objects whose names end so.
+pub(crate) fn objects_of(folder: &Path, extension: &str) -> usize {
     let Ok(entries) = std::fs::read_dir(folder) else { return 0 };
     let count = |entry: std::fs::DirEntry| match entry.path() {
-        path if path.is_dir() => objects(&path),
-        path => usize::from(path.extension().is_some_and(|extension| extension == "aqs")),
+        path if path.is_dir() => objects_of(&path, extension),
+        path => usize::from(path.extension().is_some_and(|found| found == extension)),
     };
     entries.map(|entry| count(entry.expect("an entry"))).sum()
 }

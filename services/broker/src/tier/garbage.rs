@@ -3,8 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use aquifer_manifest::{ObjectKey, Place, Tier as Ranges, TierRange};
+use aquifer_manifest::{BundleKey, ObjectKey, Place, Tier as Ranges, TierRange};
 use aquifer_metadata::{Change, Image, TierDelete, TierDeleteReplaced};
+use aquifer_objects::ObjectError;
 use aquifer_types::{Offset, TimestampMs, TopicPartition};
 use futures_util::StreamExt as _;
 use futures_util::stream;
@@ -32,6 +33,7 @@ impl Broker {
             }
             self.decide_deletions(&tier).await;
             self.delete_objects(&tier).await;
+            self.delete_bundles(&tier).await;
         }
     }
 
@@ -107,15 +109,40 @@ impl Broker {
         ranges: impl Iterator<Item = &TierRange>,
     ) -> bool {
         let place = Place { cluster: self.cluster, partition: at };
-        let forgotten = ranges.inspect(|range| tier.cold.forget(range));
-        let keys: Vec<String> = forgotten.map(|range| place.key(range)).collect();
-        let deletions = stream::iter(keys).map(|key| async move { tier.store.delete(&key).await });
-        let outcomes: Vec<_> = deletions.buffer_unordered(DELETES_MAX).collect().await;
-        let failure = outcomes.into_iter().find_map(Result::err);
-        if let Some(error) = &failure {
-            tracing::warn!(partition = %at, %error, "objects are not deleted yet");
+        // What lies in a bundle is gone for good once the quorum forgets it: nobody finds it there any more.
+        let own =
+            ranges.inspect(|range| tier.cold.forget(range)).filter(|range| BundleKey::of(range).is_none());
+        let keys: Vec<((), String)> = own.map(|range| ((), place.key(range))).collect();
+        let count = keys.len();
+        self.delete_keys(tier, keys).await.len() == count
+    }
+
+    /// Bundles of which nobody knows a range any more are the quorum's leader's to delete.
+    async fn delete_bundles(&self, tier: &Tier) {
+        if self.quorum.metrics().leader != Some(self.run.node) {
+            return;
         }
-        failure.is_none()
+        let image = self.image();
+        let going = image.bundles().filter(|(_, held)| held.is_deleting());
+        let keys: Vec<(BundleKey, String)> =
+            going.map(|(key, _)| (key, key.name(self.cluster))).take(PARTITIONS_MAX).collect();
+        let gone = self.delete_keys(tier, keys).await;
+        if !gone.is_empty() {
+            self.forget(Change::TierForgetBundles(gone)).await;
+        }
+    }
+
+    /// Deletes objects; those that are gone.
+    async fn delete_keys<T>(&self, tier: &Tier, keys: Vec<(T, String)>) -> Vec<T> {
+        let deletions = stream::iter(keys).map(|(what, key)| async move {
+            let deleted = tier.store.delete(&key).await;
+            deleted.map(|()| what)
+        });
+        let outcomes: Vec<Result<T, ObjectError>> = deletions.buffer_unordered(DELETES_MAX).collect().await;
+        if let Some(error) = outcomes.iter().find_map(|outcome| outcome.as_ref().err()) {
+            tracing::warn!(%error, "objects are not deleted yet");
+        }
+        outcomes.into_iter().filter_map(Result::ok).collect()
     }
 
     async fn forget(&self, change: Change) {

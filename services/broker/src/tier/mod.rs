@@ -10,6 +10,7 @@ mod read;
 mod replace;
 mod retention;
 mod scrub;
+mod shipment;
 mod state;
 mod undelete;
 

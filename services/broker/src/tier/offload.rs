@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use aquifer_manifest::{FoundRange, Link, ObjectKey, Place, generation};
+use aquifer_manifest::{BUNDLE_RANGES_MAX, FoundRange, Link, ObjectKey, Place, generation};
 use aquifer_metadata::{Answer, Change, TierAdd, TierCommit, TierMove};
 use aquifer_replica::{JoinLimits, Replica, Sealed};
 use aquifer_tiering::{
@@ -15,6 +15,7 @@ use aquifer_types::{Offset, TimestampMs, TopicPartition};
 use super::Tier;
 use super::producers::producers_at;
 use super::replace::joined_bytes_max;
+use super::shipment::{BUNDLED_BYTES_MAX, Load, flight};
 use crate::broker::Broker;
 
 /// Objects are no larger.
@@ -22,9 +23,15 @@ const OBJECT_BYTES_MAX: u64 = 256 << 20;
 /// Files that are uploaded as one object take no more together.
 pub(super) const JOINED_BYTES_MAX: u64 = 64 << 20;
 /// Uploads of one round.
-pub(super) const ROUND_MAX: usize = 64;
+const ROUND_MAX: usize = 64;
 /// Rounds after which it is somebody else's turn, however much waits to be uploaded.
 const ROUNDS_MAX: usize = 16;
+/// Small stretches that are nearly due go with one that is due, so that bundles are few: this much before, or a part of what is due.
+const COMPANY: Duration = Duration::from_secs(60);
+const COMPANY_PART: u32 = 5;
+/// How long what was closed is waited for, and how often it is looked at.
+const SEALING_PATIENCE: Duration = Duration::from_secs(5);
+const SEALING_PAUSE: Duration = Duration::from_millis(10);
 /// How often small ranges are looked for.
 const MERGE_INTERVAL: Duration = Duration::from_secs(60);
 /// After a round in which nothing went well.
@@ -35,6 +42,8 @@ const REST_MAX: Duration = Duration::from_secs(4);
 #[derive(Debug, Default)]
 pub(crate) struct Totals {
     pub(crate) uploads: AtomicU64,
+    /// Of these, such as hold ranges of many partitions.
+    pub(crate) bundles: AtomicU64,
     pub(crate) failures: AtomicU64,
     pub(crate) bytes: AtomicU64,
     /// Bytes of tiered partitions that are closed or not, and not in the tier.
@@ -46,7 +55,7 @@ pub(crate) struct Totals {
 
 /// A range that could not be uploaded.
 #[derive(Debug, thiserror::Error)]
-enum OffloadError {
+pub(super) enum OffloadError {
     #[error(transparent)]
     Read(#[from] aquifer_hotlog::ReadError),
     #[error(transparent)]
@@ -62,6 +71,19 @@ struct Candidate {
     replica: Arc<Replica>,
     sealed: Sealed,
     tier_end: Offset,
+}
+
+impl Candidate {
+    /// Where it goes on.
+    fn place(&self) -> (Arc<Replica>, TierMove) {
+        let Candidate { replica, sealed, tier_end } = self;
+        let at = TierMove { partition: replica.id(), leader_epoch: sealed.leader_epoch, offset: *tier_end };
+        (replica.clone(), at)
+    }
+
+    fn load(self) -> Load {
+        Load { replica: self.replica, sealed: self.sealed, purpose: Purpose::GoOn }
+    }
 }
 
 /// Whether an object goes on after what is in the tier, or takes the place of some of it.
@@ -80,7 +102,7 @@ struct Uploaded {
 
 impl Tier {
     /// An upload begins that may be committed.
-    fn takes_off(&self, nonce: u64) {
+    pub(super) fn takes_off(&self, nonce: u64) {
         self.in_flight.lock().expect("noting does not panic").insert(nonce);
     }
 
@@ -116,6 +138,7 @@ impl Broker {
                 continue;
             }
             self.close_gaps().await;
+            self.close_due(&tier).await;
             for round in 1.. {
                 let candidates = self.candidates(&tier, is_hurried);
                 if candidates.is_empty() || self.stop.is_given() || self.successor().is_some() {
@@ -141,26 +164,56 @@ impl Broker {
         }
     }
 
+    /// Closes what is due by age, and returns once all of it can be uploaded together, or after a while.
+    async fn close_due(&self, tier: &Tier) {
+        let millis = |age: Duration| i64::try_from(age.as_millis()).unwrap_or(i64::MAX);
+        let (now, max_age) = (self.runtime.now().wall, tier.settings.max_age);
+        let tiered: Vec<Arc<Replica>> =
+            self.replicas.all().into_iter().filter(|replica| replica.is_tiered()).collect();
+        let close = |age, bytes_max| -> Vec<Arc<Replica>> {
+            let closed = tiered.iter().filter(|replica| replica.close_older(now, age, bytes_max));
+            closed.cloned().collect()
+        };
+        let mut closed = close(millis(max_age), u64::MAX);
+        if closed.is_empty() {
+            return;
+        }
+        let nearly = max_age.saturating_sub(COMPANY.min(max_age / COMPANY_PART));
+        closed.extend(close(millis(nearly), BUNDLED_BYTES_MAX));
+        let deadline = self.runtime.now().monotonic.plus(SEALING_PATIENCE);
+        while closed.iter().any(|replica| replica.is_sealing())
+            && self.runtime.now().monotonic < deadline
+            && !self.stop.is_given()
+        {
+            self.runtime.sleep(SEALING_PAUSE).await;
+        }
+    }
+
     /// The next stretch of every partition that has one.
     fn candidates(&self, tier: &Tier, is_hurried: bool) -> Vec<Candidate> {
         let image = self.image();
         let now = self.runtime.now().wall;
-        let max_age = i64::try_from(tier.settings.max_age.as_millis()).unwrap_or(i64::MAX);
         let delay = i64::try_from(tier.settings.upload_delay.as_millis()).unwrap_or(i64::MAX);
         // Whoever waits for an upload does not wait for company.
         let appended_by =
             if is_hurried { TimestampMs(i64::MAX) } else { TimestampMs(now.0.saturating_sub(delay)) };
         let mut found = Vec::new();
         let mut behind_bytes = 0;
+        let (mut large, mut small) = (0, 0);
         for replica in self.replicas.all().into_iter().filter(|replica| replica.is_tiered()) {
-            replica.close_older(now, max_age);
             replica.sync_closed();
             let tier_end = self.tier_end(&image, &replica);
             let Some(topic) = image.topic_by_id(replica.id().topic) else { continue };
             let limits = JoinLimits { bytes_max: joined_bytes_max(topic.config()), appended_by };
             if let Some(sealed) = replica.sealed_from(tier_end, limits) {
                 behind_bytes += sealed.behind_bytes;
-                if found.len() < ROUND_MAX {
+                let (count, most) = if sealed.bytes <= BUNDLED_BYTES_MAX {
+                    (&mut small, BUNDLE_RANGES_MAX)
+                } else {
+                    (&mut large, ROUND_MAX)
+                };
+                if *count < most {
+                    *count += 1;
                     found.push(Candidate { replica, sealed, tier_end });
                 }
             }
@@ -176,8 +229,15 @@ impl Broker {
 
     /// Uploads one stretch of each, then has all that went well committed at once. `false` if nothing did.
     async fn offload_round(&self, tier: &Arc<Tier>, candidates: Vec<Candidate>) -> bool {
-        let upload = |candidate| self.upload(tier, candidate);
-        let uploaded: Vec<Uploaded> = tier.pace.upload_each(candidates, upload).await;
+        let places: Vec<(Arc<Replica>, TierMove)> = candidates.iter().map(Candidate::place).collect();
+        let loads = candidates.into_iter().map(Candidate::load).collect();
+        let shipped = self.ship(tier, loads).await.into_iter().zip(places);
+        let uploaded: Vec<Uploaded> = shipped
+            .filter_map(|(packed, (replica, at))| {
+                let Packed { range, last, .. } = packed?;
+                Some(Uploaded { add: TierAdd { at, range }, last, replica })
+            })
+            .collect();
         if uploaded.is_empty() {
             return false;
         }
@@ -185,7 +245,7 @@ impl Broker {
         let commit = TierCommit { run: self.run, ranges };
         match self.decide(Change::TierCommit(commit)).await {
             Ok(Answer::TierCommitted(outcomes)) => {
-                tier.landed(uploaded.iter().map(|uploaded| uploaded.add.range.nonce));
+                tier.landed(uploaded.iter().map(|uploaded| flight(&uploaded.add.range)));
                 let now = self.runtime.now().wall;
                 for (outcome, Uploaded { add, last, replica }) in outcomes.iter().zip(&uploaded) {
                     match outcome {
@@ -210,13 +270,6 @@ impl Broker {
         }
     }
 
-    async fn upload(&self, tier: &Arc<Tier>, candidate: Candidate) -> Option<Uploaded> {
-        let Candidate { replica, sealed, tier_end } = candidate;
-        let at = TierMove { partition: replica.id(), leader_epoch: sealed.leader_epoch, offset: tier_end };
-        let packed = self.upload_sealed(tier, &replica, sealed, Purpose::GoOn).await?;
-        Some(Uploaded { add: TierAdd { at, range: packed.range }, last: packed.last, replica })
-    }
-
     /// Has a stretch in the bucket, or says why not. Its name is noted as one that may yet be committed.
     pub(super) async fn upload_sealed(
         &self,
@@ -227,12 +280,17 @@ impl Broker {
     ) -> Option<Packed> {
         let nonce = self.runtime.random_u64();
         tier.takes_off(nonce);
-        match self.upload_range(tier, replica, sealed, (nonce, purpose)).await {
+        let uploaded = async {
+            let packed = self.pack_range(tier, replica, sealed, (nonce, purpose)).await?;
+            upload(&tier.store, &packed, &self.runtime).await?;
+            Ok::<Packed, OffloadError>(packed)
+        };
+        match uploaded.await {
             Ok(packed) => {
                 tier.totals.uploads.fetch_add(1, Ordering::Relaxed);
                 tier.totals.bytes.fetch_add(packed.range.object_bytes(), Ordering::Relaxed);
                 tier.pace.went_well();
-                tracing::debug!(key = packed.key, "uploaded");
+                tracing::debug!(key = packed.key(), "uploaded");
                 Some(packed)
             }
             Err(error) => {
@@ -248,7 +306,13 @@ impl Broker {
         }
     }
 
-    async fn upload_range(
+    /// The generation of what this run uploads.
+    pub(super) fn upload_generation(&self) -> u64 {
+        generation(self.incarnation, u64::try_from(self.run.epoch.0).unwrap_or(0))
+    }
+
+    /// What is to be uploaded of a stretch, checked.
+    pub(super) async fn pack_range(
         &self,
         tier: &Arc<Tier>,
         replica: &Replica,
@@ -262,7 +326,7 @@ impl Broker {
             is_rewrite: purpose == Purpose::Replace,
             incarnation: u64::from(self.incarnation),
             leader_epoch: sealed.leader_epoch,
-            generation: generation(self.incarnation, u64::try_from(self.run.epoch.0).unwrap_or(0)),
+            generation: self.upload_generation(),
             nonce,
             previous: match purpose {
                 Purpose::GoOn => self.last_before(tier, replica.id(), sealed.from).await,
@@ -289,9 +353,7 @@ impl Broker {
             let surroundings = Surroundings { producers: producers_at(&files, at, end), ..surroundings };
             Ok(pack(&sources, surroundings)?)
         };
-        let packed = tier.aside.spawn_blocking("pack-range", work).await.ok_or(OffloadError::Panicked)??;
-        upload(&tier.store, &packed, &self.runtime).await?;
-        Ok(packed)
+        tier.aside.spawn_blocking("pack-range", work).await.ok_or(OffloadError::Panicked)?
     }
 
     /// The last batch of what is in the tier, if that ends at the offset and somebody can tell.
@@ -302,7 +364,7 @@ impl Broker {
         }
         let range = *self.image().tier(at)?.live().last().filter(|range| range.end == tier_end)?;
         let place = Place { cluster: self.cluster, partition: at };
-        let object = FoundObject { bytes: range.object_bytes(), uploaded: TimestampMs::NONE };
+        let object = FoundObject::named(&range);
         match read_footer(&tier.store, &place, ObjectKey::of(&range), object).await {
             Ok((range, footer)) => FoundRange::new(range, &footer, object.uploaded).last,
             Err(error) => {

@@ -13,7 +13,7 @@ use aquifer_manifest::{ObjectKey, Place, generation, incarnation_of};
 use aquifer_metadata::Image;
 use aquifer_objects::ObjectError;
 use aquifer_tiering::{FoundObject, Survey, survey};
-use aquifer_types::{TimestampMs, TopicPartition};
+use aquifer_types::{ClusterId, TimestampMs};
 use futures_util::{StreamExt as _, stream};
 
 use super::Tier;
@@ -53,16 +53,14 @@ impl Broker {
         let image = self.image();
         let grace_ms = i64::try_from(tier.settings.grace.as_millis()).unwrap_or(i64::MAX);
         let by = TimestampMs(self.runtime.now().wall.0.saturating_sub(grace_ms));
-        let orphans = orphans(&listed, &image, |key, object| {
-            object.uploaded <= by && alive.are_done_with(key, &flying)
+        let orphans = orphans(&listed, &image, self.cluster, |(generation, nonce), object| {
+            object.uploaded <= by && alive.are_done_with((generation, nonce), &flying)
         });
         if orphans.is_empty() || !self.look_for_successor(tier).await || self.successor().is_some() {
             return Ok(());
         }
-        let deletions = stream::iter(orphans).map(|(at, key, object)| async move {
-            let name = format!("{}{key}", Place { cluster: self.cluster, partition: at }.prefix());
-            (object, tier.store.delete(&name).await)
-        });
+        let deletions = stream::iter(orphans)
+            .map(|(name, object)| async move { (object, tier.store.delete(&name).await) });
         let mut deletions = deletions.buffer_unordered(DELETES_MAX);
         while let Some((object, deleted)) = deletions.next().await {
             deleted?;
@@ -78,7 +76,7 @@ impl Broker {
         let runs = image.brokers().map(|broker| generation(self.incarnation, number(broker.epoch.0)));
         Alive {
             generations: runs.collect(),
-            own: generation(self.incarnation, number(self.run.epoch.0)),
+            own: self.upload_generation(),
             incarnation: self.incarnation,
             leads: self.quorum.metrics().leader == Some(self.run.node),
         }
@@ -87,42 +85,45 @@ impl Broker {
 
 impl Alive {
     /// Whether nobody will commit the object any more who has not done so.
-    fn are_done_with(&self, key: &ObjectKey, flying: &BTreeSet<u64>) -> bool {
-        if incarnation_of(key.generation) != self.incarnation {
+    fn are_done_with(&self, (generation, nonce): (u64, u64), flying: &BTreeSet<u64>) -> bool {
+        if incarnation_of(generation) != self.incarnation {
             return false;
         }
-        if key.generation == self.own {
-            return !flying.contains(&key.nonce);
+        if generation == self.own {
+            return !flying.contains(&nonce);
         }
-        self.leads && !self.generations.contains(&key.generation)
+        self.leads && !self.generations.contains(&generation)
     }
 }
 
-/// The objects that the quorum does not name, of those that may be collected.
+/// The objects that the quorum does not name, bundles too, of those that may be collected.
 fn orphans(
     listed: &Survey,
     image: &Image,
-    may_go: impl Fn(&ObjectKey, &FoundObject) -> bool,
-) -> Vec<(TopicPartition, ObjectKey, FoundObject)> {
+    cluster: ClusterId,
+    may_go: impl Fn((u64, u64), &FoundObject) -> bool,
+) -> Vec<(String, FoundObject)> {
     let mut found = Vec::new();
     for (at, objects) in &listed.objects {
         let named: BTreeSet<ObjectKey> =
             image.tier(*at).iter().flat_map(|tier| tier.named()).map(ObjectKey::of).collect();
-        let unnamed = objects.iter().filter(|(key, object)| !named.contains(key) && may_go(key, object));
-        found.extend(unnamed.map(|(key, object)| (*at, *key, *object)));
+        let unnamed = objects
+            .iter()
+            .filter(|(key, object)| !named.contains(key) && may_go((key.generation, key.nonce), object));
+        let place = Place { cluster, partition: *at };
+        found.extend(unnamed.map(|(key, object)| (place.name(key), *object)));
     }
+    let unnamed = listed
+        .bundles
+        .iter()
+        .filter(|(key, object)| image.bundle(**key).is_none() && may_go((key.generation, key.nonce), object));
+    found.extend(unnamed.map(|(key, object)| (key.name(cluster), *object)));
     found
 }
 
 #[cfg(test)]
 mod tests {
-    use aquifer_types::{LeaderEpoch, Offset};
-
     use super::*;
-
-    fn key(generation: u64, nonce: u64) -> ObjectKey {
-        ObjectKey { base: Offset(0), leader_epoch: LeaderEpoch(1), generation, nonce }
-    }
 
     #[test]
     fn only_what_nobody_can_commit_any_more_goes() {
@@ -135,7 +136,7 @@ mod tests {
         };
         let flying = BTreeSet::from([55]);
         let goes = |generation, nonce| {
-            [true, false].map(|leads| alive(leads).are_done_with(&key(generation, nonce), &flying))
+            [true, false].map(|leads| alive(leads).are_done_with((generation, nonce), &flying))
         };
 
         assert_eq!(goes(own, 55), [false, false], "it is on its way");

@@ -11,7 +11,7 @@ use aquifer_manifest::{ObjectKey, Place, TierRange};
 use aquifer_metadata::Image;
 use aquifer_record::ProducerState;
 use aquifer_tiering::{FoundObject, read_footer};
-use aquifer_types::{Offset, TimestampMs, TopicPartition};
+use aquifer_types::{Offset, TopicPartition};
 use futures_util::{StreamExt as _, stream};
 
 use super::Tier;
@@ -81,7 +81,7 @@ impl Broker {
 
     async fn recover_producers(&self, tier: &Tier, at: TopicPartition, range: TierRange) -> bool {
         let place = Place { cluster: self.cluster, partition: at };
-        let object = FoundObject { bytes: range.object_bytes(), uploaded: TimestampMs::NONE };
+        let object = FoundObject::named(&range);
         let footer = match read_footer(&tier.store, &place, ObjectKey::of(&range), object).await {
             Ok((_, footer)) => footer,
             Err(error) => {

@@ -6,13 +6,14 @@
 
 use std::sync::Arc;
 
-use aquifer_manifest::{MergePolicy, Span, Tier as Ranges, TierRange};
+use aquifer_manifest::{BUNDLE_RANGES_MAX, BundleKey, MergePolicy, Span, Tier as Ranges, TierRange};
 use aquifer_metadata::{Answer, Change, Image, TierMove, TierReplace, TierStretch, TopicConfig};
-use aquifer_replica::{JoinLimits, Replica, TieredFiles};
+use aquifer_replica::{JoinLimits, Replica, Sealed, TieredFiles};
 use aquifer_types::{Offset, TimestampMs};
 
 use super::Tier;
-use super::offload::{JOINED_BYTES_MAX, Purpose, ROUND_MAX};
+use super::offload::{JOINED_BYTES_MAX, Purpose};
+use super::shipment::{BUNDLED_BYTES_MAX, Load, flight};
 use crate::broker::Broker;
 
 /// Ranges that are smaller are merged, so many at a time: fewer only where they fill an object.
@@ -22,11 +23,26 @@ const MERGED_MIN: usize = 8;
 /// What is merged is deleted together, so that it is kept longer by this part of its retention at most.
 const RETENTION_PART: i64 = 8;
 
+/// What is read of our disk again waits for nothing.
+const JOINED: JoinLimits = JoinLimits { bytes_max: JOINED_BYTES_MAX, appended_by: TimestampMs(i64::MAX) };
+
 /// Offsets that our disk has closed files of.
 pub(super) struct Stretch {
     pub(super) replica: Arc<Replica>,
     pub(super) from: Offset,
     pub(super) upto: Offset,
+}
+
+impl Stretch {
+    /// With what of it is to be uploaded, where that is little.
+    fn measured(self) -> (Stretch, Option<Load>) {
+        let sealed = self.replica.sealed_between(self.from, self.upto, JOINED);
+        let is_whole = |sealed: &Sealed| sealed.files.last().is_some_and(|(_, end)| *end == self.upto);
+        let sealed = sealed.filter(|sealed| sealed.bytes <= BUNDLED_BYTES_MAX && is_whole(sealed));
+        let load =
+            sealed.map(|sealed| Load { replica: self.replica.clone(), sealed, purpose: Purpose::Replace });
+        (self, load)
+    }
 }
 
 impl Broker {
@@ -60,13 +76,16 @@ impl Broker {
             let (from, upto) = find(ranges, &replica.tiered_files()?, topic.config())?;
             Some(Stretch { replica, from, upto })
         };
-        self.replicas.all().into_iter().filter_map(stretch).take(ROUND_MAX).collect()
+        self.replicas.all().into_iter().filter_map(stretch).take(BUNDLE_RANGES_MAX).collect()
     }
 
     /// Uploads the stretches and has them take the place of what the tier has of them; how many do.
     pub(super) async fn replace(&self, tier: &Arc<Tier>, stretches: Vec<Stretch>) -> usize {
-        let upload = |stretch| self.upload_stretch(tier, stretch);
-        let stretches: Vec<TierStretch> = tier.pace.upload_each(stretches, upload).await;
+        let (small, large): (Vec<_>, Vec<_>) =
+            stretches.into_iter().map(Stretch::measured).partition(|(_, load)| load.is_some());
+        let mut stretches = self.upload_small(tier, small).await;
+        let upload = |(stretch, _)| self.upload_stretch(tier, stretch);
+        stretches.extend(tier.pace.upload_each(large, upload).await);
         if stretches.is_empty() {
             return 0;
         }
@@ -74,7 +93,7 @@ impl Broker {
         match self.decide(Change::TierReplace(replace)).await {
             Ok(Answer::TierReplaced(outcomes)) => {
                 for (outcome, stretch) in outcomes.iter().zip(&stretches) {
-                    tier.landed(stretch.ranges.iter().map(|range| range.nonce));
+                    tier.landed(stretch.ranges.iter().map(flight));
                     if let Err(refusal) = outcome {
                         // Its log's start was moved meanwhile, or another broker leads; what was uploaded is nobody's.
                         tracing::info!(partition = %stretch.at.partition, %refusal, "ranges are not replaced");
@@ -93,15 +112,37 @@ impl Broker {
         }
     }
 
+    /// Uploads stretches that are small enough to share objects. None of one that could not be.
+    async fn upload_small(&self, tier: &Arc<Tier>, small: Vec<(Stretch, Option<Load>)>) -> Vec<TierStretch> {
+        let moved = |stretch: &Stretch, load: &Load| TierMove {
+            partition: stretch.replica.id(),
+            leader_epoch: load.sealed.leader_epoch,
+            offset: stretch.from,
+        };
+        let (places, loads): (Vec<(TierMove, Offset)>, Vec<Load>) = small
+            .into_iter()
+            .filter_map(|(stretch, load)| Some(((moved(&stretch, load.as_ref()?), stretch.upto), load?)))
+            .unzip();
+        let shipped = self.ship(tier, loads).await.into_iter().zip(places);
+        let fits = shipped.filter_map(|(packed, (at, upto))| {
+            let range = packed?.range;
+            let fits = range.base == at.offset && range.end == upto;
+            if !fits && BundleKey::of(&range).is_none() {
+                tier.landed([range.nonce]);
+            }
+            fits.then(|| TierStretch { at, ranges: vec![range] })
+        });
+        fits.collect()
+    }
+
     /// Uploads the stretch, in as few objects as may be. None if not all of it could be.
     async fn upload_stretch(&self, tier: &Arc<Tier>, stretch: Stretch) -> Option<TierStretch> {
         let Stretch { replica, from, upto } = stretch;
-        let limits = JoinLimits { bytes_max: JOINED_BYTES_MAX, appended_by: TimestampMs(i64::MAX) };
         let mut ranges: Vec<TierRange> = Vec::new();
         let mut leader_epoch = None;
         let mut next = from;
         while next < upto {
-            let sealed = replica.sealed_between(next, upto, limits);
+            let sealed = replica.sealed_between(next, upto, JOINED);
             let led_in = sealed.as_ref().map(|sealed| sealed.leader_epoch);
             // Whoever leads in another epoch begins anew.
             let sealed = sealed.filter(|_| leader_epoch.is_none() || leader_epoch == led_in);

@@ -10,7 +10,7 @@ use std::time::Duration;
 use aquifer_manifest::{ObjectKey, Place, TierRange};
 use aquifer_objects::Problem;
 use aquifer_tiering::{FoundObject, SurveyError, check_chunk, read_footer};
-use aquifer_types::{TimestampMs, TopicPartition};
+use aquifer_types::TopicPartition;
 
 use super::Tier;
 use super::replace::Stretch;
@@ -103,7 +103,7 @@ impl Broker {
 
     async fn look_at(&self, tier: &Tier, at: TopicPartition, range: &TierRange) -> Result<(), SurveyError> {
         let place = Place { cluster: self.cluster, partition: at };
-        let object = FoundObject { bytes: range.object_bytes(), uploaded: TimestampMs::NONE };
+        let object = FoundObject::named(range);
         let (_, footer) = read_footer(&tier.store, &place, ObjectKey::of(range), object).await?;
         for number in 0..footer.chunk_crcs.len() {
             if self.runtime.random_u64().is_multiple_of(SAMPLE) {

@@ -11,6 +11,7 @@ use aquifer_metadata::{
 };
 use aquifer_objects::Problem;
 use aquifer_quorum::ProposeError;
+use aquifer_tiering::copy_range;
 use aquifer_types::{PartitionIndex, TopicPartition};
 use aquifer_wire::ErrorCode;
 use futures_util::{StreamExt as _, stream};
@@ -50,12 +51,12 @@ impl Broker {
             revived.iter().flat_map(|(index, tier)| tier.ranges().iter().map(move |range| (*index, *range)));
         let (from, to) = (deleted.id(), topic.id);
         let copies = stream::iter(ranges.collect::<Vec<_>>()).map(|(partition, range)| {
-            let key = |topic| {
+            let place = |topic| {
                 let partition = TopicPartition { topic, partition };
-                Place { cluster: self.cluster, partition }.key(&range)
+                Place { cluster: self.cluster, partition }
             };
-            let (from, to) = (key(from), key(to));
-            async move { tier.store.copy(&from, &to).await }
+            let (from, to) = (place(from), place(to));
+            async move { copy_range(&tier.store, &from, &to, &range).await }
         });
         let mut copies = copies.buffer_unordered(COPIES_MAX);
         while let Some(copied) = copies.next().await {

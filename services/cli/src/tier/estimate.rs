@@ -20,6 +20,15 @@ const MERGED_MAX: f64 = 64.0;
 const MERGED_MIN: f64 = 8.0;
 /// What is merged is kept longer by this part of its retention at most.
 const RETENTION_PART: f64 = 8.0;
+/// Smaller ranges share objects, so many of them at most.
+const BUNDLED_BYTES_MAX: f64 = 1_048_576.0;
+const BUNDLE_RANGES_MAX: f64 = 1_024.0;
+const BUNDLE_BYTES_MAX: f64 = 67_108_864.0;
+/// What is nearly due goes with what is due: this much before, or a part of what is due.
+const COMPANY_SECONDS: f64 = 60.0;
+const COMPANY_PART: f64 = 5.0;
+/// How often a broker looks for what can be uploaded.
+const LOOK_SECONDS: f64 = 0.5;
 /// How often the cluster's state is written while ranges come.
 const STATE_SECONDS: f64 = 300.0;
 /// How much of an object one request reads.
@@ -28,13 +37,14 @@ const READ_BYTES: f64 = 4_194_304.0;
 const FOOTER_BYTES: f64 = 400.0;
 const INDEXED_BYTES: f64 = 65_536.0;
 const INDEX_ENTRY_BYTES: f64 = 16.0;
-/// What the quorum keeps of an object.
+/// What the quorum keeps of a range, and of an object that many share.
 const RANGE_BYTES: f64 = 56.0;
+const BUNDLE_ENTRY_BYTES: f64 = 24.0;
 /// Whether the cluster was restored elsewhere is looked up before deletions.
 const GARBAGE_SECONDS: f64 = 10.0;
 /// Names in the answer to one list, and lists of which a search for orphans consists at least.
 const NAMES_OF_A_LIST: f64 = 1_000.0;
-const LISTS_OF_A_SEARCH: f64 = 257.0;
+const LISTS_OF_A_SEARCH: f64 = 258.0;
 const ORPHAN_SECONDS: f64 = 6.0 * 3600.0;
 
 #[derive(Debug, Args)]
@@ -45,6 +55,9 @@ pub struct EstimateArguments {
     /// Partitions that share it evenly
     #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..))]
     partitions: u32,
+    /// How often each of them gets a batch; all the time unless it is said
+    #[arg(long, value_name = "DURATION", default_value = "0s", value_parser = humantime::parse_duration)]
+    batch_interval: Duration,
     /// How long records are kept
     #[arg(long, value_name = "DURATION", default_value = "30days", value_parser = humantime::parse_duration)]
     retention: Duration,
@@ -109,40 +122,96 @@ pub(super) fn run(arguments: &EstimateArguments) -> Result<(), Failure> {
 
 fn estimate(arguments: &EstimateArguments) -> Vec<Item> {
     let rate = arguments.ingest.0 as f64 / f64::from(arguments.partitions);
-    // A segment is closed once it is full, or its first record is too old; a large one is several objects, and small ones that
-    // wait together are one.
-    let closed = (rate * arguments.max_age.as_secs_f64()).min(arguments.segment.0 as f64);
-    let waiting = (closed + rate * arguments.upload_delay.as_secs_f64()).min(JOINED_BYTES_MAX);
-    let joined = if closed > 0.0 { (waiting / closed).floor().max(1.0) } else { 1.0 };
-    let object = (closed * joined).min(OBJECT_BYTES_MAX);
     let log = arguments.ingest.0 as f64 * MONTH;
-    let uploads = if object > 0.0 { log / object } else { 0.0 };
-    let footers = uploads * FOOTER_BYTES + log / INDEXED_BYTES * INDEX_ENTRY_BYTES;
+    let Uploads { range, ranges, moments } = uploads(arguments, rate);
+    let uploads = puts(range, ranges, moments);
+    let footers = ranges * FOOTER_BYTES + log / INDEXED_BYTES * INDEX_ENTRY_BYTES;
     let kept_for = arguments.retention.as_secs_f64() / MONTH;
-    let merged = merged(arguments, object, rate);
-    let merges = if merged > 1.0 { uploads / merged } else { 0.0 };
-    let objects = uploads * kept_for / merged;
+    let merged = merged(arguments, range, rate);
+    // What was closed together is merged together.
+    let merges = if merged > 1.0 { puts(range * merged, ranges / merged, moments / merged) } else { 0.0 };
+    let kept_ranges = ranges * kept_for / merged;
+    let objects = if merged > 1.0 { merges * kept_for } else { uploads * kept_for };
+    let is_bundled = objects < kept_ranges;
+    let quorum = kept_ranges * RANGE_BYTES + if is_bundled { objects * BUNDLE_ENTRY_BYTES } else { 0.0 };
     let states = if uploads > 0.0 { MONTH / STATE_SECONDS } else { 0.0 };
     let kept = (log + footers) * kept_for;
     let looks = MONTH / arguments.state_interval.as_secs_f64() + MONTH / GARBAGE_SECONDS;
     let searches = MONTH / ORPHAN_SECONDS * LISTS_OF_A_SEARCH.max(objects / NAMES_OF_A_LIST);
-    let reads = arguments.replays * (log * kept_for / READ_BYTES + objects);
+    let reads = arguments.replays * (log * kept_for / READ_BYTES + kept_ranges);
     let thousands = |requests: f64, price: f64| Some(requests / 1_000.0 * price);
     let item = |what, amount, dollars_per_month| Item { what, amount: Some(amount), dollars_per_month };
     let mut items = vec![
-        item("bytes of an object", object, None),
+        item("bytes of a range", range, None),
+        item("ranges a month", ranges, None),
         item("uploads a month", uploads, thousands(uploads, arguments.write_price)),
         item("merges a month", merges, thousands(merges, arguments.write_price)),
         item("states a month", states, thousands(states, arguments.write_price)),
         item("lists a month", looks + searches, thousands(looks + searches, arguments.write_price)),
         item("reads a month", reads, thousands(reads, arguments.read_price)),
+        // What was uploaded goes some day; stores take nothing for it.
+        item("deletes a month", uploads + merges + states, None),
         item("bytes kept", kept, Some(kept / 1e9 * arguments.storage_price)),
         item("objects kept", objects, None),
-        item("bytes of the quorum", objects * RANGE_BYTES, None),
+        item("bytes of the quorum", quorum, None),
     ];
     let total = items.iter().filter_map(|item| item.dollars_per_month).sum();
     items.push(Item { what: "total", amount: None, dollars_per_month: Some(total) });
     items
+}
+
+/// What is uploaded in a month.
+struct Uploads {
+    /// Bytes of one range.
+    range: f64,
+    ranges: f64,
+    /// How many rounds of uploads these come in.
+    moments: f64,
+}
+
+/// A segment is closed once it is full, or its first record is too old; a large one is several ranges, and small ones that wait
+/// together are one.
+fn uploads(arguments: &EstimateArguments, rate: f64) -> Uploads {
+    if rate <= 0.0 {
+        return Uploads { range: 0.0, ranges: 0.0, moments: 0.0 };
+    }
+    let segment = arguments.segment.0 as f64;
+    let age = arguments.max_age.as_secs_f64();
+    let (cycle, moments) = if rate * age >= segment {
+        (segment / rate, MONTH / LOOK_SECONDS)
+    } else if rate * age > BUNDLED_BYTES_MAX {
+        (age, MONTH / LOOK_SECONDS)
+    } else {
+        closed_in_company(age, arguments.batch_interval.as_secs_f64())
+    };
+    let closed = rate * cycle;
+    let waiting = (closed + rate * arguments.upload_delay.as_secs_f64()).min(JOINED_BYTES_MAX);
+    let joined = (waiting / closed).floor().max(1.0);
+    let range = (closed * joined).min(OBJECT_BYTES_MAX);
+    let ranges = arguments.ingest.0 as f64 * MONTH / range;
+    Uploads { range, ranges, moments: moments / joined }
+}
+
+/// How long it takes until a partition's next range is closed, and how often in a month some are. Partitions that are never
+/// idle stay together once they were closed together; those that are idle for longer come one by one.
+fn closed_in_company(age: f64, batch_interval: f64) -> (f64, f64) {
+    let company = COMPANY_SECONDS.min(age / COMPANY_PART);
+    if batch_interval <= company {
+        let cycle = age + LOOK_SECONDS / 2.0;
+        (cycle, MONTH / cycle)
+    } else {
+        (age - company / 2.0 + batch_interval / 2.0, MONTH / (company + LOOK_SECONDS / 2.0))
+    }
+}
+
+/// Objects that so many ranges make if they come at so many moments.
+fn puts(range: f64, ranges: f64, moments: f64) -> f64 {
+    if range > BUNDLED_BYTES_MAX || ranges <= 0.0 {
+        return ranges;
+    }
+    let at_once = ranges / moments;
+    let of_a_bundle = BUNDLE_RANGES_MAX.min((BUNDLE_BYTES_MAX / range).floor());
+    ranges.min(moments * (at_once / of_a_bundle).ceil())
 }
 
 /// How many objects become one, as far as they are still on local disk when there are enough; 1 where none do.
@@ -186,12 +255,12 @@ mod tests {
     fn objects_are_as_large_as_time_segment_and_limit_allow() {
         let object = |more: &[&str]| {
             let common = ["--ingest", "1MB", "--partitions", "10", "--max-age", "100s"];
-            amount(&[&common, more].concat(), "bytes of an object")
+            amount(&[&common, more].concat(), "bytes of a range")
         };
 
         assert_eq!(object(&[]), 10_000_000);
         assert_eq!(object(&["--segment", "1MB"]), 1_000_000);
-        assert_eq!(amount(&["--ingest", "10GB", "--partitions", "1"], "bytes of an object"), 256 << 20);
+        assert_eq!(amount(&["--ingest", "10GB", "--partitions", "1"], "bytes of a range"), 256 << 20);
     }
 
     #[test]
@@ -211,13 +280,37 @@ mod tests {
         let idle = ["--ingest", "1MB", "--partitions", "10000", "--max-age", "5m"];
         let with = |more: &[&str], what| amount(&[&idle, more].concat(), what);
 
-        assert_eq!(with(&[], "bytes of an object"), 30_000);
-        assert_eq!(with(&["--upload-delay", "55m"], "bytes of an object"), 360_000, "an hour's worth");
-        assert_eq!(with(&[], "merges a month") * 64, with(&[], "uploads a month"));
+        assert_eq!(with(&[], "bytes of a range"), 30_025);
+        assert_eq!(with(&["--upload-delay", "55m"], "bytes of a range"), 330_275, "nearly an hour's worth");
+        // They make more than a bundle takes: 1.9 MB each.
+        assert_eq!(with(&[], "merges a month"), with(&[], "ranges a month") / 64);
         assert_eq!(with(&["--local-retention", "30m"], "merges a month"), 0, "they are gone");
-        assert_eq!(
-            with(&["--retention", "8h"], "merges a month") * 13,
-            with(&[], "uploads a month") / 13 * 13
-        );
+    }
+
+    #[test]
+    fn idle_partitions_share_objects() {
+        let idle = |more: &[&str], what| {
+            let common = ["--ingest", "10kB", "--partitions", "10000"];
+            amount(&[&common, more].concat(), what)
+        };
+
+        let cycles = MONTH / 300.25;
+        assert_eq!(idle(&[], "uploads a month"), (cycles * 10.0) as u64, "each cycle in ten bundles");
+        assert_eq!(idle(&[], "merges a month"), (cycles * 10.0 / 64.0) as u64);
+        let rarely = idle(&["--batch-interval", "10m"], "uploads a month");
+        assert_eq!(rarely, (MONTH / 60.25 * 2.0) as u64, "about a thousand and seventy each minute");
+        let alone = amount(&["--ingest", "1B", "--partitions", "1"], "uploads a month");
+        assert_eq!(alone, cycles as u64);
+    }
+
+    #[test]
+    fn ten_thousand_idle_partitions_cost_no_more_than_they_may() {
+        let words = ["estimate", "--ingest", "10kB", "--partitions", "10000"];
+        let line = Line::try_parse_from(words).expect("arguments");
+        let items = estimate(&line.arguments);
+        let requests = items.iter().filter(|item| item.what.ends_with("a month"));
+        let dollars: f64 = requests.filter_map(|item| item.dollars_per_month).sum();
+
+        assert!(dollars <= 4.0, "{dollars}");
     }
 }

@@ -1,5 +1,7 @@
 //! The bytes of commands.
 
+use aquifer_manifest::{BundleKey, TierRange};
+
 use crate::broker::{Endpoint, SecurityProtocol};
 use crate::codec::wire::{DecodeError, Input, Wire, fields, put_no_tagged, words};
 use crate::command::{
@@ -11,6 +13,8 @@ use crate::command::{
 use crate::partition::RecoveryState;
 
 const VERSION: u8 = 1;
+/// Of commands that name ranges in bundles.
+const BUNDLED_VERSION: u8 = 2;
 
 /// What a command is, for ever: numbers are never given twice.
 mod kind {
@@ -35,6 +39,7 @@ mod kind {
     pub(super) const TIER_REPLACE: u64 = 19;
     pub(super) const TIER_DELETE_REPLACED: u64 = 20;
     pub(super) const TIER_FORGET_REPLACED: u64 = 21;
+    pub(super) const TIER_FORGET_BUNDLES: u64 = 22;
 }
 
 fields!(InitCluster { cluster, producer_prefix, level });
@@ -123,7 +128,7 @@ impl Wire for FenceIf {
 /// Appends the bytes of a command to `out`.
 pub fn encode_command(command: &Command, out: &mut Vec<u8>) {
     kind_of(&command.change).put(out);
-    VERSION.put(out);
+    version_of(&command.change).put(out);
     command.time.put(out);
     match &command.change {
         Change::Tick => {}
@@ -144,6 +149,7 @@ pub fn encode_command(command: &Command, out: &mut Vec<u8>) {
         Change::TierReplace(replace) => replace.put(out),
         Change::TierDeleteReplaced(delete) => delete.put(out),
         Change::TierForgetReplaced(gone) => gone.put(out),
+        Change::TierForgetBundles(gone) => gone.put(out),
         Change::UndeleteTopic(undelete) => undelete.put(out),
         Change::Fence(fence) => fence.put(out),
     }
@@ -155,18 +161,34 @@ pub fn decode_command(bytes: &[u8]) -> Result<Command, DecodeError> {
     let mut input = Input(bytes);
     let kind = u64::take(&mut input)?;
     let version = input.byte()?;
-    let known_kind = (kind::TICK..=kind::TIER_FORGET_REPLACED).contains(&kind);
+    let known_kind = (kind::TICK..=kind::TIER_FORGET_BUNDLES).contains(&kind);
     if !known_kind {
         return Err(DecodeError::UnknownKind(kind));
     }
-    if version == 0 || version > VERSION {
-        return Err(DecodeError::UnknownVersion { kind, version, known: VERSION });
+    let known = match kind {
+        kind::TIER_COMMIT | kind::TIER_REPLACE => BUNDLED_VERSION,
+        _ => VERSION,
+    };
+    if version == 0 || version > known {
+        return Err(DecodeError::UnknownVersion { kind, version, known });
     }
     let time = Wire::take(&mut input)?;
     let change = take_change(kind, &mut input)?;
     input.skip_tagged()?;
     input.end()?;
     Ok(Command { time, change })
+}
+
+fn version_of(change: &Change) -> u8 {
+    let is_bundled = |range: &TierRange| BundleKey::of(range).is_some();
+    let is_bundled = match change {
+        Change::TierCommit(commit) => commit.ranges.iter().any(|add| is_bundled(&add.range)),
+        Change::TierReplace(replace) => {
+            replace.stretches.iter().flat_map(|stretch| &stretch.ranges).any(is_bundled)
+        }
+        _ => false,
+    };
+    if is_bundled { BUNDLED_VERSION } else { VERSION }
 }
 
 fn kind_of(change: &Change) -> u64 {
@@ -190,6 +212,7 @@ fn kind_of(change: &Change) -> u64 {
         Change::TierReplace(_) => kind::TIER_REPLACE,
         Change::TierDeleteReplaced(_) => kind::TIER_DELETE_REPLACED,
         Change::TierForgetReplaced(_) => kind::TIER_FORGET_REPLACED,
+        Change::TierForgetBundles(_) => kind::TIER_FORGET_BUNDLES,
         Change::UndeleteTopic(_) => kind::UNDELETE_TOPIC,
         Change::Fence(_) => kind::FENCE,
     }
@@ -216,6 +239,7 @@ fn take_change(kind: u64, input: &mut Input<'_>) -> Result<Change, DecodeError> 
         kind::TIER_REPLACE => Wire::take(input).map(Change::TierReplace),
         kind::TIER_DELETE_REPLACED => Wire::take(input).map(Change::TierDeleteReplaced),
         kind::TIER_FORGET_REPLACED => Wire::take(input).map(Change::TierForgetReplaced),
+        kind::TIER_FORGET_BUNDLES => Wire::take(input).map(Change::TierForgetBundles),
         kind::UNDELETE_TOPIC => Wire::take(input).map(Change::UndeleteTopic),
         kind::FENCE => Wire::take(input).map(Change::Fence),
         _ => Err(DecodeError::UnknownKind(kind)),

@@ -5,7 +5,7 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
-use aquifer_manifest::{ObjectKey, TierRange};
+use aquifer_manifest::{BundleKey, ObjectKey, TierRange};
 use aquifer_types::{
     BrokerEpoch, LeaderEpoch, NodeId, Offset, PartitionEpoch, PartitionIndex, TimestampMs, TopicPartition,
 };
@@ -48,10 +48,17 @@ fn samples() -> Vec<(&'static str, Command)> {
             leader_epoch: LeaderEpoch(0),
             generation: 3,
             nonce: 0x0123_4567_89ab_cdef,
+            position: 0,
         },
     };
     let rewrite = |base, end, nonce| TierRange { bytes: 400, nonce, ..range(base, end).range };
     let replaced = ObjectKey::of(&range(10, 30).range);
+    let bundle = BundleKey::drawn(3, 0x0123_4567_89ab_cdef);
+    let bundled = {
+        let mut add = range(30, 40);
+        add.range = TierRange { nonce: bundle.nonce_of(0), position: 16, ..add.range };
+        add
+    };
     let change = |name: &str, operation, value: &str| ConfigChange {
         name: name.to_owned(),
         operation,
@@ -164,6 +171,8 @@ fn samples() -> Vec<(&'static str, Command)> {
             Change::TierDeleteReplaced(TierDeleteReplaced { grace_ms: 0, upto: vec![(at, replaced)] }),
         ),
         ("tier-forget-replaced", Change::TierForgetReplaced(vec![(at, ObjectKey { nonce: 9, ..replaced })])),
+        ("tier-commit-bundle", Change::TierCommit(TierCommit { run, ranges: vec![bundled] })),
+        ("tier-forget-bundles", Change::TierForgetBundles(vec![bundle, BundleKey::drawn(3, 1 << 20)])),
     ];
     (0..).zip(changes).map(|(at, (name, change))| (name, command(at, change))).collect()
 }
@@ -172,10 +181,14 @@ fn command(at: i64, change: Change) -> Command {
     Command { time: TimestampMs(1_700_000_000_000 + at), change }
 }
 
-/// The state that samples make, but for those that are about replaced ranges.
+/// The state that samples make, but for those that are about replaced ranges and bundles.
 fn state() -> State {
-    state_of(|samples| samples.retain(|(name, _)| !REPLACING.contains(name)))
+    state_of(|samples| samples.retain(|(name, _)| !REPLACING.contains(name) && !BUNDLING.contains(name)))
 }
+
+const BUNDLING: [&str; 2] = ["tier-commit-bundle", "tier-forget-bundles"];
+/// Whoever is fenced leads nothing: it replaces and bundles nothing.
+const FENCING: [&str; 2] = ["fence-broker", "undelete-topic"];
 
 const REPLACING: [&str; 3] = ["tier-replace", "tier-delete-replaced", "tier-forget-replaced"];
 
@@ -230,10 +243,14 @@ fn golden_commands_are_written_and_read_as_ever() {
 
 #[test]
 fn a_golden_snapshot_is_written_and_read_as_ever() {
-    // Whoever is fenced leads nothing and replaces nothing.
-    let replaced =
-        state_of(|samples| samples.retain(|(name, _)| !["fence-broker", "undelete-topic"].contains(name)));
-    for (file, state) in [("snapshot.txt", state()), ("snapshot-replaced.txt", replaced)] {
+    let replaced = state_of(|samples| {
+        samples.retain(|(name, _)| !FENCING.contains(name) && !BUNDLING.contains(name));
+    });
+    let bundled = state_of(|samples| samples.retain(|(name, _)| !FENCING.contains(name)));
+    assert!(bundled.image().bundles().next().is_some());
+    let files =
+        [("snapshot.txt", state()), ("snapshot-replaced.txt", replaced), ("snapshot-bundle.txt", bundled)];
+    for (file, state) in files {
         let bytes = encode_snapshot(state.image());
         let lines: Vec<String> = bytes.chunks(50).map(hex).collect();
         let now = lines.join("\n") + "\n";

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use aquifer_manifest::{FIRST_INCARNATION, ReplacedRanges, Tier};
+use aquifer_manifest::{FIRST_INCARNATION, HeldBundle, ReplacedRanges, Tier};
 use aquifer_types::{BrokerEpoch, DirectoryId, Incarnation, NodeId, TopicPartition};
 
 use crate::broker::{Broker, Endpoint};
@@ -32,6 +32,8 @@ mod kind {
     pub(super) const FENCE: u64 = 11;
     /// Only of partitions of which ranges were replaced; after their tiers.
     pub(super) const REPLACED_RANGES: u64 = 12;
+    /// There is one wherever a tier has a range in a bundle.
+    pub(super) const BUNDLE: u64 = 13;
 }
 
 /// The bytes of everything in an image; equal images give equal bytes.
@@ -82,6 +84,13 @@ pub fn encode_snapshot(image: &Image) -> Vec<u8> {
             token.put(body);
         });
     }
+    for (key, held) in image.bundles() {
+        put_record(kind::BUNDLE, &mut out, |body| {
+            key.put(body);
+            held.ranges().put(body);
+            held.held().put(body);
+        });
+    }
     put_record(kind::END, &mut out, |_| {});
     out
 }
@@ -95,7 +104,7 @@ pub fn decode_snapshot(bytes: &[u8]) -> Result<State, DecodeError> {
         let version = input.byte()?;
         let length = input.count()?;
         let mut body = Input(input.bytes(length)?);
-        if !(kind::CLUSTER..=kind::REPLACED_RANGES).contains(&kind) {
+        if !(kind::CLUSTER..=kind::BUNDLE).contains(&kind) {
             return Err(DecodeError::UnknownKind(kind));
         }
         if version == 0 || version > VERSION {
@@ -152,6 +161,11 @@ fn take_record(kind: u64, body: &mut Input<'_>, state: &mut State) -> Result<(),
             let tier = state.image.tiers.get(&at).ok_or(DecodeError::Invalid("tier"))?;
             let tier = (**tier).clone().with_replaced(replaced);
             state.image.tiers.insert(at, Arc::new(tier));
+        }
+        kind::BUNDLE => {
+            let key = Wire::take(body)?;
+            let held = HeldBundle::restore(Wire::take(body)?, Wire::take(body)?);
+            state.image.bundles.insert(key, held.ok_or(DecodeError::Invalid("bundle"))?);
         }
         kind::DELETED_TOPIC => {
             let (id, name) = (Wire::take(body)?, Wire::take(body)?);

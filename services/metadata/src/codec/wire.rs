@@ -46,6 +46,21 @@ impl<'a> Input<'a> {
         Ok(())
     }
 
+    /// The value of one tagged field, if it is there; others are skipped.
+    pub(crate) fn tagged<T: Wire>(&mut self, wanted: u64) -> Result<Option<T>, DecodeError> {
+        let mut found = None;
+        for _ in 0..self.count()? {
+            let tag = u64::take(self)?;
+            let length = self.count()?;
+            let mut body = Input(self.bytes(length)?);
+            if tag == wanted {
+                found = Some(T::take(&mut body)?);
+                body.end()?;
+            }
+        }
+        Ok(found)
+    }
+
     pub(crate) fn end(&self) -> Result<(), DecodeError> {
         if self.0.is_empty() { Ok(()) } else { Err(DecodeError::Trailing) }
     }
@@ -54,6 +69,16 @@ impl<'a> Input<'a> {
 /// Written as one byte where a structure has no tagged fields yet.
 pub(crate) fn put_no_tagged(out: &mut Vec<u8>) {
     out.push(0);
+}
+
+/// One tagged field.
+pub(crate) fn put_tagged(tag: u64, value: &impl Wire, out: &mut Vec<u8>) {
+    let mut body = Vec::new();
+    value.put(&mut body);
+    1u64.put(out);
+    tag.put(out);
+    (body.len() as u64).put(out);
+    out.extend(body);
 }
 
 /// A value with bytes.

@@ -88,8 +88,10 @@ impl State {
                 updates.iter().map(|update| self.update_feature(update, deltas)).collect(),
             ),
             Change::TierCommit(commit) => {
+                let new = self.new_bundles(commit.ranges.iter().map(|add| &add.range));
                 let adds = commit.ranges.iter();
-                Answer::TierCommitted(adds.map(|add| self.commit_range(commit.run, add, deltas)).collect())
+                let commits = adds.map(|add| self.commit_range(commit.run, add, &new, deltas));
+                Answer::TierCommitted(commits.collect())
             }
             Change::TierTrim(trim) => {
                 let starts = trim.starts.iter();
@@ -102,14 +104,19 @@ impl State {
                 gone.iter().map(|(at, upto)| self.forget_ranges(*at, *upto, deltas)).collect(),
             ),
             Change::TierReplace(replace) => {
+                let new = self.new_bundles(replace.stretches.iter().flat_map(|stretch| &stretch.ranges));
                 let stretches = replace.stretches.iter();
-                let replaced = stretches.map(|stretch| self.replace_ranges(replace.run, stretch, deltas));
+                let replaced =
+                    stretches.map(|stretch| self.replace_ranges(replace.run, stretch, &new, deltas));
                 Answer::TierReplaced(replaced.collect())
             }
             Change::TierDeleteReplaced(delete) => Answer::TierDeleted(self.delete_replaced(delete, deltas)),
             Change::TierForgetReplaced(gone) => Answer::TierForgotten(
                 gone.iter().map(|(at, upto)| self.forget_replaced(*at, upto, deltas)).collect(),
             ),
+            Change::TierForgetBundles(gone) => {
+                Answer::TierForgotten(gone.iter().map(|key| self.forget_bundle(*key)).collect())
+            }
         }
     }
 
@@ -208,6 +215,7 @@ impl Image {
             brokers: Arc::default(),
             topics: Default::default(),
             tiers: Default::default(),
+            bundles: Default::default(),
             fences: Default::default(),
             deleted: Default::default(),
             names: Default::default(),

@@ -21,6 +21,8 @@ pub use undelete::Deleted;
 #[cfg(test)]
 mod apply_test;
 #[cfg(test)]
+mod bundle_test;
+#[cfg(test)]
 mod election_test;
 #[cfg(test)]
 pub(crate) mod fixture;

@@ -228,6 +228,7 @@ fn tier_change(cluster: &Cluster, at: TopicPartition, what: u8, offset: i64, sta
                 leader_epoch,
                 generation: cluster.image().applied(),
                 nonce: 0,
+                position: 0,
             };
             Change::TierCommit(TierCommit { run, ranges: vec![TierAdd { at: moved(end), range }] })
         }
@@ -250,6 +251,7 @@ fn tier_change(cluster: &Cluster, at: TopicPartition, what: u8, offset: i64, sta
                 leader_epoch,
                 generation: cluster.image().applied(),
                 nonce: 1,
+                position: 0,
             };
             let stretch = TierStretch { at: moved(first), ranges: vec![range] };
             Change::TierReplace(TierReplace { run, stretches: vec![stretch] })

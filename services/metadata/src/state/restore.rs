@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use aquifer_manifest::Tier;
+use aquifer_manifest::{BundleKey, HeldBundle, Tier};
 use aquifer_types::{ClusterId, DirectoryId, LeaderEpoch, NodeId, TopicId, TopicPartition};
 
 use crate::image::Image;
@@ -47,6 +47,7 @@ impl State {
             collisions: Default::default(),
             partition_count: 0,
             tiers: Default::default(),
+            bundles: Default::default(),
             fences: Default::default(),
             deleted: Default::default(),
             ..image.clone()
@@ -72,11 +73,36 @@ impl State {
                 state.image.deleted.insert(deleted.id, deleted.clone());
             }
         }
+        let goes_on = image.cluster == Some(cluster);
+        for (key, held) in image.bundles.iter().filter(|(_, held)| goes_on && held.is_deleting()) {
+            state.image.bundles.insert(*key, *held);
+        }
+        for (key, held) in held_bundles(image, &tiers) {
+            state.image.bundles.insert(key, held);
+        }
         for (at, tier) in tiers {
             state.image.tiers.insert(at, Arc::new(tier));
         }
         state
     }
+}
+
+/// The bundles of these ranges. What of one was known and does not come back keeps it: somebody may yet want to go back to
+/// where it did.
+fn held_bundles(
+    image: &Image,
+    tiers: &BTreeMap<TopicPartition, Tier>,
+) -> impl Iterator<Item = (BundleKey, HeldBundle)> {
+    let mut counts: BTreeMap<BundleKey, u32> = BTreeMap::new();
+    for key in tiers.values().flat_map(Tier::named).filter_map(BundleKey::of) {
+        *counts.entry(key).or_default() += 1;
+    }
+    counts.into_iter().filter_map(|(key, held)| {
+        let known = image.bundles.get(&key);
+        let (ranges, held) =
+            known.map_or((held, held), |known| (known.ranges().max(held), known.held().max(held)));
+        Some((key, HeldBundle::restore(ranges, held)?))
+    })
 }
 
 /// The partition with its one copy on the node, which has all that is left of it.

@@ -2,11 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use aquifer_manifest::{Tier, TierRange};
-use aquifer_types::{ClusterId, LeaderEpoch, NodeId, Offset, TimestampMs};
+use aquifer_manifest::{BundleKey, Tier, TierRange};
+use aquifer_types::{ClusterId, LeaderEpoch, NodeId, Offset, TimestampMs, TopicPartition};
 
 use crate::codec::{decode_snapshot, encode_snapshot};
-use crate::command::{AllocateProducerIds, Change};
+use crate::command::{AllocateProducerIds, Change, TierAdd, TierCommit, TierMove};
 use crate::producer_ids::ProducerPrefix;
 use crate::state::fixture::{Cluster, directory, name, uuid};
 use crate::state::{Restore, State};
@@ -22,6 +22,7 @@ fn tier(leader_epoch: i32) -> Tier {
         leader_epoch: LeaderEpoch(leader_epoch),
         generation: 1,
         nonce: 0,
+        position: 0,
     };
     tier.add(Offset(0), range).expect("the first");
     tier
@@ -96,4 +97,31 @@ fn topics_can_be_left_out_and_the_incarnation_survives_a_snapshot() {
     assert!(state.image().topic("left").is_none());
     assert_eq!(decode_snapshot(&encode_snapshot(state.image())), Ok(state));
     assert_eq!(before.image().incarnation(), 1);
+}
+
+#[test]
+fn bundles_are_kept_for_what_came_back_and_for_what_did_not() {
+    let mut before = Cluster::with_brokers(1);
+    let both = [before.create("a", &[0], &[]), before.create("b", &[0], &[])];
+    let key = BundleKey::drawn(1, 1 << 12);
+    let bundled =
+        |place| TierRange { nonce: key.nonce_of(place), position: 16 + place as u32, ..tier(0).ranges()[0] };
+    let add = |(place, partition): (usize, TopicPartition)| TierAdd {
+        at: TierMove { partition, leader_epoch: LeaderEpoch(0), offset: Offset(0) },
+        range: bundled(place),
+    };
+    let ranges = both.into_iter().enumerate().map(add).collect();
+    before.apply(Change::TierCommit(TierCommit { run: before.run(0), ranges }));
+    let tier_of = |at| (**before.image().tier(at).expect("committed")).clone();
+    let held = |tiers: BTreeMap<_, _>, restore: Restore| {
+        let state = State::restored(before.image(), Restore { tiers, ..restore });
+        state.image().bundles().map(|(found, held)| (found, held.held())).collect::<Vec<_>>()
+    };
+    let whole = BTreeMap::from(both.map(|at| (at, tier_of(at))));
+    let part = BTreeMap::from([(both[0], tier_of(both[0]))]);
+    let copied = BTreeMap::from([(both[0], tier_of(both[0]).by_itself())]);
+
+    assert_eq!(held(whole, restore()), [(key, 2)]);
+    assert_eq!(held(part, restore()), [(key, 2)], "the other one may be wanted again");
+    assert_eq!(held(copied, restore()), [], "nothing of it is named");
 }

@@ -1,8 +1,9 @@
 //! Tiered ranges are committed, unlinked, deleted and forgotten. Keeps I4, I5 and I6.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use aquifer_manifest::{ObjectKey, Tier};
+use aquifer_manifest::{BundleKey, HeldBundle, ObjectKey, Tier, TierRange, TierRefusal};
 use aquifer_types::{TimestampMs, TopicId, TopicPartition};
 
 use crate::answer::TierCommandRefusal;
@@ -14,16 +15,24 @@ type Outcome = Result<(), TierCommandRefusal>;
 
 impl State {
     /// An object is wholly there: from now on the range is read from it. The same range again is a retry.
-    pub(crate) fn commit_range(&mut self, run: BrokerRun, add: &TierAdd, deltas: &mut Vec<Delta>) -> Outcome {
+    pub(crate) fn commit_range(
+        &mut self,
+        run: BrokerRun,
+        add: &TierAdd,
+        new_bundles: &BTreeSet<BundleKey>,
+        deltas: &mut Vec<Delta>,
+    ) -> Outcome {
         let at = add.at.partition;
         self.image.check_leads(run, at, add.at.leader_epoch)?;
         let known = self.image.tiers.get(&at);
         if known.is_some_and(|tier| tier.ranges().last() == Some(&add.range)) {
             return Ok(());
         }
+        check_bundle(&add.range, new_bundles)?;
         let mut tier = known.cloned().unwrap_or_else(|| Arc::new(Tier::new(add.at.offset)));
         Arc::make_mut(&mut tier).add(add.at.offset, add.range)?;
         self.set_tier(at, tier, deltas);
+        self.hold(&[add.range]);
         Ok(())
     }
 
@@ -55,7 +64,8 @@ impl State {
         upto: aquifer_types::Offset,
         deltas: &mut Vec<Delta>,
     ) -> Outcome {
-        self.edit_tier(partition, deltas, |tier| tier.forget(upto))?;
+        let gone = self.edit_tier(partition, deltas, |tier| tier.forget(upto))?;
+        self.release(&gone);
         self.forget_emptied(partition);
         Ok(())
     }
@@ -65,17 +75,21 @@ impl State {
         &mut self,
         run: BrokerRun,
         stretch: &TierStretch,
+        new_bundles: &BTreeSet<BundleKey>,
         deltas: &mut Vec<Delta>,
     ) -> Outcome {
-        self.image.check_leads(run, stretch.at.partition, stretch.at.leader_epoch)?;
+        let TierStretch { at, ranges } = stretch;
+        self.image.check_leads(run, at.partition, at.leader_epoch)?;
+        let known = self.image.tiers.get(&at.partition);
+        let is_there = |range| known.is_some_and(|tier| tier.live().contains(range));
+        if !ranges.is_empty() && ranges.iter().all(is_there) {
+            return Ok(());
+        }
+        ranges.iter().try_for_each(|range| check_bundle(range, new_bundles))?;
         let now = self.image.time;
-        self.edit_tier(stretch.at.partition, deltas, |tier| {
-            let is_there = |range| tier.live().contains(range);
-            if !stretch.ranges.is_empty() && stretch.ranges.iter().all(is_there) {
-                return Ok(());
-            }
-            tier.replace(&stretch.ranges, now)
-        })
+        self.edit_tier(at.partition, deltas, |tier| tier.replace(ranges, now))?;
+        self.hold(ranges);
+        Ok(())
     }
 
     /// Ranges that were replaced long enough ago are to be deleted.
@@ -98,9 +112,47 @@ impl State {
         upto: &ObjectKey,
         deltas: &mut Vec<Delta>,
     ) -> Outcome {
-        self.edit_tier(partition, deltas, |tier| tier.forget_replaced(upto))?;
+        let gone = self.edit_tier(partition, deltas, |tier| tier.forget_replaced(upto))?;
+        self.release(&gone);
         self.forget_emptied(partition);
         Ok(())
+    }
+
+    /// A bundle is gone of which nobody knows a range any more. One that is not there was forgotten before.
+    pub(crate) fn forget_bundle(&mut self, key: BundleKey) -> Outcome {
+        if self.image.bundles.get(&key).is_some_and(|held| !held.is_deleting()) {
+            return Err(TierCommandRefusal::BundleHeld);
+        }
+        self.image.bundles.remove(&key);
+        Ok(())
+    }
+
+    /// The bundles of these ranges that no command named before. What such a command does not put in never comes in: once
+    /// all of it is forgotten a bundle may go.
+    pub(crate) fn new_bundles<'a>(&self, ranges: impl Iterator<Item = &'a TierRange>) -> BTreeSet<BundleKey> {
+        ranges.filter_map(BundleKey::of).filter(|key| self.image.bundles.get(key).is_none()).collect()
+    }
+
+    /// Ranges are committed.
+    fn hold(&mut self, ranges: &[TierRange]) {
+        for key in ranges.iter().filter_map(BundleKey::of) {
+            let known = self.image.bundles.get(&key).copied();
+            let held = known.map_or_else(HeldBundle::first, |mut held| {
+                held.hold();
+                held
+            });
+            self.image.bundles.insert(key, held);
+        }
+    }
+
+    /// Ranges are forgotten: a bundle of which none is left is to be deleted.
+    fn release(&mut self, ranges: &[TierRange]) {
+        for key in ranges.iter().filter_map(BundleKey::of) {
+            let known = self.image.bundles.get(&key).copied();
+            let mut held = known.expect("a bundle is known for as long as any of its ranges is (I6)");
+            held.release();
+            self.image.bundles.insert(key, held);
+        }
     }
 
     fn time_before(&self, grace_ms: i64) -> TimestampMs {
@@ -135,16 +187,16 @@ impl State {
         }
     }
 
-    fn edit_tier(
+    fn edit_tier<T>(
         &mut self,
         at: TopicPartition,
         deltas: &mut Vec<Delta>,
-        edit: impl FnOnce(&mut Tier) -> Result<(), aquifer_manifest::TierRefusal>,
-    ) -> Outcome {
+        edit: impl FnOnce(&mut Tier) -> Result<T, TierRefusal>,
+    ) -> Result<T, TierCommandRefusal> {
         let mut tier = self.image.tiers.get(&at).cloned().ok_or(TierCommandRefusal::NoTier)?;
-        edit(Arc::make_mut(&mut tier))?;
+        let edited = edit(Arc::make_mut(&mut tier))?;
         self.set_tier(at, tier, deltas);
-        Ok(())
+        Ok(edited)
     }
 
     fn set_tier(&mut self, at: TopicPartition, tier: Arc<Tier>, deltas: &mut Vec<Delta>) {
@@ -152,5 +204,13 @@ impl State {
             self.image.tiers.insert(at, tier);
             deltas.push(Delta::TierChanged(at));
         }
+    }
+}
+
+/// Refuses a range of a bundle whose contents were decided before.
+fn check_bundle(range: &TierRange, new: &BTreeSet<BundleKey>) -> Outcome {
+    match BundleKey::of(range) {
+        Some(key) if !new.contains(&key) => Err(TierCommandRefusal::BundleCommitted),
+        _ => Ok(()),
     }
 }

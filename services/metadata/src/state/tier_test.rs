@@ -22,6 +22,7 @@ fn add(at: TopicPartition, epoch: i32, base: i64, end: i64) -> TierAdd {
             leader_epoch: LeaderEpoch(epoch),
             generation: 1,
             nonce: 0,
+            position: 0,
         },
     }
 }

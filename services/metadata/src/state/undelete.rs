@@ -120,7 +120,7 @@ impl State {
         self.create_topic(topic, deltas)?;
         for (partition, tier) in tiers {
             let at = TopicPartition { topic: topic.id, partition };
-            self.image.tiers.insert(at, Arc::new(tier));
+            self.image.tiers.insert(at, Arc::new(tier.by_itself()));
             deltas.push(Delta::TierChanged(at));
         }
         self.image.deleted.remove(&deleted.id);

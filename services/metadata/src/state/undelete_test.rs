@@ -24,6 +24,7 @@ fn deleted() -> (Cluster, TopicPartition) {
         leader_epoch: LeaderEpoch(0),
         generation: 1,
         nonce: 0,
+        position: 0,
     };
     let moved = TierMove { partition: at, leader_epoch: LeaderEpoch(0), offset: Offset(0) };
     let commit = TierCommit { run: cluster.run(0), ranges: vec![TierAdd { at: moved, range }] };

@@ -8,10 +8,14 @@ use tempfile::TempDir;
 
 use super::*;
 
-async fn folder(record_bytes: usize) -> (Tier, TempDir) {
+async fn store() -> (Store, TempDir) {
     let folder = tempfile::tempdir().unwrap();
     let url = format!("file://{}", folder.path().display());
-    let store = Store::open(&url, &Runtime::real()).await.unwrap();
+    (Store::open(&url, &Runtime::real()).await.unwrap(), folder)
+}
+
+async fn folder(record_bytes: usize) -> (Tier, TempDir) {
+    let (store, folder) = store().await;
     (Tier::within(store, record_bytes).await, folder)
 }
 
@@ -64,6 +68,18 @@ async fn readers_are_sent_the_files_of_the_store_and_each_chunk_is_read_once() {
     let chunks: u64 = tier.ranges.iter().map(|range| u64::from(range.bytes.div_ceil(CHUNK_BYTES))).sum();
     assert_eq!(tier.reads(), chunks + 3, "and three footers");
     assert!(cold.counters().held_bytes() < 1 << 20, "nothing but footers is in memory");
+}
+
+#[tokio::test]
+async fn what_lies_in_a_bundle_is_sent_from_where_it_lies() {
+    let (store, _folder) = store().await;
+    let tier = Tier::bundled(store).await;
+    let cold = tier.cold(Limits::default()).await;
+
+    let parts = parts(&tier, &cold).await;
+
+    assert!(parts.iter().all(|part| matches!(part, Part::File { .. })), "nothing passes through memory");
+    assert!(parts.iter().map(bytes).collect::<Vec<_>>().concat() == tier.log);
 }
 
 #[tokio::test]

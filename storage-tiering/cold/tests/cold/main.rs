@@ -9,11 +9,11 @@ use std::time::Duration;
 
 use aquifer_cold::{Cold, Found, Limits, Part, TimeFound, Wake, Wanted};
 use aquifer_disk::{Disk, OpenMode, RealDisk};
-use aquifer_manifest::{CHUNK_BYTES, Place, TierRange};
+use aquifer_manifest::{BundleKey, CHUNK_BYTES, Place, TierRange};
 use aquifer_objects::{Operation, Problem, Store};
 use aquifer_record::{BatchBuilder, Encoding, NewRecord};
 use aquifer_runtime::Runtime;
-use aquifer_tiering::{Packed, Source, Surroundings, pack, upload};
+use aquifer_tiering::{Packed, Source, Surroundings, bundle, pack, upload};
 use aquifer_types::{
     BatchEpoch, ClusterId, LeaderEpoch, Offset, PartitionIndex, TimestampMs, TopicId, TopicPartition, Uuid,
 };
@@ -103,6 +103,20 @@ impl Tier {
         tier
     }
 
+    /// The same in one bundle.
+    async fn bundled(store: Store) -> Tier {
+        let key = BundleKey::drawn(1, 1 << 32);
+        let mut ranges: Vec<Packed> = (0..)
+            .zip([0, BATCHES, 2 * BATCHES])
+            .map(|(number, from)| packed(from, key.nonce_of(number), RECORD_BYTES))
+            .collect();
+        let bundled = bundle(PLACE.cluster, key, &mut ranges);
+        store.create(&bundled.name, &bundled.parts).await.unwrap();
+        let log = ranges.iter().flat_map(|packed| packed.parts[0].to_vec()).collect();
+        let ranges = ranges.iter().map(|packed| packed.range).collect();
+        Tier { store, runtime: Runtime::real(), ranges, log }
+    }
+
     async fn cold(&self, limits: Limits) -> Cold {
         Cold::open(self.store.clone(), limits, None, &self.runtime).await
     }
@@ -153,6 +167,17 @@ async fn a_reader_gets_the_very_bytes_and_the_store_is_asked_for_each_part_once(
     assert_eq!(tier.reads(), u64::from(chunks) + 3, "each chunk and each footer");
     assert!(tier.read_all(&cold).await == tier.log);
     assert_eq!(tier.reads(), u64::from(chunks) + 3, "what is in memory is not asked for again");
+}
+
+#[tokio::test]
+async fn what_lies_in_a_bundle_is_read_as_what_lies_alone() {
+    let tier = Tier::bundled(Store::open("memory:///", &Runtime::real()).await.unwrap()).await;
+    let cold = tier.cold(Limits::default()).await;
+
+    assert!(tier.read_all(&cold).await == tier.log, "the very bytes");
+
+    let chunks: u32 = tier.ranges.iter().map(|range| range.bytes.div_ceil(CHUNK_BYTES)).sum();
+    assert_eq!(tier.reads(), u64::from(chunks) + 3, "each chunk and each footer");
 }
 
 #[tokio::test]
@@ -225,8 +250,8 @@ async fn a_damaged_object_is_refused_and_its_neighbours_are_served() {
     let packed = packed(BATCHES, 1, RECORD_BYTES);
     let mut bad = packed.parts[0].to_vec();
     bad[5_000_000] ^= 1;
-    tier.store.delete(&packed.key).await.unwrap();
-    tier.store.create(&packed.key, &[Bytes::from(bad), packed.parts[1].clone()]).await.unwrap();
+    tier.store.delete(&packed.key()).await.unwrap();
+    tier.store.create(&packed.key(), &[Bytes::from(bad), packed.parts[1].clone()]).await.unwrap();
     let cold = tier.cold(Limits::default()).await;
 
     assert_eq!(tier.read(&cold, 160, 1).await.expect_err("damaged"), Problem::Corrupt);

@@ -268,6 +268,12 @@ impl Log {
         closed.take_while(move |segment| segment.index.is_none() && segment.summary.end <= upto)
     }
 
+    /// Whether the newest closed segment is not sealed yet.
+    #[must_use]
+    pub fn is_sealing(&self) -> bool {
+        self.segments.iter().rev().nth(1).is_some_and(|segment| segment.index.is_some())
+    }
+
     /// Puts `cleaned` in the place of `sources`, oldest first, and returns those of them that the log still had: the start may have
     /// moved beyond some. `None` where it moved beyond all of them, and `cleaned` is of no use. Keeps I3 and I9.
     pub fn replace(&mut self, cleaned: Segment, sources: &[SegmentName]) -> Option<Vec<Segment>> {

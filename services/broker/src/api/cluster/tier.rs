@@ -84,7 +84,7 @@ impl Broker {
         let replicas = topics.flat_map(|topic| self.replicas.of_topic(topic.id()));
         let goals = replicas.filter(|replica| replica.is_tiered()).map(|replica| {
             let upto = replica.describe().high_watermark;
-            replica.close_older(TimestampMs(i64::MAX), 0);
+            replica.close_older(TimestampMs(i64::MAX), 0, u64::MAX);
             (replica, upto)
         });
         goals.collect()

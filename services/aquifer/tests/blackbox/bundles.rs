@@ -1,0 +1,97 @@
+//! Many small idle partitions share objects, and everything that is done with objects is done with parts of these.
+
+use std::collections::BTreeSet;
+
+use crate::harness::{Node, create_topic, data_dir, run, run_ok, skip_without};
+use crate::objects::metric;
+use crate::restore::{fsck, restore, start};
+use crate::tier::{is_only_in_the_tier, objects, objects_of, wait};
+
+const AQUIFER: &str = env!("CARGO_BIN_EXE_aquifer");
+const TOPICS: [&str; 4] = ["idle-0", "idle-1", "idle-2", "idle-3"];
+const PARTITIONS: i32 = 50;
+const SETTINGS: &str = "max_age = \"2s\"\nstate_interval = \"1s\"\norphan_check = \"1s\"\n";
+
+fn lines(topic: &str) -> BTreeSet<String> {
+    (0..400).map(|line| format!("key {line}:{topic} line {line}")).collect()
+}
+
+fn produce(node: &Node, topic: &str) {
+    let lines: String = lines(topic).iter().map(|line| format!("{line}\n")).collect();
+    run_ok("kcat", &["-b", &node.kafka, "-P", "-t", topic, "-K", ":"], &lines);
+}
+
+fn assert_reads(node: &Node, topic: &str) {
+    let arguments = ["-b", &node.kafka, "-C", "-t", topic, "-o", "beginning", "-e", "-q", "-K", ":"];
+    let read = run_ok("kcat", &arguments, "");
+    let read: Vec<&str> = read.lines().collect();
+    assert_eq!(read.len(), lines(topic).len(), "each once");
+    assert_eq!(read.into_iter().map(str::to_owned).collect::<BTreeSet<_>>(), lines(topic));
+}
+
+fn topic(node: &Node, words: &[&str]) -> Option<i32> {
+    run(AQUIFER, &[&["topic"], words, &["--brokers", &node.kafka]].concat(), "").status.code()
+}
+
+#[test]
+fn small_ranges_of_many_partitions_share_objects_that_go_with_the_last_of_them() {
+    if skip_without("kcat") {
+        return;
+    }
+    let (old, bucket) = (data_dir(), data_dir());
+    let settings = |grace| format!("{SETTINGS}grace = \"{grace}\"\n");
+    let node = start(old.path(), bucket.path(), &settings("1h"));
+    for topic in TOPICS {
+        let configs = [("remote.storage.enable", "true"), ("local.retention.bytes", "0")];
+        create_topic(&node.kafka, topic, PARTITIONS, &configs);
+    }
+    TOPICS.iter().for_each(|topic| produce(&node, topic));
+    wait("everything is in the tier alone", || TOPICS.iter().all(|topic| is_only_in_the_tier(&node, topic)));
+    // As many ranges as partitions, and more where some were closed while they were produced to.
+    let uploads = metric(&node, "aquifer_tier_uploads_total");
+    assert!(uploads <= 60, "{uploads} uploads of {} partitions", TOPICS.len() * PARTITIONS as usize);
+    assert!(metric(&node, "aquifer_tier_bundles_total") > 0);
+    TOPICS.iter().for_each(|topic| assert_reads(&node, topic));
+
+    assert_eq!(topic(&node, &["delete", TOPICS[0]]), Some(0));
+    assert_eq!(topic(&node, &["undelete", TOPICS[0]]), Some(0));
+    assert!(objects(bucket.path()) >= PARTITIONS as usize, "what came back was copied out of bundles");
+    assert_reads(&node, TOPICS[0]);
+    wait("the state in the bucket has all of it", || {
+        let (sound, check) = fsck(bucket.path(), &["--deep"]);
+        let of_topic = |topic: &str| {
+            let partitions = check["partitions"].as_array().into_iter().flatten();
+            partitions.filter(|partition| partition["topic"] == topic).count()
+        };
+        sound && of_topic(TOPICS[0]) == PARTITIONS as usize && check["bundles"]["orphans"] == 0
+    });
+    node.kill();
+
+    let alone = data_dir();
+    let report = restore(bucket.path(), alone.path(), &["--topic", TOPICS[1]]);
+    let node = start(alone.path(), bucket.path(), &settings("1h"));
+    assert_reads(&node, TOPICS[1]);
+    assert_eq!(topic(&node, &["describe", TOPICS[2]]), Some(3), "only one was asked for");
+    node.kill();
+    let copies = bucket.path().join(report["cluster"].as_str().expect("an id"));
+    assert_eq!((objects(&copies), objects_of(&copies, "aqb")), (PARTITIONS as usize, 0));
+    std::fs::remove_dir_all(copies).expect("it was there");
+
+    let new = data_dir();
+    let report = restore(bucket.path(), new.path(), &[]);
+    assert_eq!(report["topics"], TOPICS.len());
+    let node = start(new.path(), bucket.path(), &settings("1s"));
+    TOPICS.iter().for_each(|topic| assert_reads(&node, topic));
+
+    for deleted in &TOPICS[..3] {
+        assert_eq!(topic(&node, &["delete", deleted]), Some(0));
+    }
+    wait("nothing is left of three topics", || {
+        TOPICS[..3].iter().all(|deleted| topic(&node, &["undelete", deleted, "--dry-run"]) == Some(3))
+    });
+    assert_reads(&node, TOPICS[3]);
+    assert!(objects_of(bucket.path(), "aqb") > 0);
+    assert_eq!(topic(&node, &["delete", TOPICS[3]]), Some(0));
+    wait("the bundles go with the last of their ranges", || objects_of(bucket.path(), "aqb") == 0);
+    wait("and all other objects go", || objects(bucket.path()) == 0);
+}

@@ -1,0 +1,185 @@
+//! Shipments: what of a round is uploaded as objects of its own, and what small ranges of many partitions share one. Keeps I4.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use aquifer_manifest::{BUNDLE_RANGES_MAX, BundleKey, TierRange};
+use aquifer_metadata::{Image, TopicConfig};
+use aquifer_replica::{Replica, Sealed};
+use aquifer_tiering::{Packed, bundle, upload_bundle};
+use futures_util::StreamExt as _;
+use futures_util::stream;
+
+use super::Tier;
+use super::offload::Purpose;
+use crate::broker::Broker;
+
+/// Larger stretches are objects of their own.
+pub(super) const BUNDLED_BYTES_MAX: u64 = 1 << 20;
+const BUNDLE_BYTES_MAX: u64 = 64 << 20;
+/// Stretches of one bundle that are packed at a time.
+const PACKS_MAX: usize = 4;
+
+/// A stretch that is to be in the bucket.
+pub(super) struct Load {
+    pub(super) replica: Arc<Replica>,
+    pub(super) sealed: Sealed,
+    pub(super) purpose: Purpose,
+}
+
+/// A load, and which one of its round it is.
+type Placed = (usize, Load);
+
+/// What is deleted at about the same time, so that no bundle is kept for long for the sake of a few of its ranges.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct RetentionClass {
+    is_compacted: bool,
+    /// The time as a power of two; none of what is kept for ever.
+    time: Option<u32>,
+    has_limit: bool,
+}
+
+impl RetentionClass {
+    fn of(config: &TopicConfig) -> RetentionClass {
+        RetentionClass {
+            is_compacted: config.cleanup.compact,
+            time: config.retention_ms.map(|ms| ms.max(1).ilog2()),
+            has_limit: config.retention_bytes.is_some(),
+        }
+    }
+}
+
+/// The number by which an upload is noted for as long as it may yet be committed.
+pub(super) fn flight(range: &TierRange) -> u64 {
+    BundleKey::of(range).map_or(range.nonce, |bundle| bundle.nonce)
+}
+
+/// Cuts what can share a bundle, each with its bytes, into as many as it takes.
+fn cut<T>(small: Vec<(u64, T)>) -> Vec<Vec<T>> {
+    let mut bundles: Vec<Vec<T>> = Vec::new();
+    let mut room = 0;
+    for (bytes, load) in small {
+        match bundles.last_mut() {
+            Some(last) if bytes <= room && last.len() < BUNDLE_RANGES_MAX => last.push(load),
+            _ => {
+                bundles.push(vec![load]);
+                room = BUNDLE_BYTES_MAX;
+            }
+        }
+        room = room.saturating_sub(bytes);
+    }
+    bundles
+}
+
+impl Broker {
+    /// Has the stretches in the bucket, the small ones in as few objects as may be; in their order, none where one failed.
+    /// Their names are noted as ones that may yet be committed.
+    pub(super) async fn ship(&self, tier: &Arc<Tier>, loads: Vec<Load>) -> Vec<Option<Packed>> {
+        let mut shipped: Vec<Option<Packed>> = loads.iter().map(|_| None).collect();
+        let image = self.image();
+        let mut shipments = Vec::new();
+        let mut small: BTreeMap<RetentionClass, Vec<(u64, Placed)>> = BTreeMap::new();
+        for (place, load) in loads.into_iter().enumerate() {
+            match class(&image, &load) {
+                Some(class) => small.entry(class).or_default().push((load.sealed.bytes, (place, load))),
+                None => shipments.push(vec![(place, load)]),
+            }
+        }
+        shipments.extend(small.into_values().flat_map(cut));
+        let upload = |shipment| async {
+            let uploaded = self.upload_shipment(tier, shipment).await;
+            (!uploaded.is_empty()).then_some(uploaded)
+        };
+        for (place, packed) in tier.pace.upload_each(shipments, upload).await.into_iter().flatten() {
+            shipped[place] = Some(packed);
+        }
+        shipped
+    }
+
+    async fn upload_shipment(&self, tier: &Arc<Tier>, loads: Vec<Placed>) -> Vec<(usize, Packed)> {
+        if loads.len() > 1 {
+            return self.upload_bundled(tier, loads).await;
+        }
+        let mut uploaded = Vec::new();
+        for (place, Load { replica, sealed, purpose }) in loads {
+            let packed = self.upload_sealed(tier, &replica, sealed, purpose).await;
+            uploaded.extend(packed.map(|packed| (place, packed)));
+        }
+        uploaded
+    }
+
+    /// Has the stretches in one object, but for those that cannot be packed.
+    async fn upload_bundled(&self, tier: &Arc<Tier>, loads: Vec<Placed>) -> Vec<(usize, Packed)> {
+        let key = BundleKey::drawn(self.upload_generation(), self.runtime.random_u64());
+        tier.takes_off(key.nonce);
+        let packs = stream::iter(loads.into_iter().enumerate()).map(|(number, (place, load))| async move {
+            let Load { replica, sealed, purpose } = load;
+            let packed = self.pack_range(tier, &replica, sealed, (key.nonce_of(number), purpose)).await;
+            let failed = |error: &_| {
+                tier.totals.failures.fetch_add(1, Ordering::Relaxed);
+                tracing::warn!(partition = %replica.id(), %error, "nothing can be uploaded");
+            };
+            Some((place, packed.inspect_err(failed).ok()?))
+        });
+        let packed: Vec<Option<(usize, Packed)>> = packs.buffered(PACKS_MAX).collect().await;
+        let (places, mut packed): (Vec<usize>, Vec<Packed>) = packed.into_iter().flatten().unzip();
+        if packed.is_empty() {
+            tier.landed([key.nonce]);
+            return Vec::new();
+        }
+        let bundled = bundle(self.cluster, key, &mut packed);
+        match upload_bundle(&tier.store, &bundled, &self.runtime).await {
+            Ok(()) => {
+                tier.totals.uploads.fetch_add(1, Ordering::Relaxed);
+                tier.totals.bundles.fetch_add(1, Ordering::Relaxed);
+                tier.pace.went_well();
+                tier.totals.bytes.fetch_add(bundled.bytes, Ordering::Relaxed);
+                tracing::debug!(key = bundled.name, ranges = packed.len(), "uploaded");
+                places.into_iter().zip(packed).collect()
+            }
+            Err(error) => {
+                tier.pace.failed(&error);
+                // It may yet arrive, and is then nobody's.
+                tier.landed([key.nonce]);
+                tier.totals.failures.fetch_add(1, Ordering::Relaxed);
+                tracing::warn!(key = bundled.name, %error, "upload failed");
+                Vec::new()
+            }
+        }
+    }
+}
+
+/// What shares a bundle with the load; none of one that is an object of its own.
+fn class(image: &Image, load: &Load) -> Option<RetentionClass> {
+    let topic = image.topic_by_id(load.replica.id().topic)?;
+    (load.sealed.bytes <= BUNDLED_BYTES_MAX).then(|| RetentionClass::of(topic.config()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bundle_is_bounded_in_ranges_and_in_bytes() {
+        let lengths = |sizes: Vec<u64>| -> Vec<usize> {
+            cut(sizes.into_iter().map(|bytes| (bytes, ())).collect()).iter().map(Vec::len).collect()
+        };
+
+        assert_eq!(lengths(vec![1; 1_024]), [1_024]);
+        assert_eq!(lengths(vec![1; 2_049]), [1_024, 1_024, 1]);
+        assert_eq!(lengths(vec![BUNDLED_BYTES_MAX; 100]), [64, 36]);
+        assert_eq!(lengths(Vec::new()), [0; 0]);
+    }
+
+    #[test]
+    fn what_is_kept_about_as_long_shares_bundles() {
+        let defaults = aquifer_metadata::State::new();
+        let default = (**defaults.image().default_topic_config()).clone();
+        let class = |retention_ms| RetentionClass::of(&TopicConfig { retention_ms, ..default.clone() });
+
+        assert_eq!(class(Some(5_000)), class(Some(8_000)));
+        assert_ne!(class(Some(4_000)), class(Some(8_200)));
+        assert_ne!(class(None), class(Some(0)));
+    }
+}
