@@ -287,7 +287,10 @@ impl World {
             match BundleKey::of(range) {
                 Some(key) => *named.entry(key).or_default() += 1,
                 None => {
-                    assert!(self.objects.contains(&(at, ObjectKey::of(range))), "an object is not there (I6)")
+                    assert!(
+                        self.objects.contains(&(at, ObjectKey::of(range))),
+                        "an object is not there (I6)"
+                    );
                 }
             }
         }
