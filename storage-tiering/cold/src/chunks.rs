@@ -10,6 +10,8 @@ use aquifer_objects::ObjectError;
 use aquifer_runtime::Monotonic;
 use bytes::Bytes;
 
+use crate::footers::ObjectId;
+
 /// Called when something that was waited for is there, or will not come.
 pub type Wake = Arc<dyn Fn() + Send + Sync>;
 
@@ -23,10 +25,10 @@ const GONE_MAX: usize = 65_536;
 const IDLE_FOR_WAITING: Duration = Duration::from_millis(500);
 const IDLE_FOR_AHEAD: Duration = Duration::from_secs(5);
 
-/// A chunk of an object, by the object's random number and the chunk's place; footers have none.
+/// A chunk of a range in the bucket, by its place; footers have none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct ChunkId {
-    pub(crate) object: (u64, u64, i64),
+    pub(crate) object: ObjectId,
     pub(crate) chunk: Option<u32>,
 }
 

@@ -8,7 +8,7 @@ use super::*;
 const BYTES_MAX: u64 = 40;
 
 fn id(chunk: u32) -> ChunkId {
-    ChunkId { object: (1, 1, 0), chunk: Some(chunk) }
+    ChunkId { object: (1, 1, 0, 0), chunk: Some(chunk) }
 }
 
 fn at(milliseconds: u64) -> Monotonic {

@@ -87,7 +87,7 @@ impl Inner {
 }
 
 pub(crate) fn object(range: &TierRange) -> ObjectId {
-    (range.generation, range.nonce, range.base.0)
+    (range.generation, range.nonce, range.base.0, range.position)
 }
 
 pub(crate) fn footer_fill(place: &Place, range: &TierRange) -> Fill {

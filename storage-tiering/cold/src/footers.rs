@@ -8,8 +8,9 @@ use aquifer_manifest::Footer;
 /// How many are kept.
 const KEPT_MAX: usize = 2_000;
 
-/// What tells one object from all others.
-pub(crate) type ObjectId = (u64, u64, i64);
+/// What tells what lies in one place from all else in the bucket: of a range that was copied out of a bundle, the position alone
+/// changes.
+pub(crate) type ObjectId = (u64, u64, i64, u32);
 
 /// The footers kept, oldest first.
 #[derive(Default)]

@@ -115,11 +115,11 @@ impl Shelf {
     }
 }
 
-/// The object, which of its chunks, and how long the chunk is; `f` for the footer.
+/// The object, where in it the range begins, which of its chunks, and how long the chunk is; `f` for the footer.
 fn name(id: ChunkId, bytes: u64) -> String {
-    let (generation, nonce, base) = id.object;
+    let (generation, nonce, base, position) = id.object;
     let chunk = id.chunk.map_or("f".to_owned(), |chunk| chunk.to_string());
-    format!("{generation:016x}-{nonce:016x}-{base:020}-{chunk}-{bytes}")
+    format!("{generation:016x}-{nonce:016x}-{base:020}-{position}-{chunk}-{bytes}")
 }
 
 fn parse(text: &str) -> Option<(ChunkId, u64)> {
@@ -127,12 +127,13 @@ fn parse(text: &str) -> Option<(ChunkId, u64)> {
     let generation = u64::from_str_radix(parts.next()?, 16).ok()?;
     let nonce = u64::from_str_radix(parts.next()?, 16).ok()?;
     let base = parts.next()?.parse().ok()?;
+    let position = parts.next()?.parse().ok()?;
     let chunk = match parts.next()? {
         "f" => None,
         chunk => Some(chunk.parse().ok()?),
     };
     let bytes = parts.next()?.parse().ok()?;
-    let id = ChunkId { object: (generation, nonce, base), chunk };
+    let id = ChunkId { object: (generation, nonce, base, position), chunk };
     // A chunk is some megabytes: a name that says more is none of ours.
     (name(id, bytes) == text && bytes <= BYTES_MAX).then_some((id, bytes))
 }

@@ -83,6 +83,26 @@ async fn what_lies_in_a_bundle_is_sent_from_where_it_lies() {
 }
 
 #[tokio::test]
+async fn what_was_copied_out_of_a_bundle_is_sent_from_its_copy() {
+    let (store, _folder) = store().await;
+    let mut tier = Tier::bundled(store).await;
+    let cold = tier.cold(Limits::default()).await;
+    parts(&tier, &cold).await;
+
+    for range in &mut tier.ranges {
+        let begins = range.begins();
+        let whole = begins..begins + range.object_bytes();
+        let object = tier.store.read(&PLACE.key(range), whole).await.unwrap();
+        *range = range.by_itself();
+        tier.store.create(&PLACE.key(range), &[object]).await.unwrap();
+    }
+
+    let parts = parts(&tier, &cold).await;
+    assert!(parts.iter().all(|part| matches!(part, Part::File { .. })), "nothing passes through memory");
+    assert!(parts.iter().map(bytes).collect::<Vec<_>>().concat() == tier.log);
+}
+
+#[tokio::test]
 async fn a_reader_at_any_offset_gets_what_is_there() {
     let (tier, _folder) = folder(10_000).await;
     let cold = tier.cold(Limits::default()).await;

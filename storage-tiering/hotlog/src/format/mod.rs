@@ -9,7 +9,7 @@
 //! DIR/wal/NNNN.wal, DIR/wal/floor   the write-ahead log shared by all partitions
 //! DIR/raft/                         the quorum's log and snapshots
 //! DIR/groups/{topic id}-{partition}  what the groups of a partition of __consumer_offsets came to; can be removed
-//! DIR/cold/{generation}-{nonce}-{base}-{chunk}-{bytes}  chunks of objects of the tier; can be removed
+//! DIR/cold/{generation}-{nonce}-{base}-{position}-{chunk}-{bytes}  chunks of objects of the tier; can be removed
 //! DIR/partitions/{topic id}/{partition}/{base:020}-{generation}.log|idx|producers
 //! ```
 
