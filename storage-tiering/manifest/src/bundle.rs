@@ -14,7 +14,7 @@ use aquifer_types::{
     ClusterId, LeaderEpoch, Offset, PartitionIndex, TimestampMs, TopicId, TopicPartition, Uuid,
 };
 
-use crate::bytes::{Reader, put_list};
+use crate::bytes::{Reader, put_list, trailer_words};
 use crate::footer::{Link, TRAILER_BYTES, put_link, take_link};
 use crate::key::BadKey;
 use crate::range::TierRange;
@@ -213,12 +213,7 @@ impl BundleIndex {
 
 /// The length of the index and its checksum.
 fn trailer(object_tail: &[u8]) -> Result<(u32, u32), BadBundle> {
-    let trailer: &[u8; TRAILER_BYTES] = object_tail.last_chunk().ok_or(BadBundle::NoTrailer)?;
-    let (named, crc) = trailer.split_last_chunk::<4>().ok_or(BadBundle::NoTrailer)?;
-    let mut reader = Reader(named);
-    if reader.array() != Some(MAGIC) || crc32c::crc32c(named) != u32::from_be_bytes(*crc) {
-        return Err(BadBundle::NoTrailer);
-    }
+    let mut reader = trailer_words::<TRAILER_BYTES>(object_tail, MAGIC).ok_or(BadBundle::NoTrailer)?;
     let mut next = || reader.u32().ok_or(BadBundle::NoTrailer);
     let version = next()?;
     if version != VERSION {

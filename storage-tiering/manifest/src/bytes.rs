@@ -53,3 +53,12 @@ pub(crate) fn put_list<T>(out: &mut Vec<u8>, list: &[T], put: impl Fn(&mut Vec<u
         put(out, element);
     }
 }
+
+/// What stands between the magic and the checksum in an object's last `N` bytes; nothing if either is wrong.
+pub(crate) fn trailer_words<const N: usize>(object_tail: &[u8], magic: [u8; 8]) -> Option<Reader<'_>> {
+    let trailer: &[u8; N] = object_tail.last_chunk()?;
+    let (named, crc) = trailer.split_last_chunk::<4>()?;
+    let mut reader = Reader(named);
+    let is_sound = reader.array() == Some(magic) && crc32c::crc32c(named) == u32::from_be_bytes(*crc);
+    is_sound.then_some(reader)
+}

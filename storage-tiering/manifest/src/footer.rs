@@ -10,7 +10,7 @@ use aquifer_types::{
     TopicPartition, Uuid,
 };
 
-use crate::bytes::{Reader, put_list};
+use crate::bytes::{Reader, put_list, trailer_words};
 use crate::key::Place;
 use crate::range::TierRange;
 
@@ -257,12 +257,7 @@ struct Trailer {
 
 impl Trailer {
     fn of(object_tail: &[u8]) -> Result<Trailer, BadFooter> {
-        let trailer: &[u8; TRAILER_BYTES] = object_tail.last_chunk().ok_or(BadFooter::NoTrailer)?;
-        let (named, crc) = trailer.split_last_chunk::<4>().ok_or(BadFooter::NoTrailer)?;
-        let mut reader = Reader(named);
-        if reader.array() != Some(MAGIC) || crc32c::crc32c(named) != u32::from_be_bytes(*crc) {
-            return Err(BadFooter::NoTrailer);
-        }
+        let mut reader = trailer_words::<TRAILER_BYTES>(object_tail, MAGIC).ok_or(BadFooter::NoTrailer)?;
         let mut next = || reader.u32().ok_or(BadFooter::NoTrailer);
         let version = next()?;
         if !(VERSION_MIN..=VERSION).contains(&version) {
