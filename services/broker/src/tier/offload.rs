@@ -23,7 +23,7 @@ const OBJECT_BYTES_MAX: u64 = 256 << 20;
 /// Files that are uploaded as one object take no more together.
 pub(super) const JOINED_BYTES_MAX: u64 = 64 << 20;
 /// Uploads of one round.
-const ROUND_MAX: usize = 64;
+pub(super) const ROUND_MAX: usize = 64;
 /// Rounds after which it is somebody else's turn, however much waits to be uploaded.
 const ROUNDS_MAX: usize = 16;
 /// Small stretches that are nearly due go with one that is due, so that bundles are few: this much before, or a part of what is due.

@@ -4,15 +4,16 @@
 //! Of a log that is cleaned the oldest stretch goes first, like cleaning does: a tombstone goes only after what it stands
 //! against.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use aquifer_manifest::{BUNDLE_RANGES_MAX, BundleKey, MergePolicy, Span, Tier as Ranges, TierRange};
+use aquifer_manifest::{BUNDLE_RANGES_MAX, MergePolicy, Span, Tier as Ranges, TierRange};
 use aquifer_metadata::{Answer, Change, Image, TierMove, TierReplace, TierStretch, TopicConfig};
 use aquifer_replica::{JoinLimits, Replica, Sealed, TieredFiles};
 use aquifer_types::{Offset, TimestampMs};
 
 use super::Tier;
-use super::offload::{JOINED_BYTES_MAX, Purpose};
+use super::offload::{JOINED_BYTES_MAX, Purpose, ROUND_MAX};
 use super::shipment::{BUNDLED_BYTES_MAX, Load, flight};
 use crate::broker::Broker;
 
@@ -74,9 +75,16 @@ impl Broker {
             let ranges = image.tier(replica.id())?;
             let topic = image.topic_by_id(replica.id().topic)?;
             let (from, upto) = find(ranges, &replica.tiered_files()?, topic.config())?;
-            Some(Stretch { replica, from, upto })
+            let replaced = ranges.from(from).iter().take_while(|range| range.end <= upto);
+            let bytes: u64 = replaced.map(|range| u64::from(range.bytes)).sum();
+            Some((Stretch { replica, from, upto }, bytes > BUNDLED_BYTES_MAX))
         };
-        self.replicas.all().into_iter().filter_map(stretch).take(BUNDLE_RANGES_MAX).collect()
+        let mut large = 0;
+        let found = self.replicas.all().into_iter().filter_map(stretch).filter(|(_, is_large)| {
+            large += usize::from(*is_large);
+            !is_large || large <= ROUND_MAX
+        });
+        found.map(|(stretch, _)| stretch).take(BUNDLE_RANGES_MAX).collect()
     }
 
     /// Uploads the stretches and has them take the place of what the tier has of them; how many do.
@@ -124,15 +132,19 @@ impl Broker {
             .filter_map(|(stretch, load)| Some(((moved(&stretch, load.as_ref()?), stretch.upto), load?)))
             .unzip();
         let shipped = self.ship(tier, loads).await.into_iter().zip(places);
-        let fits = shipped.filter_map(|(packed, (at, upto))| {
-            let range = packed?.range;
-            let fits = range.base == at.offset && range.end == upto;
-            if !fits && BundleKey::of(&range).is_none() {
-                tier.landed([range.nonce]);
+        let (mut fitting, mut landed) = (Vec::new(), BTreeSet::new());
+        for (packed, (at, upto)) in shipped {
+            let Some(range) = packed.map(|packed| packed.range) else { continue };
+            match range.base == at.offset && range.end == upto {
+                true => fitting.push(TierStretch { at, ranges: vec![range] }),
+                false => _ = landed.insert(flight(&range)),
             }
-            fits.then(|| TierStretch { at, ranges: vec![range] })
-        });
-        fits.collect()
+        }
+        // A bundle is on its way for as long as some of it may be committed.
+        let under_way: BTreeSet<u64> =
+            fitting.iter().flat_map(|stretch| &stretch.ranges).map(flight).collect();
+        tier.landed(landed.difference(&under_way).copied());
+        fitting
     }
 
     /// Uploads the stretch, in as few objects as may be. None if not all of it could be.

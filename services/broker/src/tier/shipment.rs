@@ -133,8 +133,8 @@ impl Broker {
             Ok(()) => {
                 tier.totals.uploads.fetch_add(1, Ordering::Relaxed);
                 tier.totals.bundles.fetch_add(1, Ordering::Relaxed);
-                tier.pace.went_well();
                 tier.totals.bytes.fetch_add(bundled.bytes, Ordering::Relaxed);
+                tier.pace.went_well();
                 tracing::debug!(key = bundled.name, ranges = packed.len(), "uploaded");
                 places.into_iter().zip(packed).collect()
             }
