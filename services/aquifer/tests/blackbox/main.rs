@@ -14,6 +14,7 @@ mod harness;
 mod hostile;
 mod install;
 mod jars;
+mod kafka_server;
 mod kills;
 mod library;
 mod minio;

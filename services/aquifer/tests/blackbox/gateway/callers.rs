@@ -1,9 +1,5 @@
 //! Callers' own credentials, shown to Apache Kafka that has users and lets each do what it may.
 
-use std::fs::File;
-use std::io::Write as _;
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use aquifer_runtime::Runtime;
@@ -15,56 +11,11 @@ use super::http::{Answer, Http};
 use super::process::{GatewayProcess, secret};
 use crate::harness::{data_dir, free_port, skip_without, sleep};
 use crate::jars::Jars;
+use crate::kafka_server::KafkaServer;
 
 const ACLS: &str = "org.apache.kafka.tools.AclCommand";
 
-/// A broker with users and what they may do. Gone with the test.
-struct Kafka {
-    child: Child,
-    address: String,
-    output: PathBuf,
-}
-
-impl Drop for Kafka {
-    fn drop(&mut self) {
-        // Whatever became of it, it is not to outlive the test.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-impl Kafka {
-    fn start(directory: &Path) -> Kafka {
-        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../loadtest/peers/kafka.sh");
-        let port = free_port();
-        // The controller listens on the next one, which nobody else is to be given meanwhile.
-        let _controller = free_port();
-        let formatted = Command::new(&script).arg("format").arg(directory).arg(port.to_string()).output();
-        let formatted = formatted.expect("the script runs");
-        assert!(formatted.status.success(), "{}", String::from_utf8_lossy(&formatted.stderr));
-        let settings = File::options().append(true).open(directory.join("server.properties"));
-        settings.expect("formatted").write_all(properties(port).as_bytes()).expect("written");
-        let output = directory.join("output.txt");
-        let file = File::create(&output).expect("a file");
-        let child = Command::new(&script)
-            .arg("run")
-            .arg(directory)
-            .env("KAFKA_HEAP", "512M")
-            .env("JAVA_TOOL_OPTIONS", "-Dorg.slf4j.simpleLogger.log.kafka.authorizer.logger=info")
-            .stdin(Stdio::null())
-            .stderr(file.try_clone().expect("the file again"))
-            .stdout(file)
-            .spawn()
-            .expect("the script runs");
-        Kafka { child, address: format!("127.0.0.1:{port}"), output }
-    }
-
-    fn said(&self) -> String {
-        std::fs::read_to_string(&self.output).expect("its output")
-    }
-}
-
-/// What stands later in the file counts.
+/// A broker with users and what they may do.
 fn properties(port: u16) -> String {
     let controller = port + 1;
     let plain = "org.apache.kafka.common.security.plain.PlainLoginModule required username=\"broker\" \
@@ -114,10 +65,11 @@ fn callers_may_do_at_the_gateway_what_they_may_do_at_the_broker() {
     }
     let Some(jars) = Jars::installed() else { return };
     let directory = data_dir();
-    let kafka = Kafka::start(directory.path());
+    let kafka = KafkaServer::start(directory.path(), &[], properties);
+    let address = format!("127.0.0.1:{}", kafka.port);
     let file = secret();
     let more = ["--as-caller", "plain"];
-    let gateway = GatewayProcess::start_with(&kafka.address, file.path(), free_port(), &more);
+    let gateway = GatewayProcess::start_with(&address, file.path(), free_port(), &more);
     let http = &gateway.http;
 
     let broker = basic("broker", "own");
@@ -133,7 +85,7 @@ fn callers_may_do_at_the_gateway_what_they_may_do_at_the_broker() {
                  org.apache.kafka.common.security.plain.PlainLoginModule required username=\"broker\" password=\"own\";\n";
     std::fs::write(&config, login).expect("written");
     let config = config.to_str().expect("text");
-    let common = ["--bootstrap-server", &kafka.address, "--command-config", config, "--add"];
+    let common = ["--bootstrap-server", &address, "--command-config", config, "--add"];
     for (user, operation) in
         [("alice", "Write"), ("alice", "Read"), ("bob", "Read"), ("carol", "Write"), ("carol", "Read")]
     {

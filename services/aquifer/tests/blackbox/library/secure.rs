@@ -1,9 +1,6 @@
 //! Our client against Apache Kafka behind TLS and SASL.
 
-use std::fs::File;
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,56 +11,28 @@ use aquifer_client::{
 };
 use aquifer_runtime::Runtime;
 
-use crate::harness::{data_dir, free_port, skip_without};
+use crate::harness::{data_dir, skip_without};
+use crate::kafka_server::KafkaServer;
 
 /// How long the broker takes a login for; shorter than the test.
 const LOGIN_LASTS: Duration = Duration::from_secs(3);
 const START_LIMIT: Duration = Duration::from_secs(60);
 
-/// A broker that takes logins over TLS alone. Gone with the test.
+/// A broker that takes logins over TLS alone.
 struct Kafka {
-    child: Child,
-    address: Address,
+    server: KafkaServer,
     ca: PathBuf,
-}
-
-impl Drop for Kafka {
-    fn drop(&mut self) {
-        // Whatever became of it, it is not to outlive the test.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
 }
 
 impl Kafka {
     fn start(directory: &Path) -> Kafka {
-        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../loadtest/peers/kafka.sh");
-        let port = free_port();
         let users =
             ["SCRAM-SHA-256", "SCRAM-SHA-512"].map(|name| format!("{name}=[name=alice,password=secret]"));
-        let formatted = Command::new(&script)
-            .arg("format")
-            .arg(directory)
-            .arg(port.to_string())
-            .args(["--add-scram", &users[0], "--add-scram", &users[1]])
-            .output()
-            .expect("the script runs");
-        assert!(formatted.status.success(), "{}", String::from_utf8_lossy(&formatted.stderr));
+        let words = ["--add-scram", &users[0], "--add-scram", &users[1]];
+        // Before it starts, as it reads them.
         let ca = keys(directory);
-        let mut settings =
-            File::options().append(true).open(directory.join("server.properties")).expect("formatted");
-        settings.write_all(properties(directory, port).as_bytes()).expect("written");
-        let output = File::create(directory.join("output.txt")).expect("a file");
-        let child = Command::new(&script)
-            .arg("run")
-            .arg(directory)
-            .env("KAFKA_HEAP", "512M")
-            .stdin(Stdio::null())
-            .stderr(output.try_clone().expect("the file again"))
-            .stdout(output)
-            .spawn()
-            .expect("the script runs");
-        Kafka { child, address: Address { host: "localhost".to_owned(), port }, ca }
+        let server = KafkaServer::start(directory, &words, |port| properties(directory, port));
+        Kafka { server, ca }
     }
 
     fn tls(&self) -> Arc<dyn Connector> {
@@ -83,8 +52,8 @@ impl Kafka {
             password: password.to_owned(),
         });
         let connection = ConnectionSettings { credentials, ..ConnectionSettings::default() };
-        let settings =
-            ClientSettings { bootstrap: vec![self.address.clone()], connection, retry_for: patience };
+        let address = Address { host: "localhost".to_owned(), port: self.server.port };
+        let settings = ClientSettings { bootstrap: vec![address], connection, retry_for: patience };
         Client::new(Runtime::real(), connector, settings)
     }
 }
@@ -99,7 +68,6 @@ fn keys(directory: &Path) -> PathBuf {
     ca
 }
 
-/// What stands later in the file counts.
 fn properties(directory: &Path, port: u16) -> String {
     let (directory, controller) = (directory.display(), port + 1);
     let plain = "org.apache.kafka.common.security.plain.PlainLoginModule required username=\"broker\" \
