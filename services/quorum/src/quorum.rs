@@ -258,6 +258,8 @@ fn config(settings: &Settings) -> Config {
         heartbeat_interval: 100,
         election_timeout_min: 500,
         election_timeout_max: 1000,
+        // A sole voter is elected when it is told to, and has nobody to send heartbeats to: it sleeps until something is proposed.
+        enable_tick: false,
         enable_pre_vote: Some(true),
         enable_leader_restore: Some(false),
         allow_log_reversion: Some(false),
