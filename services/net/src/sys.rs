@@ -47,8 +47,17 @@ pub(crate) fn read_now(
     }
 }
 
-/// What the kernel believes a round trip over a connected socket takes.
-pub(crate) fn round_trip(socket: BorrowedFd<'_>) -> io::Result<Duration> {
+/// What a connected socket leads to.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Path {
+    /// What the kernel believes a round trip takes.
+    pub(crate) round_trip: Duration,
+    /// The most that the other side can ever let be on its way, as it agreed in the handshake.
+    pub(crate) window_bytes_max: usize,
+}
+
+/// What the kernel knows of a connected socket's other side.
+pub(crate) fn path(socket: BorrowedFd<'_>) -> io::Result<Path> {
     // SAFETY: all zeros is a valid tcp_info.
     let mut info: libc::tcp_info = unsafe { std::mem::zeroed() };
     let mut bytes = libc::socklen_t::try_from(size_of_val(&info)).expect("a small structure");
@@ -65,7 +74,13 @@ pub(crate) fn round_trip(socket: BorrowedFd<'_>) -> io::Result<Duration> {
     if result < 0 {
         return Err(io::Error::last_os_error());
     }
-    Ok(Duration::from_micros(info.tcpi_rtt.into()))
+    // Two bit fields in one byte: ours to send is the first, which the order of bytes decides.
+    let scales = info.tcpi_snd_rcv_wscale;
+    let scale = if cfg!(target_endian = "little") { scales & 0xf } else { scales >> 4 };
+    Ok(Path {
+        round_trip: Duration::from_micros(info.tcpi_rtt.into()),
+        window_bytes_max: usize::from(u16::MAX) << scale,
+    })
 }
 
 fn empty_message() -> libc::msghdr {
