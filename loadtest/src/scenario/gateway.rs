@@ -86,7 +86,7 @@ pub struct Parked {
     pub clients: usize,
     /// On each partition.
     pub clients_per_partition: usize,
-    /// To how many partitions a record comes, one after another.
+    /// To how many partitions a record comes, one after another, behind one that is not counted.
     pub wakes: usize,
 }
 
