@@ -59,7 +59,9 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let bytes_of = |window: Option<usize>| {
             let client = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
-            window.map(|bytes| client.set_recv_buffer_size(bytes).unwrap());
+            if let Some(bytes) = window {
+                client.set_recv_buffer_size(bytes).unwrap();
+            }
             client.connect(&listener.local_addr().unwrap().into()).unwrap();
             let (socket, _) = listener.accept().unwrap();
             let window = sys::path(socket.as_fd()).unwrap().window_bytes_max;
