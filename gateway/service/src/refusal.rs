@@ -132,6 +132,8 @@ catalogue! {
         "see the detail; a compacted topic takes records with a key only";
     InvalidTopic "invalid_topic" 422 INVALID_ARGUMENT false "The name or settings are none that a topic can have",
         "names have at most 249 letters, digits, '.', '_' or '-'; see the detail for settings";
+    PolicyViolation "policy_violation" 409 FAILED_PRECONDITION false "The cluster does not allow that",
+        "see the detail: a mounted bucket is only read, and limits that an operator set hold for everybody";
     InvalidGroup "invalid_group" 422 INVALID_ARGUMENT false "The group cannot be as it is asked for",
         "see the detail";
     TooManyRequests "too_many_requests" 429 RESOURCE_EXHAUSTED true "More is under way than this gateway takes on",
@@ -275,8 +277,8 @@ fn of_kafka(code: ErrorCode) -> Code {
         ErrorCode::INVALID_TOPIC_EXCEPTION
         | ErrorCode::INVALID_CONFIG
         | ErrorCode::INVALID_PARTITIONS
-        | ErrorCode::INVALID_REPLICATION_FACTOR
-        | ErrorCode::POLICY_VIOLATION => Code::InvalidTopic,
+        | ErrorCode::INVALID_REPLICATION_FACTOR => Code::InvalidTopic,
+        ErrorCode::POLICY_VIOLATION => Code::PolicyViolation,
         ErrorCode::OFFSET_OUT_OF_RANGE => Code::OffsetOutOfRange,
         ErrorCode::MESSAGE_TOO_LARGE | ErrorCode::RECORD_LIST_TOO_LARGE => Code::RecordTooLarge,
         ErrorCode::CORRUPT_MESSAGE

@@ -8,7 +8,9 @@ use aquifer_client::{Client, ClientError, NewTopic};
 use aquifer_types::{Offset, PartitionIndex};
 use aquifer_wire::messages::{AquiferTierRequest, InitProducerIdRequest};
 use aquifer_wire::{ErrorCode, Text};
+use serde_json::json;
 
+use crate::gateway::http::Http;
 use crate::harness::{Node, data_dir, run, skip_without};
 use crate::restore::{commit, committed, start, url};
 use crate::tier::{FLUSH, TOPIC, create, delete_before, lines, partition, produce, read, with_client};
@@ -97,6 +99,10 @@ fn a_mount_shows_what_is_in_the_bucket_and_changes_nothing_while_the_cluster_goe
         let (code, why) = code(client, FLUSH).await;
         assert!(code == ErrorCode::INVALID_REQUEST && why.expect("a reason").contains("read-only mount"));
     });
+    let http = Http::at(&mount.http);
+    let record = json!({"records": [{"value_text": "one"}]});
+    http.json("PUT", "/v1/topics/other", &json!({"partitions": 1})).problem(409, "policy_violation");
+    http.json("POST", &format!("/v1/topics/{TOPIC}/records"), &record).problem(409, "policy_violation");
     let joined = refusal(&mount, &["consume", TOPIC, "-g", "billing", "-n", "1"], "");
     assert!(joined.to_lowercase().contains("policy"), "{joined}");
     assert_eq!(listing(bucket.path()), before, "nothing was written to the bucket");

@@ -34,7 +34,7 @@ pub struct Credentials {
 pub enum SaslError {
     #[error("the broker takes no {asked}; it offers {offered}")]
     Mechanism { asked: &'static str, offered: String },
-    #[error("the broker refuses user and password{}", .message.as_ref().map(|text| format!(": {text}")).unwrap_or_default())]
+    #[error("the broker refuses the credentials{}", .message.as_ref().map(|text| format!(": {text}")).unwrap_or_default())]
     Refused { message: Option<String> },
     #[error(transparent)]
     Scram(#[from] ScramError),

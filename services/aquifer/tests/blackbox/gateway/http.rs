@@ -12,39 +12,39 @@ const PATIENCE: Duration = Duration::from_secs(90);
 
 /// Requests to one address.
 #[derive(Clone)]
-pub(super) struct Http {
+pub(crate) struct Http {
     agent: ureq::Agent,
-    pub(super) address: String,
+    pub(crate) address: String,
 }
 
 /// What came back.
 #[derive(Debug)]
-pub(super) struct Answer {
-    pub(super) status: u16,
-    pub(super) headers: Vec<(String, String)>,
-    pub(super) body: Vec<u8>,
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) body: Vec<u8>,
 }
 
 impl Answer {
-    pub(super) fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         serde_json::from_slice(&self.body)
             .unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(&self.body)))
     }
 
-    pub(super) fn header(&self, name: &str) -> Option<&str> {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(found, _)| found == name).map(|(_, value)| value.as_str())
     }
 
     /// The body of an answer that must be this.
     #[track_caller]
-    pub(super) fn expect(self, status: u16) -> Value {
+    pub(crate) fn expect(self, status: u16) -> Value {
         assert_eq!(self.status, status, "{}", String::from_utf8_lossy(&self.body));
         if self.body.is_empty() { Value::Null } else { self.json() }
     }
 
     /// Asserts that it is a problem of this code, told as RFC 9457 has it.
     #[track_caller]
-    pub(super) fn problem(self, status: u16, code: &str) -> Value {
+    pub(crate) fn problem(self, status: u16, code: &str) -> Value {
         assert_eq!(self.header("content-type"), Some("application/problem+json"), "{self:?}");
         let problem = self.expect(status);
         assert_eq!(problem["code"], code, "{problem}");
@@ -58,7 +58,7 @@ impl Answer {
 }
 
 impl Http {
-    pub(super) fn at(address: &str) -> Http {
+    pub(crate) fn at(address: &str) -> Http {
         let config = ureq::Agent::config_builder()
             .http_status_as_error(false)
             .timeout_global(Some(PATIENCE))
@@ -67,7 +67,7 @@ impl Http {
         Http { agent: config.into(), address: address.to_owned() }
     }
 
-    pub(super) fn try_send(
+    pub(crate) fn try_send(
         &self,
         method: &str,
         path: &str,
@@ -88,39 +88,39 @@ impl Http {
     }
 
     #[track_caller]
-    pub(super) fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Answer {
+    pub(crate) fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Answer {
         let answered = self.try_send(method, path, headers, body);
         answered.unwrap_or_else(|| panic!("{method} {path} got no answer"))
     }
 
-    pub(super) fn try_get(&self, path: &str) -> Option<Answer> {
+    pub(crate) fn try_get(&self, path: &str) -> Option<Answer> {
         self.try_send("GET", path, &[], b"")
     }
 
     #[track_caller]
-    pub(super) fn get(&self, path: &str) -> Answer {
+    pub(crate) fn get(&self, path: &str) -> Answer {
         self.send("GET", path, &[], b"")
     }
 
     #[track_caller]
-    pub(super) fn json(&self, method: &str, path: &str, body: &Value) -> Answer {
+    pub(crate) fn json(&self, method: &str, path: &str, body: &Value) -> Answer {
         self.send(method, path, &[("content-type", "application/json")], body.to_string().as_bytes())
     }
 
     #[track_caller]
-    pub(super) fn post(&self, path: &str, body: &Value) -> Answer {
+    pub(crate) fn post(&self, path: &str, body: &Value) -> Answer {
         self.json("POST", path, body)
     }
 
     /// Makes a topic of so many partitions.
     #[track_caller]
-    pub(super) fn topic(&self, name: &str, partitions: i32) {
+    pub(crate) fn topic(&self, name: &str, partitions: i32) {
         self.json("PUT", &format!("/v1/topics/{name}"), &serde_json::json!({"partitions": partitions}))
             .expect(201);
     }
 
     /// Opens a stream and leaves its lines to be read.
-    pub(super) fn lines(&self, path: &str, headers: &[(&str, &str)]) -> Lines {
+    pub(crate) fn lines(&self, path: &str, headers: &[(&str, &str)]) -> Lines {
         let mut socket = TcpStream::connect(&self.address).expect("somebody listens");
         socket.set_read_timeout(Some(PATIENCE)).expect("a timeout");
         let mut head = format!("GET {path} HTTP/1.1\r\nHost: {}\r\n", self.address);
@@ -137,7 +137,7 @@ impl Http {
 }
 
 /// The lines of a chunked answer, as they come.
-pub(super) struct Lines {
+pub(crate) struct Lines {
     reader: BufReader<TcpStream>,
     text: Vec<u8>,
 }
@@ -150,7 +150,7 @@ impl Lines {
     }
 
     /// The next line of the body; nothing once it has ended or broken off.
-    pub(super) fn next(&mut self) -> Option<String> {
+    pub(crate) fn next(&mut self) -> Option<String> {
         loop {
             if let Some(end) = self.text.iter().position(|byte| *byte == b'\n') {
                 let line: Vec<u8> = self.text.drain(..=end).collect();

@@ -11,7 +11,7 @@ mod contract;
 mod fencing;
 mod foreign;
 mod grpc;
-mod http;
+pub(crate) mod http;
 mod process;
 mod producers;
 mod records;
