@@ -203,9 +203,9 @@ impl Default for TierIdle {
         TierIdle {
             bucket: Bucket::Minio,
             partitions: 10_000,
-            max_age_seconds: 30,
+            max_age_seconds: 120,
             batch_interval_seconds: 5.0,
-            rounds: 6,
+            rounds: 2,
         }
     }
 }

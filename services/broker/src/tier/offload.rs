@@ -7,6 +7,7 @@ use std::time::Duration;
 use aquifer_manifest::{BUNDLE_RANGES_MAX, FoundRange, Link, ObjectKey, Place, generation};
 use aquifer_metadata::{Answer, Change, TierAdd, TierCommit, TierMove};
 use aquifer_replica::{JoinLimits, Replica, Sealed};
+use aquifer_runtime::Monotonic;
 use aquifer_tiering::{
     FoundObject, PackError, Packed, Source, Surroundings, UploadError, pack, read_footer, upload,
 };
@@ -28,10 +29,10 @@ pub(super) const ROUND_MAX: usize = 64;
 const ROUNDS_MAX: usize = 16;
 /// Small stretches that are nearly due go with one that is due, so that bundles are few: this much before, or a part of what is due.
 const COMPANY: Duration = Duration::from_secs(60);
-const COMPANY_PART: u32 = 5;
-/// How long what was closed is waited for, and how often it is looked at.
+const COMPANY_PART: u32 = 2;
+/// How long a bundle that is not full waits for the next of what was closed with it, and how often that is looked at.
 const SEALING_PATIENCE: Duration = Duration::from_secs(5);
-const SEALING_PAUSE: Duration = Duration::from_millis(10);
+const SEALING_PAUSE: Duration = Duration::from_millis(50);
 /// How often small ranges are looked for.
 const MERGE_INTERVAL: Duration = Duration::from_secs(60);
 /// After a round in which nothing went well.
@@ -83,6 +84,24 @@ impl Candidate {
 
     fn load(self) -> Load {
         Load { replica: self.replica, sealed: self.sealed, purpose: Purpose::GoOn }
+    }
+}
+
+/// What was closed together and is on its way to the disk.
+struct Closing {
+    replicas: Vec<Arc<Replica>>,
+    until: Monotonic,
+}
+
+impl Closing {
+    /// Whether more of it is waited for: as long as some of it arrives.
+    fn goes_on(&mut self, now: Monotonic) -> bool {
+        let before = self.replicas.len();
+        self.replicas.retain(|replica| replica.is_sealing());
+        if self.replicas.len() < before {
+            self.until = now.plus(SEALING_PATIENCE);
+        }
+        !self.replicas.is_empty() && now < self.until
     }
 }
 
@@ -138,11 +157,20 @@ impl Broker {
                 continue;
             }
             self.close_gaps().await;
-            self.close_due(&tier).await;
-            for round in 1.. {
-                let candidates = self.candidates(&tier, is_hurried);
-                if candidates.is_empty() || self.stop.is_given() || self.successor().is_some() {
+            let mut closing = self.close_due(&tier);
+            let mut rounds = 0;
+            loop {
+                let waits = closing.goes_on(self.runtime.now().monotonic) && !is_hurried;
+                let candidates = self.candidates(&tier, is_hurried, waits);
+                if self.stop.is_given() || self.successor().is_some() {
                     break;
+                }
+                if candidates.is_empty() {
+                    if !waits {
+                        break;
+                    }
+                    self.runtime.sleep(SEALING_PAUSE).await;
+                    continue;
                 }
                 if !self.offload_round(&tier, candidates).await {
                     pause = rest;
@@ -150,7 +178,8 @@ impl Broker {
                     break;
                 }
                 rest = REST;
-                if round == ROUNDS_MAX {
+                rounds += 1;
+                if rounds == ROUNDS_MAX {
                     pause = Duration::ZERO;
                     break;
                 }
@@ -164,42 +193,34 @@ impl Broker {
         }
     }
 
-    /// Closes what is due by age, and returns once all of it can be uploaded together, or after a while.
-    async fn close_due(&self, tier: &Tier) {
+    /// Closes what is due by age, and with it what nearly is.
+    fn close_due(&self, tier: &Tier) -> Closing {
         let millis = |age: Duration| i64::try_from(age.as_millis()).unwrap_or(i64::MAX);
-        let (now, max_age) = (self.runtime.now().wall, tier.settings.max_age);
+        let (now, max_age) = (self.runtime.now(), tier.settings.max_age);
         let tiered: Vec<Arc<Replica>> =
             self.replicas.all().into_iter().filter(|replica| replica.is_tiered()).collect();
         let close = |age, bytes_max| -> Vec<Arc<Replica>> {
-            let closed = tiered.iter().filter(|replica| replica.close_older(now, age, bytes_max));
+            let closed = tiered.iter().filter(|replica| replica.close_older(now.wall, age, bytes_max));
             closed.cloned().collect()
         };
-        let mut closed = close(millis(max_age), u64::MAX);
-        if closed.is_empty() {
-            return;
+        let mut replicas = close(millis(max_age), u64::MAX);
+        if !replicas.is_empty() {
+            let nearly = max_age.saturating_sub(COMPANY.min(max_age / COMPANY_PART));
+            replicas.extend(close(millis(nearly), BUNDLED_BYTES_MAX));
         }
-        let nearly = max_age.saturating_sub(COMPANY.min(max_age / COMPANY_PART));
-        closed.extend(close(millis(nearly), BUNDLED_BYTES_MAX));
-        let deadline = self.runtime.now().monotonic.plus(SEALING_PATIENCE);
-        while closed.iter().any(|replica| replica.is_sealing())
-            && self.runtime.now().monotonic < deadline
-            && !self.stop.is_given()
-        {
-            self.runtime.sleep(SEALING_PAUSE).await;
-        }
+        Closing { replicas, until: now.monotonic.plus(SEALING_PATIENCE) }
     }
 
-    /// The next stretch of every partition that has one.
-    fn candidates(&self, tier: &Tier, is_hurried: bool) -> Vec<Candidate> {
+    /// The next stretch of every partition that has one. Small ones, where more of them are waited for, only once a bundle is full.
+    fn candidates(&self, tier: &Tier, is_hurried: bool, waits: bool) -> Vec<Candidate> {
         let image = self.image();
         let now = self.runtime.now().wall;
         let delay = i64::try_from(tier.settings.upload_delay.as_millis()).unwrap_or(i64::MAX);
         // Whoever waits for an upload does not wait for company.
         let appended_by =
             if is_hurried { TimestampMs(i64::MAX) } else { TimestampMs(now.0.saturating_sub(delay)) };
-        let mut found = Vec::new();
         let mut behind_bytes = 0;
-        let (mut large, mut small) = (0, 0);
+        let (mut large, mut small) = (Vec::new(), Vec::new());
         for replica in self.replicas.all().into_iter().filter(|replica| replica.is_tiered()) {
             replica.sync_closed();
             let tier_end = self.tier_end(&image, &replica);
@@ -207,19 +228,21 @@ impl Broker {
             let limits = JoinLimits { bytes_max: joined_bytes_max(topic.config()), appended_by };
             if let Some(sealed) = replica.sealed_from(tier_end, limits) {
                 behind_bytes += sealed.behind_bytes;
-                let (count, most) = if sealed.bytes <= BUNDLED_BYTES_MAX {
+                let (kind, most) = if sealed.bytes <= BUNDLED_BYTES_MAX {
                     (&mut small, BUNDLE_RANGES_MAX)
                 } else {
                     (&mut large, ROUND_MAX)
                 };
-                if *count < most {
-                    *count += 1;
-                    found.push(Candidate { replica, sealed, tier_end });
+                if kind.len() < most {
+                    kind.push(Candidate { replica, sealed, tier_end });
                 }
             }
         }
         tier.totals.behind_bytes.store(behind_bytes, Ordering::Relaxed);
-        found
+        if !waits || small.len() == BUNDLE_RANGES_MAX {
+            large.append(&mut small);
+        }
+        large
     }
 
     /// Where the partition's tier ends; of one that has none yet, where its log starts.

@@ -26,7 +26,7 @@ const BUNDLE_RANGES_MAX: f64 = 1_024.0;
 const BUNDLE_BYTES_MAX: f64 = 67_108_864.0;
 /// What is nearly due goes with what is due: this much before, or a part of what is due.
 const COMPANY_SECONDS: f64 = 60.0;
-const COMPANY_PART: f64 = 5.0;
+const COMPANY_PART: f64 = 2.0;
 /// How often a broker looks for what can be uploaded.
 const LOOK_SECONDS: f64 = 0.5;
 /// How often the cluster's state is written while ranges come.
