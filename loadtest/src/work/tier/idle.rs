@@ -25,7 +25,7 @@ const LOOK_INTERVAL: Duration = Duration::from_millis(100);
 const VALUE: [u8; 32] = [b'x'; 32];
 const IN_FLIGHT_MAX: usize = 64;
 
-/// The end of a round of uploads, and how many there were until then.
+/// The start of a round of uploads, and how many there were until its end.
 #[derive(Clone, Copy)]
 struct Round {
     at: Monotonic,
@@ -121,17 +121,19 @@ async fn rounds(harness: &Harness, server: &Server, work: &TierIdle) -> Result<V
     let ends = now().plus(limit);
     let mut rounds: Vec<Round> = Vec::new();
     let mut last = Round { at: now(), uploads: uploaded(server).await? };
-    let mut has_grown = false;
+    // When there was an upload last, within a round.
+    let mut grown_at: Option<Monotonic> = None;
     while rounds.len() <= work.rounds {
         ensure!(now() < ends, "idle partitions are not uploaded");
         harness.runtime.sleep(LOOK_INTERVAL).await;
         let uploads = uploaded(server).await?;
         if uploads > last.uploads {
-            last = Round { at: now(), uploads };
-            has_grown = true;
-        } else if has_grown && now().since(last.at) >= quiet {
+            let at = if grown_at.is_none() { now() } else { last.at };
+            last = Round { at, uploads };
+            grown_at = Some(now());
+        } else if grown_at.is_some_and(|grown_at| now().since(grown_at) >= quiet) {
             rounds.push(last);
-            has_grown = false;
+            grown_at = None;
         }
     }
     Ok(rounds)
