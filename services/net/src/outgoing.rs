@@ -35,6 +35,8 @@ pub(crate) struct Outgoing {
     reading: Option<Task<io::Result<Bytes>>>,
     /// Sendfile turned out not to work here.
     copies: bool,
+    /// Something was sent that may still wait within the transport.
+    is_unflushed: bool,
 }
 
 enum Part {
@@ -53,11 +55,13 @@ struct Range {
 
 impl Outgoing {
     pub(crate) fn new(ahead: Ahead) -> Outgoing {
-        Outgoing { parts: VecDeque::new(), held_bytes: 0, ahead, reading: None, copies: false }
+        let (parts, is_unflushed) = (VecDeque::new(), false);
+        Outgoing { parts, held_bytes: 0, ahead, reading: None, copies: false, is_unflushed }
     }
 
+    /// Whether all of it has left, the transport's own buffer too.
     pub(crate) fn is_empty(&self) -> bool {
-        self.parts.is_empty()
+        self.parts.is_empty() && !self.is_unflushed
     }
 
     pub(crate) fn held_bytes(&self) -> usize {
@@ -124,8 +128,13 @@ impl Outgoing {
             };
             *sent += done;
             *turn = turn.saturating_sub(done);
+            self.is_unflushed = true;
         }
-        if self.parts.is_empty() { transport.poll_flush(context) } else { Poll::Ready(Ok(())) }
+        if self.parts.is_empty() && self.is_unflushed {
+            ready!(transport.poll_flush(context))?;
+            self.is_unflushed = false;
+        }
+        Poll::Ready(Ok(()))
     }
 
     fn leaves_by_sendfile(&self, range: &Range, transport: &Transport) -> bool {

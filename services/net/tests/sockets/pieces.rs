@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use aquifer_net::{Advertised, Limits, Listener};
 use proptest::prelude::*;
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncWriteExt, BufWriter};
 
 use super::support::{Client, ECHO, pattern, start};
 
@@ -56,5 +56,20 @@ proptest! {
             drop((client, sending.await));
             started.until_idle().await;
         });
+    }
+}
+
+#[tokio::test]
+async fn what_a_stream_keeps_to_itself_leaves_as_soon_as_there_is_room() {
+    let started = start(Limits::default());
+    // As TLS does: it takes a whole reply, and hands on what fits.
+    let (ours, theirs) = tokio::io::duplex(16);
+    let hoarding = BufWriter::with_capacity(1 << 20, theirs);
+    assert!(started.server.take(hoarding, started.address, listener()));
+    let mut client = Client(ours);
+
+    for bytes in [1, 1_000, 100_000] {
+        client.send(ECHO, &pattern(bytes)).await;
+        assert_eq!(client.receive().await, pattern(bytes));
     }
 }
