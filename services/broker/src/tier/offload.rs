@@ -146,7 +146,7 @@ impl Broker {
         let mut pause = tier.settings.interval;
         let mut merged_at = self.runtime.now().monotonic;
         loop {
-            let is_hurried = tokio::select! {
+            let mut is_hurried = tokio::select! {
                 biased;
                 () = self.stop.wait() => return,
                 () = tier.hurry.notified() => true,
@@ -169,7 +169,11 @@ impl Broker {
                     if !waits {
                         break;
                     }
-                    self.runtime.sleep(SEALING_PAUSE).await;
+                    tokio::select! {
+                        biased;
+                        () = tier.hurry.notified() => is_hurried = true,
+                        () = self.runtime.sleep(SEALING_PAUSE) => {}
+                    }
                     continue;
                 }
                 if !self.offload_round(&tier, candidates).await {
