@@ -1,6 +1,7 @@
 //! The tier at work: uploads, reads, retention over both tiers, the deletion of what nobody may read any
 //! more, and the cluster's state for a restore.
 
+mod closing;
 mod garbage;
 mod offload;
 mod orphans;

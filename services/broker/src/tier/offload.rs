@@ -7,7 +7,6 @@ use std::time::Duration;
 use aquifer_manifest::{BUNDLE_RANGES_MAX, FoundRange, Link, ObjectKey, Place, generation};
 use aquifer_metadata::{Answer, Change, TierAdd, TierCommit, TierMove};
 use aquifer_replica::{JoinLimits, Replica, Sealed};
-use aquifer_runtime::Monotonic;
 use aquifer_tiering::{
     FoundObject, PackError, Packed, Source, Surroundings, UploadError, pack, read_footer, upload,
 };
@@ -27,12 +26,8 @@ pub(super) const JOINED_BYTES_MAX: u64 = 64 << 20;
 pub(super) const ROUND_MAX: usize = 64;
 /// Rounds after which it is somebody else's turn, however much waits to be uploaded.
 const ROUNDS_MAX: usize = 16;
-/// Small stretches that are nearly due go with one that is due, so that bundles are few: this much before, or a part of what is due.
-const COMPANY: Duration = Duration::from_secs(60);
-const COMPANY_PART: u32 = 2;
-/// How long a bundle that is not full waits for the next of what was closed with it, and how often that is looked at.
-const SEALING_PATIENCE: Duration = Duration::from_secs(5);
-const SEALING_PAUSE: Duration = Duration::from_millis(50);
+/// How often a bundle that waits for what was closed with it looks for that.
+const CLOSING_PAUSE: Duration = Duration::from_millis(50);
 /// How often small ranges are looked for.
 const MERGE_INTERVAL: Duration = Duration::from_secs(60);
 /// After a round in which nothing went well.
@@ -84,24 +79,6 @@ impl Candidate {
 
     fn load(self) -> Load {
         Load { replica: self.replica, sealed: self.sealed, purpose: Purpose::GoOn }
-    }
-}
-
-/// What was closed together and is on its way to the disk.
-struct Closing {
-    replicas: Vec<Arc<Replica>>,
-    until: Monotonic,
-}
-
-impl Closing {
-    /// Whether more of it is waited for: as long as some of it arrives.
-    fn goes_on(&mut self, now: Monotonic) -> bool {
-        let before = self.replicas.len();
-        self.replicas.retain(|replica| replica.is_sealing());
-        if self.replicas.len() < before {
-            self.until = now.plus(SEALING_PATIENCE);
-        }
-        !self.replicas.is_empty() && now < self.until
     }
 }
 
@@ -160,7 +137,8 @@ impl Broker {
             let mut closing = self.close_due(&tier);
             let mut rounds = 0;
             loop {
-                let waits = closing.goes_on(self.runtime.now().monotonic) && !is_hurried;
+                let now = self.runtime.now().monotonic;
+                let waits = closing.goes_on(now, |replica| replica.is_sealing()) && !is_hurried;
                 let candidates = self.candidates(&tier, is_hurried, waits);
                 if self.stop.is_given() || self.successor().is_some() {
                     break;
@@ -172,7 +150,7 @@ impl Broker {
                     tokio::select! {
                         biased;
                         () = tier.hurry.notified() => is_hurried = true,
-                        () = self.runtime.sleep(SEALING_PAUSE) => {}
+                        () = self.runtime.sleep(CLOSING_PAUSE) => {}
                     }
                     continue;
                 }
@@ -195,24 +173,6 @@ impl Broker {
                 merged_at = now;
             }
         }
-    }
-
-    /// Closes what is due by age, and with it what nearly is.
-    fn close_due(&self, tier: &Tier) -> Closing {
-        let millis = |age: Duration| i64::try_from(age.as_millis()).unwrap_or(i64::MAX);
-        let (now, max_age) = (self.runtime.now(), tier.settings.max_age);
-        let tiered: Vec<Arc<Replica>> =
-            self.replicas.all().into_iter().filter(|replica| replica.is_tiered()).collect();
-        let close = |age, bytes_max| -> Vec<Arc<Replica>> {
-            let closed = tiered.iter().filter(|replica| replica.close_older(now.wall, age, bytes_max));
-            closed.cloned().collect()
-        };
-        let mut replicas = close(millis(max_age), u64::MAX);
-        if !replicas.is_empty() {
-            let nearly = max_age.saturating_sub(COMPANY.min(max_age / COMPANY_PART));
-            replicas.extend(close(millis(nearly), BUNDLED_BYTES_MAX));
-        }
-        Closing { replicas, until: now.monotonic.plus(SEALING_PATIENCE) }
     }
 
     /// The next stretch of every partition that has one. Small ones, where more of them are waited for, only once a bundle is full.

@@ -71,20 +71,15 @@ impl Broker {
         image: &Image,
         find: impl Fn(&Ranges, &TieredFiles, &TopicConfig) -> Option<(Offset, Offset)>,
     ) -> Vec<Stretch> {
-        let stretch = |replica: Arc<Replica>| {
+        let found = self.replicas.all().into_iter().filter_map(|replica: Arc<Replica>| {
             let ranges = image.tier(replica.id())?;
             let topic = image.topic_by_id(replica.id().topic)?;
             let (from, upto) = find(ranges, &replica.tiered_files()?, topic.config())?;
             let replaced = ranges.from(from).iter().take_while(|range| range.end <= upto);
             let bytes: u64 = replaced.map(|range| u64::from(range.bytes)).sum();
-            Some((Stretch { replica, from, upto }, bytes > BUNDLED_BYTES_MAX))
-        };
-        let mut large = 0;
-        let found = self.replicas.all().into_iter().filter_map(stretch).filter(|(_, is_large)| {
-            large += usize::from(*is_large);
-            !is_large || large <= ROUND_MAX
+            Some((Stretch { replica, from, upto }, bytes))
         });
-        found.map(|(stretch, _)| stretch).take(BUNDLE_RANGES_MAX).collect()
+        bounded(found)
     }
 
     /// Uploads the stretches and has them take the place of what the tier has of them; how many do.
@@ -176,6 +171,17 @@ impl Broker {
     }
 }
 
+/// One round of stretches, each with its bytes: what shares objects may be many, what fills its own keeps fresh uploads waiting.
+fn bounded<T>(found: impl Iterator<Item = (T, u64)>) -> Vec<T> {
+    let mut large = 0;
+    let bounded = found.filter(|(_, bytes)| {
+        let is_large = *bytes > BUNDLED_BYTES_MAX;
+        large += usize::from(is_large);
+        !is_large || large <= ROUND_MAX
+    });
+    bounded.map(|(stretch, _)| stretch).take(BUNDLE_RANGES_MAX).collect()
+}
+
 fn spans(files: &TieredFiles) -> Vec<Span> {
     let files = files.files.iter();
     files.map(|file| Span { base: file.base, end: file.end, bytes: file.bytes }).collect()
@@ -200,6 +206,17 @@ fn merge_policy(config: &TopicConfig) -> MergePolicy {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_round_replaces_few_large_stretches_and_many_small_ones() {
+        let round = |bytes: u64, count: usize| bounded((0..count).map(|number| (number, bytes))).len();
+        assert_eq!(round(BUNDLED_BYTES_MAX, 2_000), BUNDLE_RANGES_MAX);
+        assert_eq!(round(BUNDLED_BYTES_MAX + 1, 2_000), ROUND_MAX);
+
+        let mixed = (0..400).map(|number| (number, if number < 200 { u64::MAX } else { 1 }));
+        let taken = bounded(mixed);
+        assert_eq!(taken.len(), ROUND_MAX + 200, "the small ones are not behind the large ones");
+    }
 
     #[test]
     fn what_is_merged_is_deleted_nearly_as_soon_as_it_would_have_been() {
