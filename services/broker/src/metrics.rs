@@ -119,6 +119,11 @@ impl Broker {
         );
         out.counter("aquifer_tier_upload_failures_total", "Uploads that failed.", value(&totals.failures));
         out.counter("aquifer_tier_uploaded_bytes_total", "Bytes of these objects.", value(&totals.bytes));
+        out.counter(
+            "aquifer_tier_upload_rate_wait_seconds_total",
+            "How long uploads have waited for what tier.upload_rate allows.",
+            tier.rate.waited_seconds(),
+        );
         let orphans = [
             ("aquifer_tier_orphans_deleted_total", "Objects that nobody named, deleted.", &totals.orphans),
             ("aquifer_tier_orphan_deleted_bytes_total", "What they took.", &totals.orphan_bytes),

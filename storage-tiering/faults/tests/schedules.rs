@@ -10,11 +10,11 @@ use std::time::Duration;
 use aquifer_cold::{Cold, Found, Limits, Part, Shelf, TimeFound, Wake, Wanted};
 use aquifer_disk::{Disk as _, FileHandle, OpenMode, RealDisk, SimDisk};
 use aquifer_faults::{Faults, faulty};
-use aquifer_manifest::{CHUNK_BYTES, Place, TierRange};
+use aquifer_manifest::{BundleIndex, BundleKey, CHUNK_BYTES, Place, TierRange};
 use aquifer_objects::{ObjectError, Operation, Problem, Store};
 use aquifer_record::{BatchBuilder, Encoding, NewRecord};
 use aquifer_runtime::Runtime;
-use aquifer_tiering::{Packed, Source, Surroundings, pack, upload};
+use aquifer_tiering::{Packed, Source, Surroundings, UploadError, bundle, pack, upload, upload_bundle};
 use aquifer_types::{
     BatchEpoch, ClusterId, LeaderEpoch, Offset, PartitionIndex, TimestampMs, TopicId, TopicPartition, Uuid,
 };
@@ -24,6 +24,9 @@ use tokio::sync::Notify;
 /// How many schedules run where AQUIFER_FAULT_SCHEDULES says nothing else.
 const SCHEDULES: u64 = 10;
 const PIECES: usize = 3;
+/// In how many objects the pieces are: what is alone in one is an object of its own, the others share a bundle.
+const OBJECTS: [&[&[usize]]; 4] = [&[&[0], &[1], &[2]], &[&[0, 1, 2]], &[&[0], &[1, 2]], &[&[0, 1], &[2]]];
+const GENERATION: u64 = 1;
 const BATCHES: i64 = 12;
 const RECORD_BYTES: usize = 400_000;
 /// Memory for a few parts only, so that readers contend for it.
@@ -38,7 +41,7 @@ fn place() -> Place {
     Place { cluster: ClusterId(Uuid::from_bytes([1; 16])), partition }
 }
 
-/// A log in pieces, each of which becomes an object of two chunks; batches have one offset each, a second apart.
+/// A log in pieces, each of which becomes a range of two chunks; batches have one offset each, a second apart.
 struct Log {
     bytes: Vec<u8>,
     batch_bytes: usize,
@@ -81,7 +84,7 @@ fn packed(piece: usize, nonce: u64) -> Packed {
         is_rewrite: false,
         incarnation: 1,
         leader_epoch: LeaderEpoch(1),
-        generation: 1,
+        generation: GENERATION,
         nonce,
         previous: None,
         epochs: Vec::new(),
@@ -114,15 +117,16 @@ impl Life {
     /// Uploads every piece, under another name each time, as brokers do; what was given up is deleted.
     async fn upload(&mut self) {
         let mut given_up = Vec::new();
-        for piece in 0..PIECES {
+        let objects = OBJECTS[usize::try_from(self.chance(OBJECTS.len() as u64)).expect("small")];
+        for object in objects {
             loop {
-                let packed = packed(piece, self.runtime.random_u64());
-                match upload(&self.seen, &packed, &self.runtime).await {
+                let (name, ranges, uploaded) = self.upload_once(object).await;
+                match uploaded {
                     Ok(()) => {
-                        self.live.push(packed.range);
+                        self.live.extend(ranges);
                         break;
                     }
-                    Err(_) => given_up.push(packed.key()),
+                    Err(_) => given_up.push(name),
                 }
                 assert!(given_up.len() < 1_000, "seed {}: nothing is uploaded any more", self.seed);
                 self.runtime.sleep(Duration::from_secs(1)).await;
@@ -134,15 +138,38 @@ impl Life {
         }
     }
 
+    /// Uploads the pieces as one object: its name, and what it then holds.
+    async fn upload_once(&self, pieces: &[usize]) -> (String, Vec<TierRange>, Result<(), UploadError>) {
+        let random = self.runtime.random_u64();
+        if let [alone] = pieces {
+            let packed = packed(*alone, random);
+            let uploaded = upload(&self.seen, &packed, &self.runtime).await;
+            return (packed.key(), vec![packed.range], uploaded);
+        }
+        let key = BundleKey::drawn(GENERATION, random);
+        let mut ranges: Vec<Packed> =
+            pieces.iter().enumerate().map(|(number, piece)| packed(*piece, key.nonce_of(number))).collect();
+        let bundled = bundle(place().cluster, key, &mut ranges);
+        let uploaded = upload_bundle(&self.seen, &bundled, &self.runtime).await;
+        (bundled.name, ranges.into_iter().map(|packed| packed.range).collect(), uploaded)
+    }
+
     /// Everything that was said to be uploaded is in the store, byte for byte.
     async fn check_live(&self) {
         for (piece, range) in self.live.iter().enumerate() {
             let key = place().key(range);
-            let found = self.truth.read(&key, 0..range.object_bytes()).await;
+            let found = self.truth.read(&key, range.begins()..range.begins() + range.object_bytes()).await;
             let found =
                 found.unwrap_or_else(|error| panic!("seed {}: an object is lost: {error}", self.seed));
             let whole = packed(piece, range.nonce).parts;
             assert!(is_made_of(&found, &whole), "seed {}: {key} is not what was uploaded", self.seed);
+            if let Some(bundle) = BundleKey::of(range) {
+                let bytes = self.truth.bytes_of(&key).await.expect("it was read");
+                let whole = self.truth.read(&key, 0..bytes).await.expect("it was read");
+                let index = BundleIndex::decode(&whole, place().cluster, bundle, bytes);
+                let entries = index.unwrap_or_else(|error| panic!("seed {}: {error}", self.seed)).entries;
+                assert!(entries.iter().any(|entry| entry.range == *range), "seed {}", self.seed);
+            }
         }
     }
 

@@ -203,6 +203,12 @@ pub(super) static KEYS: &[Key] = {
         ),
         key("tier.upload_delay", Time(Duration::ZERO..=DAY), Is("\"0s\""), "How long closed segments wait."),
         key(
+            "tier.upload_rate",
+            Size(MIB..=1_024 * GIB),
+            Unset("\"100 MiB\""),
+            "What uploads may take a second on average, merging and repairing included; without it what there is.",
+        ),
+        key(
             "tier.grace",
             Time(SECOND..=DAY),
             Is("\"15m\""),

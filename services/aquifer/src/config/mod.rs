@@ -245,6 +245,7 @@ impl Config {
         settings.max_age = self.time("tier.max_age").expect(SET);
         settings.grace = self.time("tier.grace").expect(SET);
         settings.upload_delay = self.time("tier.upload_delay").expect(SET);
+        settings.upload_rate = self.size("tier.upload_rate");
         settings.state_interval = self.time("tier.state_interval").expect(SET);
         settings.orphan_interval = self.time("tier.orphan_check").expect(SET);
         settings.scrub_interval = self.time("tier.scrub").expect(SET);

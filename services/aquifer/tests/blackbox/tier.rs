@@ -12,6 +12,7 @@ use aquifer_wire::messages::{AquiferTierRequest, AquiferTierResponse};
 use aquifer_wire::{ErrorCode, Text};
 
 use crate::harness::{Node, Ports, data_dir, pause, run, run_ok, skip_without};
+use crate::objects::metric;
 
 pub(crate) const TOPIC: &str = "cold";
 pub(crate) const FLUSH: i8 = 1;
@@ -303,6 +304,29 @@ fn retention_deleted_records_and_deleted_topics_leave_the_bucket_empty_in_the_en
 
     with_client(&node, async |client| client.delete_topic(TOPIC).await.expect("deleted"));
     wait("all objects go", || objects(&bucket) == 0);
+}
+
+#[test]
+fn uploads_wait_until_their_rate_allows_them() {
+    if skip_without("kcat") {
+        return;
+    }
+    let data = data_dir();
+    let more = format!(
+        "[tier]\nurl = \"file://{}\"\nmax_age = \"1s\"\nupload_rate = \"1 MiB\"\n",
+        data.path().join("bucket").display()
+    );
+    let node = Node::begin_server(data.path(), Ports::free(), &more).ready();
+    // An eighth of what is kept is in one object.
+    create(&node, &[("retention.bytes", "8388608")]);
+    let all: String = (0..36).map(lines).collect();
+    produce(&node, &all, "none");
+
+    let state = partition(&node, FLUSH);
+    assert_eq!(state.tier_end, state.high_watermark, "everything is in the tier");
+    assert!(state.tier_bytes > 5 << 20, "{state:?}");
+    assert!(metric(&node, "aquifer_tier_upload_rate_wait_seconds_total") >= 2);
+    assert_eq!(read(&node, "beginning"), all);
 }
 
 pub(crate) fn wait(what: &str, mut reached: impl FnMut() -> bool) {

@@ -34,6 +34,7 @@ impl Broker {
             self.decide_deletions(&tier).await;
             self.delete_objects(&tier).await;
             self.delete_bundles(&tier).await;
+            self.delete_given_up(&tier).await;
         }
     }
 

@@ -3,10 +3,12 @@
 
 mod closing;
 mod garbage;
+mod given_up;
 mod offload;
 mod orphans;
 mod pace;
 mod producers;
+mod rate;
 mod read;
 mod replace;
 mod retention;
@@ -45,6 +47,8 @@ pub struct TierSettings {
     pub max_age: Duration,
     /// How long closed records wait for others that are uploaded with them.
     pub upload_delay: Duration,
+    /// Bytes a second that uploads may take; none where they take what there is.
+    pub upload_rate: Option<u64>,
     /// How often partitions are looked at for what can be uploaded.
     pub interval: Duration,
     /// How long objects stay that no reader should need any more.
@@ -74,6 +78,8 @@ pub(crate) struct Tier {
     pub(crate) hurry: Notify,
     pub(crate) totals: offload::Totals,
     pub(crate) pace: pace::Pace,
+    pub(crate) rate: rate::Rate,
+    pub(crate) given_up: given_up::GivenUp,
     pub(crate) scrubbed: scrub::Scrubbed,
     /// Random numbers of uploads that may yet be committed.
     pub(crate) in_flight: std::sync::Mutex<BTreeSet<u64>>,
@@ -106,6 +112,7 @@ impl TierSettings {
             url: url.into(),
             max_age: Duration::from_secs(300),
             upload_delay: Duration::ZERO,
+            upload_rate: None,
             interval: Duration::from_millis(500),
             grace: Duration::from_secs(15 * 60),
             state_interval: Duration::from_secs(10),
@@ -146,6 +153,8 @@ impl Tier {
             store,
             cold,
             aside,
+            rate: rate::Rate::new(settings.upload_rate),
+            given_up: given_up::GivenUp::default(),
             settings,
             hurry: Notify::new(),
             totals: offload::Totals::default(),

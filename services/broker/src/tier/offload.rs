@@ -1,5 +1,6 @@
 //! Offload: what is closed, committed and on our disk for good is uploaded, and then committed to the quorum. Keeps I4.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -11,6 +12,7 @@ use aquifer_tiering::{
     FoundObject, PackError, Packed, Source, Surroundings, UploadError, pack, read_footer, upload,
 };
 use aquifer_types::{Offset, TimestampMs, TopicPartition};
+use futures_util::StreamExt as _;
 
 use super::Tier;
 use super::producers::producers_at;
@@ -24,6 +26,8 @@ const OBJECT_BYTES_MAX: u64 = 256 << 20;
 pub(super) const JOINED_BYTES_MAX: u64 = 64 << 20;
 /// Uploads of one round.
 pub(super) const ROUND_MAX: usize = 64;
+/// What was uploaded within so long is committed together.
+const COMMIT_INTERVAL: Duration = Duration::from_secs(1);
 /// Rounds after which it is somebody else's turn, however much waits to be uploaded.
 const ROUNDS_MAX: usize = 16;
 /// How often a bundle that waits for what was closed with it looks for that.
@@ -214,20 +218,32 @@ impl Broker {
         image.tier(replica.id()).map_or_else(|| replica.describe().log_start, |tier| tier.end())
     }
 
-    /// Uploads one stretch of each, then has all that went well committed at once. `false` if nothing did.
+    /// Uploads one stretch of each, and has what went well committed now and then. `false` if nothing did.
     async fn offload_round(&self, tier: &Arc<Tier>, candidates: Vec<Candidate>) -> bool {
         let places: Vec<(Arc<Replica>, TierMove)> = candidates.iter().map(Candidate::place).collect();
         let loads = candidates.into_iter().map(Candidate::load).collect();
-        let shipped = self.ship(tier, loads).await.into_iter().zip(places);
-        let uploaded: Vec<Uploaded> = shipped
-            .filter_map(|(packed, (replica, at))| {
-                let Packed { range, last, .. } = packed?;
-                Some(Uploaded { add: TierAdd { at, range }, last, replica })
-            })
-            .collect();
-        if uploaded.is_empty() {
-            return false;
+        let mut shipped = pin!(self.ship(tier, loads));
+        let mut any_went_well = false;
+        while let Some(first) = shipped.next().await {
+            let mut arrived = vec![first];
+            let until = self.runtime.now().monotonic.plus(COMMIT_INTERVAL);
+            while let rest = until.since(self.runtime.now().monotonic)
+                && !rest.is_zero()
+                && let Some(Some(more)) = self.runtime.timeout(rest, shipped.next()).await
+            {
+                arrived.push(more);
+            }
+            let uploaded = arrived.into_iter().flatten().map(|(place, Packed { range, last, .. })| {
+                let (replica, at) = places[place].clone();
+                Uploaded { add: TierAdd { at, range }, last, replica }
+            });
+            any_went_well |= self.commit(tier, uploaded.collect()).await;
         }
+        any_went_well
+    }
+
+    /// `false` if none of it is committed.
+    async fn commit(&self, tier: &Tier, uploaded: Vec<Uploaded>) -> bool {
         let ranges = uploaded.iter().map(|uploaded| uploaded.add).collect();
         let commit = TierCommit { run: self.run, ranges };
         match self.decide(Change::TierCommit(commit)).await {
@@ -265,11 +281,15 @@ impl Broker {
         sealed: Sealed,
         purpose: Purpose,
     ) -> Option<Packed> {
+        tier.rate.admit(sealed.bytes, &self.runtime).await;
         let nonce = self.runtime.random_u64();
         tier.takes_off(nonce);
         let uploaded = async {
             let packed = self.pack_range(tier, replica, sealed, (nonce, purpose)).await?;
-            upload(&tier.store, &packed, &self.runtime).await?;
+            if let Err(error) = upload(&tier.store, &packed, &self.runtime).await {
+                tier.given_up.add(packed.key(), self.runtime.now().monotonic);
+                return Err(error.into());
+            }
             Ok::<Packed, OffloadError>(packed)
         };
         match uploaded.await {

@@ -20,6 +20,9 @@ use super::Tier;
 use super::garbage::DELETES_MAX;
 use crate::broker::Broker;
 
+/// The first look comes after so many times the time for which objects stay: what the run before began may still arrive.
+const FIRST_LOOK: u32 = 2;
+
 /// Who may still commit what was uploaded.
 struct Alive {
     /// Generations of runs that nobody followed yet, this one's included.
@@ -31,14 +34,17 @@ struct Alive {
 }
 
 impl Broker {
-    /// Looks for orphans for as long as the broker runs.
+    /// Looks for orphans for as long as the broker runs, first for those of the run before it.
     pub(crate) async fn collect_orphans(self: Arc<Broker>, tier: Arc<Tier>) {
+        let interval = tier.settings.orphan_interval;
+        let mut pause = interval.min(tier.settings.grace * FIRST_LOOK);
         loop {
             tokio::select! {
                 biased;
                 () = self.stop.wait() => return,
-                () = self.runtime.sleep(tier.settings.orphan_interval) => {}
+                () = self.runtime.sleep(pause) => {}
             }
+            pause = interval;
             if let Err(error) = self.collect_once(&tier).await {
                 tracing::warn!(%error, "the tier is not searched for orphans");
             }

@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use aquifer_objects::Problem;
 use aquifer_tiering::UploadError;
-use futures_util::StreamExt as _;
 use futures_util::stream;
+use futures_util::{Stream, StreamExt as _};
 
 /// Uploads at a time.
 const UPLOADS_MAX: usize = 4;
@@ -37,9 +37,13 @@ impl Pace {
         self.is_away.load(Ordering::Relaxed)
     }
 
-    /// What became of those that went well, in any order. What does not answer one does not answer the others either, which would
+    /// What becomes of those that go well, as they come. What does not answer one does not answer the others either, which would
     /// be packed for nothing: they are left for the next time.
-    pub(super) async fn upload_each<T, U, F>(&self, mut all: Vec<T>, upload: impl Fn(T) -> F) -> Vec<U>
+    pub(super) fn upload_each<T, U, F>(
+        &self,
+        mut all: Vec<T>,
+        upload: impl Fn(T) -> F,
+    ) -> impl Stream<Item = U>
     where
         F: Future<Output = Option<U>>,
     {
@@ -47,11 +51,11 @@ impl Pace {
         if was_away {
             all.truncate(1);
         }
-        let uploads = stream::iter(all).map(|one| {
-            let upload = &upload;
-            async move { if self.is_away() && !was_away { None } else { upload(one).await } }
+        let uploads = stream::iter(all).map(move |one| {
+            let uploaded = (!self.is_away() || was_away).then(|| upload(one));
+            async move { uploaded?.await }
         });
-        uploads.buffer_unordered(UPLOADS_MAX).filter_map(ready).collect().await
+        uploads.buffer_unordered(UPLOADS_MAX).filter_map(ready)
     }
 }
 
@@ -105,12 +109,14 @@ mod tests {
         };
         let tries = || std::mem::take(&mut *tried.lock().expect("noting does not panic")).len();
 
-        assert_eq!(pace.upload_each((0..64).collect(), attempt(false)).await, Vec::<i32>::new());
+        let upload_64 =
+            async |takes| pace.upload_each((0..64).collect(), attempt(takes)).collect::<Vec<i32>>().await;
+        assert_eq!(upload_64(false).await, [0; 0]);
         assert_eq!(tries(), UPLOADS_MAX, "those that were under way when the first one failed");
-        assert_eq!(pace.upload_each((0..64).collect(), attempt(false)).await, Vec::<i32>::new());
+        assert_eq!(upload_64(false).await, [0; 0]);
         assert_eq!(tries(), 1);
-        assert_eq!(pace.upload_each((0..64).collect(), attempt(true)).await, [0]);
+        assert_eq!(upload_64(true).await, [0]);
         assert_eq!(tries(), 1);
-        assert_eq!(pace.upload_each((0..64).collect(), attempt(true)).await.len(), 64);
+        assert_eq!(upload_64(true).await.len(), 64);
     }
 }

@@ -10,7 +10,9 @@ use std::sync::Arc;
 use aquifer_manifest::{BUNDLE_RANGES_MAX, MergePolicy, Span, Tier as Ranges, TierRange};
 use aquifer_metadata::{Answer, Change, Image, TierMove, TierReplace, TierStretch, TopicConfig};
 use aquifer_replica::{JoinLimits, Replica, Sealed, TieredFiles};
+use aquifer_tiering::Packed;
 use aquifer_types::{Offset, TimestampMs};
+use futures_util::StreamExt as _;
 
 use super::Tier;
 use super::offload::{JOINED_BYTES_MAX, Purpose, ROUND_MAX};
@@ -88,7 +90,7 @@ impl Broker {
             stretches.into_iter().map(Stretch::measured).partition(|(_, load)| load.is_some());
         let mut stretches = self.upload_small(tier, small).await;
         let upload = |(stretch, _)| self.upload_stretch(tier, stretch);
-        stretches.extend(tier.pace.upload_each(large, upload).await);
+        stretches.extend(tier.pace.upload_each(large, upload).collect::<Vec<_>>().await);
         if stretches.is_empty() {
             return 0;
         }
@@ -126,10 +128,10 @@ impl Broker {
             .into_iter()
             .filter_map(|(stretch, load)| Some(((moved(&stretch, load.as_ref()?), stretch.upto), load?)))
             .unzip();
-        let shipped = self.ship(tier, loads).await.into_iter().zip(places);
+        let shipped: Vec<Vec<(usize, Packed)>> = self.ship(tier, loads).collect().await;
         let (mut fitting, mut landed) = (Vec::new(), BTreeSet::new());
-        for (packed, (at, upto)) in shipped {
-            let Some(range) = packed.map(|packed| packed.range) else { continue };
+        for (place, Packed { range, .. }) in shipped.into_iter().flatten() {
+            let (at, upto) = places[place];
             match range.base == at.offset && range.end == upto {
                 true => fitting.push(TierStretch { at, ranges: vec![range] }),
                 false => _ = landed.insert(flight(&range)),

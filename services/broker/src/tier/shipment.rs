@@ -8,8 +8,8 @@ use aquifer_manifest::{BUNDLE_RANGES_MAX, BundleKey, TierRange};
 use aquifer_metadata::{Image, TopicConfig};
 use aquifer_replica::{Replica, Sealed};
 use aquifer_tiering::{Packed, bundle, upload_bundle};
-use futures_util::StreamExt as _;
 use futures_util::stream;
+use futures_util::{Stream, StreamExt as _};
 
 use super::Tier;
 use super::offload::Purpose;
@@ -73,10 +73,13 @@ fn cut<T>(small: Vec<(u64, T)>) -> Vec<Vec<T>> {
 }
 
 impl Broker {
-    /// Has the stretches in the bucket, the small ones in as few objects as may be; in their order, none where one failed.
-    /// Their names are noted as ones that may yet be committed.
-    pub(super) async fn ship(&self, tier: &Arc<Tier>, loads: Vec<Load>) -> Vec<Option<Packed>> {
-        let mut shipped: Vec<Option<Packed>> = loads.iter().map(|_| None).collect();
+    /// Has the stretches in the bucket, the small ones in as few objects as may be. Those that are there come object by object, each
+    /// with its place among the loads; their names are noted as ones that may yet be committed.
+    pub(super) fn ship(
+        &self,
+        tier: &Arc<Tier>,
+        loads: Vec<Load>,
+    ) -> impl Stream<Item = Vec<(usize, Packed)>> {
         let image = self.image();
         let mut shipments = Vec::new();
         let mut small: BTreeMap<RetentionClass, Vec<(u64, Placed)>> = BTreeMap::new();
@@ -87,14 +90,10 @@ impl Broker {
             }
         }
         shipments.extend(small.into_values().flat_map(cut));
-        let upload = |shipment| async {
+        tier.pace.upload_each(shipments, async |shipment| {
             let uploaded = self.upload_shipment(tier, shipment).await;
             (!uploaded.is_empty()).then_some(uploaded)
-        };
-        for (place, packed) in tier.pace.upload_each(shipments, upload).await.into_iter().flatten() {
-            shipped[place] = Some(packed);
-        }
-        shipped
+        })
     }
 
     async fn upload_shipment(&self, tier: &Arc<Tier>, loads: Vec<Placed>) -> Vec<(usize, Packed)> {
@@ -112,6 +111,7 @@ impl Broker {
     /// Has the stretches in one object, but for those that cannot be packed.
     async fn upload_bundled(&self, tier: &Arc<Tier>, loads: Vec<Placed>) -> Vec<(usize, Packed)> {
         let key = BundleKey::drawn(self.upload_generation(), self.runtime.random_u64());
+        tier.rate.admit(loads.iter().map(|(_, load)| load.sealed.bytes).sum(), &self.runtime).await;
         tier.takes_off(key.nonce);
         let packs = stream::iter(loads.into_iter().enumerate()).map(|(number, (place, load))| async move {
             let Load { replica, sealed, purpose } = load;
@@ -142,6 +142,7 @@ impl Broker {
                 tier.pace.failed(&error);
                 // It may yet arrive, and is then nobody's.
                 tier.landed([key.nonce]);
+                tier.given_up.add(bundled.name.clone(), self.runtime.now().monotonic);
                 tier.totals.failures.fetch_add(1, Ordering::Relaxed);
                 tracing::warn!(key = bundled.name, %error, "upload failed");
                 Vec::new()
