@@ -38,6 +38,12 @@ impl HeldBundle {
         self.held == 0
     }
 
+    /// Whether less than half of its ranges are left, so that it is kept for the sake of few.
+    #[must_use]
+    pub fn is_sparse(&self) -> bool {
+        !self.is_deleting() && self.held < self.ranges.div_ceil(2)
+    }
+
     /// Another range of it is committed.
     pub fn hold(&mut self) {
         assert!(!self.is_deleting(), "a bundle is named again that is being deleted (I6)");
@@ -69,5 +75,19 @@ mod tests {
         assert_eq!(HeldBundle::restore(2, 0), Some(bundle));
         assert_eq!(HeldBundle::restore(1, 2), None);
         assert_eq!(HeldBundle::restore(0, 0), None);
+    }
+
+    #[test]
+    fn a_bundle_is_sparse_while_less_than_half_of_it_is_left() {
+        let sparse = |ranges| -> Vec<u32> {
+            let is_sparse =
+                |held: &u32| HeldBundle::restore(ranges, *held).is_some_and(|held| held.is_sparse());
+            (0..=ranges).filter(is_sparse).collect()
+        };
+
+        assert_eq!(sparse(1), [0; 0]);
+        assert_eq!(sparse(2), [0; 0], "half is not less than half");
+        assert_eq!(sparse(3), [1]);
+        assert_eq!(sparse(8), [1, 2, 3]);
     }
 }

@@ -13,6 +13,7 @@ use aquifer_types::{LeaderEpoch, Offset, PartitionIndex, TimestampMs, TopicId, T
 use super::*;
 use crate::pack::{Source, Surroundings, pack};
 use crate::read::{FoundObject, SurveyError, check_chunk, copy_range, read_bundle, read_footer};
+use crate::repack::{Renamed, repack};
 use crate::survey::survey;
 
 const CLUSTER: ClusterId = ClusterId(Uuid::from_bytes([1; 16]));
@@ -110,4 +111,36 @@ async fn a_range_that_lies_elsewhere_or_is_damaged_is_noticed() {
     let elsewhere = FoundObject::named(&first);
     let foreign = read_footer(&store, &place, ObjectKey::of(&second), elsewhere).await;
     assert!(matches!(foreign, Err(SurveyError::Footer { .. })), "{foreign:?}");
+}
+
+#[tokio::test]
+async fn a_range_leaves_its_bundle_with_the_same_bytes_unless_they_are_damaged() {
+    let store = Store::open("memory:///", &Runtime::real()).await.unwrap();
+    let key = BundleKey::drawn(7, 1 << 40);
+    let logs = [10, 70_000].map(|bytes| log(0, bytes));
+    let mut ranges: Vec<Packed> =
+        logs.iter().enumerate().map(|(number, log)| packed(key, number, log)).collect();
+    let bundled = bundle(CLUSTER, key, &mut ranges);
+    store.create(&bundled.name, &bundled.parts).await.unwrap();
+    let Packed { range, place, last, .. } = &ranges[1];
+    let renamed = Renamed { incarnation: 2, leader_epoch: LeaderEpoch(6), generation: 9, nonce: 77 };
+
+    let moved = repack(&store, place, range, renamed).await.unwrap();
+    assert_eq!((moved.range.base, moved.range.end, moved.last), (range.base, range.end, *last));
+    assert_eq!((moved.range.generation, moved.range.nonce, moved.range.position), (9, 77, 0));
+    assert!(moved.is_rewrite && moved.previous.is_none());
+    store.create(&moved.key(), &moved.parts).await.unwrap();
+    let found = store.read(&moved.key(), 0..u64::from(moved.range.bytes)).await.unwrap();
+    assert_eq!(found, logs[1]);
+    let object = FoundObject::named(&moved.range);
+    let (again, footer) = read_footer(&store, place, ObjectKey::of(&moved.range), object).await.unwrap();
+    assert_eq!((again, footer.incarnation), (moved.range, 2));
+    check_chunk(&store, place, (&again, &footer), 0).await.unwrap();
+
+    store.delete(&bundled.name).await.unwrap();
+    let mut damaged = bundled.parts.concat();
+    damaged[usize::try_from(range.begins()).unwrap() + 5_000] ^= 1;
+    store.create(&bundled.name, &[damaged.into()]).await.unwrap();
+    let refused = repack(&store, place, range, renamed).await;
+    assert!(matches!(refused, Err(SurveyError::Chunk { .. })), "{refused:?}");
 }

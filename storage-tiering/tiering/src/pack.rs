@@ -49,6 +49,25 @@ pub struct Packed {
 }
 
 impl Packed {
+    /// The log's bytes, and what explains them.
+    pub(crate) fn of(footer: &Footer, mut parts: Vec<Bytes>) -> Packed {
+        let Footer { place, is_rewrite, previous, last, .. } = *footer;
+        let encoded = Bytes::from(footer.encode());
+        let range = TierRange {
+            base: footer.base,
+            end: footer.end,
+            bytes: footer.bytes,
+            footer_bytes: u32::try_from(encoded.len()).expect("a footer is short"),
+            max_timestamp: footer.max_timestamp,
+            leader_epoch: footer.leader_epoch,
+            generation: footer.generation,
+            nonce: footer.nonce,
+            position: 0,
+        };
+        parts.push(encoded);
+        Packed { range, place, is_rewrite, previous, last, parts }
+    }
+
     /// The name of the object that it is, or of the bundle that it was put into.
     #[must_use]
     pub fn key(&self) -> String {
@@ -151,25 +170,11 @@ pub fn pack(sources: &[Source], surroundings: Surroundings) -> Result<Packed, Pa
         aborted: Vec::new(),
         open: Vec::new(),
     };
-    let footer = Bytes::from(footer.encode());
-    let range = TierRange {
-        base,
-        end: last.end,
-        bytes,
-        footer_bytes: u32::try_from(footer.len()).expect("a footer is short"),
-        max_timestamp,
-        leader_epoch,
-        generation,
-        nonce,
-        position: 0,
-    };
-    let mut parts = log;
-    parts.push(footer);
-    Ok(Packed { range, place, is_rewrite, previous, last, parts })
+    Ok(Packed::of(&footer, log))
 }
 
 /// Of each chunk of the parts, put together.
-fn chunk_crcs(parts: &[Bytes]) -> Vec<u32> {
+pub(crate) fn chunk_crcs(parts: &[Bytes]) -> Vec<u32> {
     let chunk_bytes = CHUNK_BYTES as usize;
     let mut crcs = Vec::new();
     let (mut crc, mut room) = (0, chunk_bytes);

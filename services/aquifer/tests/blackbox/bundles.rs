@@ -1,11 +1,12 @@
 //! Many small idle partitions share objects, and everything that is done with objects is done with parts of these.
 
 use std::collections::BTreeSet;
+use std::path::Path;
 
 use crate::harness::{Node, create_topic, data_dir, run, run_ok, skip_without};
 use crate::objects::metric;
 use crate::restore::{fsck, restore, start};
-use crate::tier::{is_only_in_the_tier, objects, objects_of, wait};
+use crate::tier::{FLUSH, files_of, is_only_in_the_tier, objects, objects_of, partition_of, wait};
 
 const AQUIFER: &str = env!("CARGO_BIN_EXE_aquifer");
 const TOPICS: [&str; 4] = ["idle-0", "idle-1", "idle-2", "idle-3"];
@@ -94,4 +95,40 @@ fn small_ranges_of_many_partitions_share_objects_that_go_with_the_last_of_them()
     assert_eq!(topic(&node, &["delete", TOPICS[3]]), Some(0));
     wait("the bundles go with the last of their ranges", || objects_of(bucket.path(), "aqb") == 0);
     wait("and all other objects go", || objects(bucket.path()) == 0);
+}
+
+fn bundled_bytes(folder: &Path) -> u64 {
+    // Some go while they are looked at.
+    let sizes = files_of(folder, "aqb").into_iter().filter_map(|path| path.metadata().ok());
+    sizes.map(|metadata| metadata.len()).sum()
+}
+
+#[test]
+fn what_is_left_of_bundles_moves_to_others_once_most_of_them_is_gone() {
+    if skip_without("kcat") {
+        return;
+    }
+    let (data, bucket) = (data_dir(), data_dir());
+    let node = start(data.path(), bucket.path(), &format!("{SETTINGS}grace = \"2s\"\n"));
+    for topic in TOPICS {
+        let configs = [("remote.storage.enable", "true"), ("local.retention.bytes", "0")];
+        create_topic(&node.kafka, topic, PARTITIONS, &configs);
+    }
+    TOPICS.iter().for_each(|topic| produce(&node, topic));
+    wait("everything is in the tier alone", || TOPICS.iter().all(|topic| is_only_in_the_tier(&node, topic)));
+    let before = bundled_bytes(bucket.path());
+    assert!(before > 0);
+
+    let (gone, kept) = TOPICS.split_at(3);
+    for name in gone {
+        assert_eq!(topic(&node, &["delete", name]), Some(0));
+    }
+    // At least half of every bundle is what is kept, and that is a quarter of what there was.
+    wait("bundles of which most is gone go", || {
+        // What the state in the bucket still names is not deleted, and a flush writes it.
+        partition_of(&node, kept[0], FLUSH);
+        bundled_bytes(bucket.path()) < before / 10 * 6
+    });
+    assert_reads(&node, kept[0]);
+    wait("the state in the bucket knows of it", || fsck(bucket.path(), &["--deep"]).0);
 }

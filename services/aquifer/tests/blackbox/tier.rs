@@ -1,7 +1,7 @@
 //! A tiered topic: records move to the bucket and are read from there, whatever is killed, deleted or away meanwhile.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use aquifer_client::{Client, ClientSettings, ConnectionSettings, NewTopic, TcpConnector};
@@ -268,12 +268,18 @@ pub(crate) fn objects(folder: &Path) -> usize {
 
 /// Objects whose names end so.
 pub(crate) fn objects_of(folder: &Path, extension: &str) -> usize {
-    let Ok(entries) = std::fs::read_dir(folder) else { return 0 };
-    let count = |entry: std::fs::DirEntry| match entry.path() {
-        path if path.is_dir() => objects_of(&path, extension),
-        path => usize::from(path.extension().is_some_and(|found| found == extension)),
+    files_of(folder, extension).len()
+}
+
+pub(crate) fn files_of(folder: &Path, extension: &str) -> Vec<PathBuf> {
+    let Ok(entries) = std::fs::read_dir(folder) else { return Vec::new() };
+    let found = |entry: std::fs::DirEntry| match entry.path() {
+        path if path.is_dir() => files_of(&path, extension),
+        path => {
+            Vec::from_iter(Some(path).filter(|path| path.extension().is_some_and(|found| found == extension)))
+        }
     };
-    entries.map(|entry| count(entry.expect("an entry"))).sum()
+    entries.flat_map(|entry| found(entry.expect("an entry"))).collect()
 }
 
 #[test]

@@ -7,6 +7,7 @@ mod given_up;
 mod offload;
 mod orphans;
 mod pace;
+mod packing;
 mod producers;
 mod rate;
 mod read;
@@ -14,6 +15,7 @@ mod replace;
 mod retention;
 mod scrub;
 mod shipment;
+mod sparse;
 mod state;
 mod undelete;
 

@@ -5,23 +5,18 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use aquifer_manifest::{BUNDLE_RANGES_MAX, FoundRange, Link, ObjectKey, Place, generation};
+use aquifer_manifest::{BUNDLE_RANGES_MAX, Link};
 use aquifer_metadata::{Answer, Change, TierAdd, TierCommit, TierMove};
 use aquifer_replica::{JoinLimits, Replica, Sealed};
-use aquifer_tiering::{
-    FoundObject, PackError, Packed, Source, Surroundings, UploadError, pack, read_footer, upload,
-};
+use aquifer_tiering::Packed;
 use aquifer_types::{Offset, TimestampMs, TopicPartition};
 use futures_util::StreamExt as _;
 
 use super::Tier;
-use super::producers::producers_at;
 use super::replace::joined_bytes_max;
-use super::shipment::{BUNDLED_BYTES_MAX, Load, flight};
+use super::shipment::{BUNDLED_BYTES_MAX, Load, Purpose, flight};
 use crate::broker::Broker;
 
-/// Objects are no larger.
-const OBJECT_BYTES_MAX: u64 = 256 << 20;
 /// Files that are uploaded as one object take no more together.
 pub(super) const JOINED_BYTES_MAX: u64 = 64 << 20;
 /// Uploads of one round.
@@ -53,19 +48,6 @@ pub(crate) struct Totals {
     pub(crate) orphan_bytes: AtomicU64,
 }
 
-/// A range that could not be uploaded.
-#[derive(Debug, thiserror::Error)]
-pub(super) enum OffloadError {
-    #[error(transparent)]
-    Read(#[from] aquifer_hotlog::ReadError),
-    #[error(transparent)]
-    Pack(#[from] PackError),
-    #[error(transparent)]
-    Upload(#[from] UploadError),
-    #[error("packing failed in the middle")]
-    Panicked,
-}
-
 /// A stretch to be uploaded, and where the tier ends before it.
 struct Candidate {
     replica: Arc<Replica>,
@@ -82,15 +64,8 @@ impl Candidate {
     }
 
     fn load(self) -> Load {
-        Load { replica: self.replica, sealed: self.sealed, purpose: Purpose::GoOn }
+        Load::local(self.replica, self.sealed, Purpose::GoOn)
     }
-}
-
-/// Whether an object goes on after what is in the tier, or takes the place of some of it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Purpose {
-    GoOn,
-    Replace,
 }
 
 /// A range that is in the bucket and may be committed.
@@ -174,6 +149,7 @@ impl Broker {
             let now = self.runtime.now().monotonic;
             if now.since(merged_at) >= MERGE_INTERVAL.min(tier.settings.max_age) {
                 self.merge_small(&tier).await;
+                self.rewrite_sparse(&tier).await;
                 merged_at = now;
             }
         }
@@ -269,114 +245,6 @@ impl Broker {
             Err(error) => {
                 tracing::warn!(%error, "uploaded ranges are not committed");
                 false
-            }
-        }
-    }
-
-    /// Has a stretch in the bucket, or says why not. Its name is noted as one that may yet be committed.
-    pub(super) async fn upload_sealed(
-        &self,
-        tier: &Arc<Tier>,
-        replica: &Replica,
-        sealed: Sealed,
-        purpose: Purpose,
-    ) -> Option<Packed> {
-        tier.rate.admit(sealed.bytes, &self.runtime).await;
-        let nonce = self.runtime.random_u64();
-        tier.takes_off(nonce);
-        let uploaded = async {
-            let packed = self.pack_range(tier, replica, sealed, (nonce, purpose)).await?;
-            if let Err(error) = upload(&tier.store, &packed, &self.runtime).await {
-                tier.given_up.add(packed.key(), self.runtime.now().monotonic);
-                return Err(error.into());
-            }
-            Ok::<Packed, OffloadError>(packed)
-        };
-        match uploaded.await {
-            Ok(packed) => {
-                tier.totals.uploads.fetch_add(1, Ordering::Relaxed);
-                tier.totals.bytes.fetch_add(packed.range.object_bytes(), Ordering::Relaxed);
-                tier.pace.went_well();
-                tracing::debug!(key = packed.key(), "uploaded");
-                Some(packed)
-            }
-            Err(error) => {
-                if let OffloadError::Upload(error) = &error {
-                    tier.pace.failed(error);
-                }
-                // It may yet arrive, and is then nobody's.
-                tier.landed([nonce]);
-                tier.totals.failures.fetch_add(1, Ordering::Relaxed);
-                tracing::warn!(partition = %replica.id(), %error, "upload failed");
-                None
-            }
-        }
-    }
-
-    /// The generation of what this run uploads.
-    pub(super) fn upload_generation(&self) -> u64 {
-        generation(self.incarnation, u64::try_from(self.run.epoch.0).unwrap_or(0))
-    }
-
-    /// What is to be uploaded of a stretch, checked.
-    pub(super) async fn pack_range(
-        &self,
-        tier: &Arc<Tier>,
-        replica: &Replica,
-        sealed: Sealed,
-        (nonce, purpose): (u64, Purpose),
-    ) -> Result<Packed, OffloadError> {
-        let files = self.directory.files().clone();
-        let surroundings = Surroundings {
-            place: Place { cluster: self.cluster, partition: replica.id() },
-            from: sealed.from,
-            is_rewrite: purpose == Purpose::Replace,
-            incarnation: u64::from(self.incarnation),
-            leader_epoch: sealed.leader_epoch,
-            generation: self.upload_generation(),
-            nonce,
-            previous: match purpose {
-                Purpose::GoOn => self.last_before(tier, replica.id(), sealed.from).await,
-                Purpose::Replace => None,
-            },
-            epochs: sealed.epochs,
-            producers: Vec::new(),
-        };
-        let pieces = sealed.files;
-        let at = replica.id();
-        let work = move || -> Result<Packed, OffloadError> {
-            let mut sources = Vec::new();
-            let mut end = surroundings.from;
-            for (located, file_end) in pieces {
-                let range = located.resolve(&files, OBJECT_BYTES_MAX)?;
-                let bytes = u32::try_from(range.len).expect("one batch or 256 MiB");
-                sources.push(Source { file: range.file, at: range.at, bytes });
-                end = range.next;
-                // What follows a file that is too large for one object comes with its rest.
-                if end < file_end {
-                    break;
-                }
-            }
-            let surroundings = Surroundings { producers: producers_at(&files, at, end), ..surroundings };
-            Ok(pack(&sources, surroundings)?)
-        };
-        tier.aside.spawn_blocking("pack-range", work).await.ok_or(OffloadError::Panicked)?
-    }
-
-    /// The last batch of what is in the tier, if that ends at the offset and somebody can tell.
-    async fn last_before(&self, tier: &Tier, at: TopicPartition, tier_end: Offset) -> Option<Link> {
-        let known = tier.links.lock().expect("noting does not panic").get(&at).copied();
-        if let Some(link) = known.filter(|link| link.end == tier_end) {
-            return Some(link);
-        }
-        let range = *self.image().tier(at)?.live().last().filter(|range| range.end == tier_end)?;
-        let place = Place { cluster: self.cluster, partition: at };
-        let object = FoundObject::named(&range);
-        match read_footer(&tier.store, &place, ObjectKey::of(&range), object).await {
-            Ok((range, footer)) => FoundRange::new(range, &footer, object.uploaded).last,
-            Err(error) => {
-                tracing::debug!(partition = %at, %error, "what is uploaded does not say what it follows");
-                None
             }
         }
     }

@@ -15,8 +15,8 @@ use aquifer_types::{Offset, TimestampMs};
 use futures_util::StreamExt as _;
 
 use super::Tier;
-use super::offload::{JOINED_BYTES_MAX, Purpose, ROUND_MAX};
-use super::shipment::{BUNDLED_BYTES_MAX, Load, flight};
+use super::offload::{JOINED_BYTES_MAX, ROUND_MAX};
+use super::shipment::{BUNDLED_BYTES_MAX, Load, Purpose, flight};
 use crate::broker::Broker;
 
 /// Ranges that are smaller are merged, so many at a time: fewer only where they fill an object.
@@ -42,8 +42,7 @@ impl Stretch {
         let sealed = self.replica.sealed_between(self.from, self.upto, JOINED);
         let is_whole = |sealed: &Sealed| sealed.files.last().is_some_and(|(_, end)| *end == self.upto);
         let sealed = sealed.filter(|sealed| sealed.bytes <= BUNDLED_BYTES_MAX && is_whole(sealed));
-        let load =
-            sealed.map(|sealed| Load { replica: self.replica.clone(), sealed, purpose: Purpose::Replace });
+        let load = sealed.map(|sealed| Load::local(self.replica.clone(), sealed, Purpose::Replace));
         (self, load)
     }
 }
@@ -91,6 +90,17 @@ impl Broker {
         let mut stretches = self.upload_small(tier, small).await;
         let upload = |(stretch, _)| self.upload_stretch(tier, stretch);
         stretches.extend(tier.pace.upload_each(large, upload).collect::<Vec<_>>().await);
+        self.commit_replaced(tier, stretches).await
+    }
+
+    /// Replaces the ranges of each load by the load, which is small; how many are.
+    pub(super) async fn replace_small(&self, tier: &Arc<Tier>, small: Vec<(Stretch, Load)>) -> usize {
+        let small = small.into_iter().map(|(stretch, load)| (stretch, Some(load))).collect();
+        let stretches = self.upload_small(tier, small).await;
+        self.commit_replaced(tier, stretches).await
+    }
+
+    async fn commit_replaced(&self, tier: &Tier, stretches: Vec<TierStretch>) -> usize {
         if stretches.is_empty() {
             return 0;
         }
@@ -121,7 +131,7 @@ impl Broker {
     async fn upload_small(&self, tier: &Arc<Tier>, small: Vec<(Stretch, Option<Load>)>) -> Vec<TierStretch> {
         let moved = |stretch: &Stretch, load: &Load| TierMove {
             partition: stretch.replica.id(),
-            leader_epoch: load.sealed.leader_epoch,
+            leader_epoch: load.leader_epoch(),
             offset: stretch.from,
         };
         let (places, loads): (Vec<(TierMove, Offset)>, Vec<Load>) = small
@@ -157,7 +167,9 @@ impl Broker {
             let sealed = sealed.filter(|_| leader_epoch.is_none() || leader_epoch == led_in);
             leader_epoch = leader_epoch.or(led_in);
             let packed = match sealed {
-                Some(sealed) => self.upload_sealed(tier, &replica, sealed, Purpose::Replace).await,
+                Some(sealed) => {
+                    self.upload_alone(tier, Load::local(replica.clone(), sealed, Purpose::Replace)).await
+                }
                 None => None,
             };
             let fits = |range: &TierRange| range.base == next && range.end <= upto;

@@ -8,11 +8,11 @@ use aquifer_manifest::{BUNDLE_RANGES_MAX, BundleKey, TierRange};
 use aquifer_metadata::{Image, TopicConfig};
 use aquifer_replica::{Replica, Sealed};
 use aquifer_tiering::{Packed, bundle, upload_bundle};
+use aquifer_types::LeaderEpoch;
 use futures_util::stream;
 use futures_util::{Stream, StreamExt as _};
 
 use super::Tier;
-use super::offload::Purpose;
 use crate::broker::Broker;
 
 /// Larger stretches are objects of their own.
@@ -21,11 +21,45 @@ const BUNDLE_BYTES_MAX: u64 = 64 << 20;
 /// Stretches of one bundle that are packed at a time.
 const PACKS_MAX: usize = 4;
 
-/// A stretch that is to be in the bucket.
+/// Whether an object goes on after what is in the tier, or takes the place of some of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Purpose {
+    GoOn,
+    Replace,
+}
+
+/// What is to be in the bucket.
 pub(super) struct Load {
     pub(super) replica: Arc<Replica>,
-    pub(super) sealed: Sealed,
-    pub(super) purpose: Purpose,
+    pub(super) content: Content,
+}
+
+/// Where that is now.
+pub(super) enum Content {
+    /// On local disk.
+    Local(Sealed, Purpose),
+    /// In the bucket, in an object that it is to leave; and the epoch in which its partition is led.
+    Held(TierRange, LeaderEpoch),
+}
+
+impl Load {
+    pub(super) fn local(replica: Arc<Replica>, sealed: Sealed, purpose: Purpose) -> Load {
+        Load { replica, content: Content::Local(sealed, purpose) }
+    }
+
+    pub(super) fn bytes(&self) -> u64 {
+        match &self.content {
+            Content::Local(sealed, _) => sealed.bytes,
+            Content::Held(range, _) => u64::from(range.bytes),
+        }
+    }
+
+    pub(super) fn leader_epoch(&self) -> LeaderEpoch {
+        match &self.content {
+            Content::Local(sealed, _) => sealed.leader_epoch,
+            Content::Held(_, leader_epoch) => *leader_epoch,
+        }
+    }
 }
 
 /// A load, and which one of its round it is.
@@ -85,7 +119,7 @@ impl Broker {
         let mut small: BTreeMap<RetentionClass, Vec<(u64, Placed)>> = BTreeMap::new();
         for (place, load) in loads.into_iter().enumerate() {
             match class(&image, &load) {
-                Some(class) => small.entry(class).or_default().push((load.sealed.bytes, (place, load))),
+                Some(class) => small.entry(class).or_default().push((load.bytes(), (place, load))),
                 None => shipments.push(vec![(place, load)]),
             }
         }
@@ -101,8 +135,8 @@ impl Broker {
             return self.upload_bundled(tier, loads).await;
         }
         let mut uploaded = Vec::new();
-        for (place, Load { replica, sealed, purpose }) in loads {
-            let packed = self.upload_sealed(tier, &replica, sealed, purpose).await;
+        for (place, load) in loads {
+            let packed = self.upload_alone(tier, load).await;
             uploaded.extend(packed.map(|packed| (place, packed)));
         }
         uploaded
@@ -111,14 +145,13 @@ impl Broker {
     /// Has the stretches in one object, but for those that cannot be packed.
     async fn upload_bundled(&self, tier: &Arc<Tier>, loads: Vec<Placed>) -> Vec<(usize, Packed)> {
         let key = BundleKey::drawn(self.upload_generation(), self.runtime.random_u64());
-        tier.rate.admit(loads.iter().map(|(_, load)| load.sealed.bytes).sum(), &self.runtime).await;
+        tier.rate.admit(loads.iter().map(|(_, load)| load.bytes()).sum(), &self.runtime).await;
         tier.takes_off(key.nonce);
         let packs = stream::iter(loads.into_iter().enumerate()).map(|(number, (place, load))| async move {
-            let Load { replica, sealed, purpose } = load;
-            let packed = self.pack_range(tier, &replica, sealed, (key.nonce_of(number), purpose)).await;
+            let packed = self.pack(tier, &load, key.nonce_of(number)).await;
             let failed = |error: &_| {
                 tier.totals.failures.fetch_add(1, Ordering::Relaxed);
-                tracing::warn!(partition = %replica.id(), %error, "nothing can be uploaded");
+                tracing::warn!(partition = %load.replica.id(), %error, "nothing can be uploaded");
             };
             Some((place, packed.inspect_err(failed).ok()?))
         });
@@ -154,7 +187,7 @@ impl Broker {
 /// What shares a bundle with the load; none of one that is an object of its own.
 fn class(image: &Image, load: &Load) -> Option<RetentionClass> {
     let topic = image.topic_by_id(load.replica.id().topic)?;
-    (load.sealed.bytes <= BUNDLED_BYTES_MAX).then(|| RetentionClass::of(topic.config()))
+    (load.bytes() <= BUNDLED_BYTES_MAX).then(|| RetentionClass::of(topic.config()))
 }
 
 #[cfg(test)]
