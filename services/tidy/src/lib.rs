@@ -5,4 +5,5 @@
 mod arrows_test;
 mod docs_test;
 mod files_test;
+mod mutants_test;
 mod tree;

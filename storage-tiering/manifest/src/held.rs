@@ -38,12 +38,6 @@ impl HeldBundle {
         self.held == 0
     }
 
-    /// Whether less than half of its ranges are left, so that it is kept for the sake of few.
-    #[must_use]
-    pub fn is_sparse(&self) -> bool {
-        !self.is_deleting() && self.held < self.ranges.div_ceil(2)
-    }
-
     /// Another range of it is committed.
     pub fn hold(&mut self) {
         assert!(!self.is_deleting(), "a bundle is named again that is being deleted (I6)");
@@ -55,6 +49,12 @@ impl HeldBundle {
     pub fn release(&mut self) {
         assert!(self.held > 0, "more ranges of a bundle are forgotten than there were (I6)");
         self.held -= 1;
+    }
+
+    /// Whether less than half of its ranges are left, so that it is kept for the sake of few.
+    #[must_use]
+    pub fn is_sparse(&self) -> bool {
+        !self.is_deleting() && self.held < self.ranges.div_ceil(2)
     }
 }
 
