@@ -24,6 +24,7 @@ use crate::{confluent, ops, stream, v1};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const REQUEST_ID_BYTES_MAX: usize = 128;
+const BASIC: HeaderValue = HeaderValue::from_static("Basic realm=\"aquifer\", charset=\"UTF-8\"");
 const RECORDS: (&str, &str) = ("/v1/topics/", "/records");
 
 /// Everything that is served. Clones are the same.
@@ -46,6 +47,8 @@ struct Labels {
     name: u32,
     requests: Arc<AtomicU32>,
     draining: Shutdown,
+    /// Whether who is not known may also come with a user and a password.
+    takes_passwords: bool,
 }
 
 /// What one answer is labelled with.
@@ -69,7 +72,9 @@ impl Front {
             }
         };
         let name = (runtime.random_u64() >> 32) as u32;
-        let labels = Labels { metrics, name, requests: Arc::default(), draining: ops.draining.clone() };
+        let takes_passwords = door.as_ref().is_some_and(|door| door.gateway.takes_passwords());
+        let draining = ops.draining.clone();
+        let labels = Labels { metrics, name, requests: Arc::default(), draining, takes_passwords };
         let router = all
             .fallback(|| async { Refused::new(Code::UnknownRoute, "nothing is served at this path") })
             .method_not_allowed_fallback(|| async {
@@ -144,6 +149,9 @@ impl Labels {
     fn put(&self, label: Label, headers: &mut HeaderMap) {
         if let Some(id) = label.id {
             headers.insert(REQUEST_ID, id);
+        }
+        if self.takes_passwords && headers.contains_key(header::WWW_AUTHENTICATE) {
+            headers.append(header::WWW_AUTHENTICATE, BASIC);
         }
         if label.is_http1 && self.draining.is_given() && !headers.contains_key(header::UPGRADE) {
             headers.insert(header::CONNECTION, HeaderValue::from_static("close"));

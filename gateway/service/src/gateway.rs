@@ -165,6 +165,12 @@ impl Gateway {
         }
     }
 
+    /// Whether a caller may show a user and a password, which brokers look at.
+    #[must_use]
+    pub fn takes_passwords(&self) -> bool {
+        matches!(self.shared.doorman, Doorman::AsCaller(_))
+    }
+
     /// Room for requests' bodies, held until their records are acknowledged.
     #[must_use]
     pub fn requests(&self) -> &Room {

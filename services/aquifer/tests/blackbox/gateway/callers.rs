@@ -106,7 +106,11 @@ fn callers_may_do_at_the_gateway_what_they_may_do_at_the_broker() {
     for wrong in [basic("alice", "bobs"), basic("nobody", "x"), "Basic !".to_owned()] {
         append(http, &wrong).problem(401, "unauthenticated");
     }
-    http.get("/v1/topics").problem(401, "unauthenticated");
+    let unknown = http.get("/v1/topics");
+    let offered = unknown.headers.iter().filter(|(name, _)| name == "www-authenticate");
+    let offered: Vec<&str> = offered.map(|(_, value)| value.as_str()).collect();
+    assert_eq!(offered, ["Bearer", "Basic realm=\"aquifer\", charset=\"UTF-8\""]);
+    unknown.problem(401, "unauthenticated");
 
     let carol = format!("Bearer {}", token("carol", 600));
     append(http, &carol).expect(200);

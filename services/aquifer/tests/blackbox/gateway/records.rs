@@ -331,7 +331,9 @@ fn who_brings_no_key_is_not_let_in_where_keys_are_asked_for() {
     std::fs::write(keys.path(), "alice 0123456789abcdef\n").expect("keys");
     let more = ["--api-keys-file", keys.path().to_str().expect("text")];
     let gateway = GatewayProcess::start_with(&node.kafka, file.path(), free_port(), &more);
-    gateway.http.get("/v1/topics").problem(401, "unauthenticated");
+    let unknown = gateway.http.get("/v1/topics");
+    assert_eq!(unknown.header("www-authenticate"), Some("Bearer"));
+    unknown.problem(401, "unauthenticated");
     gateway.http.send("GET", "/v1/topics", &[("x-api-key", "wrong")], b"").problem(401, "unauthenticated");
     let bearer = [("authorization", "Bearer 0123456789abcdef")];
     gateway.http.send("GET", "/v1/topics", &bearer, b"").expect(200);
