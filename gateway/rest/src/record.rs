@@ -1,9 +1,8 @@
 //! Records in JSON: how they come, and how they are shown.
 
 use std::borrow::Cow;
-use std::io::Write as _;
 
-use aquifer_gateway::time_text;
+use aquifer_gateway::{TimeText, time_text};
 use aquifer_types::TimestampMs;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -178,9 +177,9 @@ pub(crate) struct Shown<'a> {
     #[schema(value_type = String, pattern = "^[0-9]+$", example = "12")]
     pub(crate) offset: Number,
     /// Of RFC 3339; absent where the record has none.
-    #[schema(nullable = false)]
-    #[serde(skip_serializing_if = "Option::is_none")]
-    timestamp: Option<String>,
+    #[schema(value_type = Option<String>, nullable = false)]
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "as_text")]
+    timestamp: Option<TimeText>,
     #[schema(value_type = Option<String>, nullable = false)]
     #[serde(skip_serializing_if = "Option::is_none")]
     key_text: Option<&'a str>,
@@ -245,6 +244,10 @@ impl<'de> Deserialize<'de> for Number {
     }
 }
 
+fn as_text<S: serde::Serializer>(time: &Option<TimeText>, serializer: S) -> Result<S::Ok, S::Error> {
+    time.map(|time| time.as_str().to_owned()).serialize(serializer)
+}
+
 impl<'a> Shown<'a> {
     pub(crate) fn new(
         topic: &'a str,
@@ -286,24 +289,35 @@ impl<'a> Shown<'a> {
     pub(crate) fn write(&self, into: &mut Vec<u8>) {
         write_field("{\"topic\":", Some(self.topic), into);
         let (partition, Number(offset)) = (self.partition, self.offset);
-        // Writing into memory cannot fail.
-        let _ = write!(into, ",\"partition\":{partition},\"offset\":\"{offset}\"");
-        write_field(",\"timestamp\":", self.timestamp.as_deref(), into);
+        let mut digits = itoa::Buffer::new();
+        write_bare(",\"partition\":", digits.format(partition), into);
+        write_bare(",\"offset\":\"", digits.format(offset), into);
+        into.push(b'"');
+        if let Some(timestamp) = &self.timestamp {
+            write_bare(",\"timestamp\":\"", timestamp.as_str(), into);
+            into.push(b'"');
+        }
         write_field(",\"key_text\":", self.key_text, into);
         write_field(",\"key_base64\":", self.key_base64.as_deref(), into);
         write_field(",\"value_text\":", self.value_text, into);
         if let Some(json) = self.value_json {
-            into.extend_from_slice(b",\"value_json\":");
-            into.extend_from_slice(json.get().as_bytes());
+            write_bare(",\"value_json\":", json.get(), into);
         }
         write_field(",\"value_base64\":", self.value_base64.as_deref(), into);
         if self.tombstone {
             into.extend_from_slice(b",\"tombstone\":true");
         }
         into.extend_from_slice(b",\"headers\":");
+        // Writing into memory cannot fail.
         let _ = serde_json::to_writer(&mut *into, &self.headers);
         into.push(b'}');
     }
+}
+
+/// What comes before a field, and the field as it is.
+fn write_bare(start: &str, text: &str, into: &mut Vec<u8>) {
+    into.extend_from_slice(start.as_bytes());
+    into.extend_from_slice(text.as_bytes());
 }
 
 /// A field and what comes before it, if it is there.
@@ -441,7 +455,7 @@ mod record_test {
                 topic: texts[1].as_deref().unwrap_or_default(),
                 partition,
                 offset: Number(offset),
-                timestamp: texts[2].clone(),
+                timestamp: time_text(TimestampMs(offset)),
                 key_text: texts[0].as_deref(),
                 key_base64: texts[1].clone(),
                 value_text: texts[3].as_deref(),

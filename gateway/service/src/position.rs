@@ -65,16 +65,47 @@ pub fn time_of(text: &str) -> Option<TimestampMs> {
     Some(TimestampMs(time.as_millisecond())).filter(|time| time.0 >= 0)
 }
 
+/// A time in RFC 3339, in UTC and with milliseconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TimeText([u8; 24]);
+
+impl TimeText {
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        std::str::from_utf8(&self.0).expect("digits and signs")
+    }
+}
+
 /// A record's time in RFC 3339; nothing if it has none.
 #[must_use]
-pub fn time_text(time: TimestampMs) -> Option<String> {
+pub fn time_text(time: TimestampMs) -> Option<TimeText> {
     let time = Timestamp::from_millisecond(time.0).ok().filter(|_| time.0 >= 0)?;
-    Some(format!("{time:.3}"))
+    let at = jiff::tz::Offset::UTC.to_datetime(time);
+    let mut text = *b"0000-00-00T00:00:00.000Z";
+    let mut put = |end: usize, digits: usize, number: i32| {
+        let mut left = number.unsigned_abs();
+        for digit in text[..end].iter_mut().rev().take(digits) {
+            *digit = b'0' + u8::try_from(left % 10).unwrap_or_default();
+            left /= 10;
+        }
+    };
+    put(4, 4, at.year().into());
+    put(7, 2, at.month().into());
+    put(10, 2, at.day().into());
+    put(13, 2, at.hour().into());
+    put(16, 2, at.minute().into());
+    put(19, 2, at.second().into());
+    put(23, 3, at.millisecond().into());
+    Some(TimeText(text))
 }
 
 #[cfg(test)]
 mod position_test {
     use super::*;
+
+    fn shown(millis: i64) -> Option<String> {
+        time_text(TimestampMs(millis)).map(|text| text.as_str().to_owned())
+    }
 
     #[test]
     fn places_are_read_as_they_are_documented() {
@@ -94,8 +125,14 @@ mod position_test {
 
     #[test]
     fn times_are_told_with_milliseconds_or_not_at_all() {
-        assert_eq!(time_text(TimestampMs(1_793_491_200_007)).as_deref(), Some("2026-11-01T00:00:00.007Z"));
-        assert_eq!(time_text(TimestampMs(-1)), None);
-        assert_eq!(time_text(TimestampMs(i64::MAX)), None);
+        assert_eq!(shown(1_793_491_200_007).as_deref(), Some("2026-11-01T00:00:00.007Z"));
+        assert_eq!(shown(0).as_deref(), Some("1970-01-01T00:00:00.000Z"));
+        assert_eq!(shown(253_402_207_199_999).as_deref(), Some("9999-12-30T21:59:59.999Z"));
+        assert_eq!(shown(-1), None);
+        assert_eq!(shown(i64::MAX), None);
+        for millis in (0..253_402_207_199_999_i64).step_by(9_999_999_999) {
+            let jiffs = Timestamp::from_millisecond(millis).expect("a time");
+            assert_eq!(shown(millis), Some(format!("{jiffs:.3}")));
+        }
     }
 }

@@ -4,7 +4,9 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::Duration;
 
-use aquifer_client::{ClientError, FetchSettings, Fetched, OffsetAt, Place, ReadError, RecordReader};
+use aquifer_client::{
+    ClientError, FetchSettings, Fetched, OffsetAt, Place, ReadError, ReadUpto, RecordReader,
+};
 use aquifer_record::Record;
 use aquifer_types::{Offset, PartitionIndex, TopicId};
 use aquifer_wire::{ErrorCode, Text};
@@ -77,38 +79,75 @@ impl Page {
         limits: &ReadLimits,
         mut visit: impl FnMut(usize, &Record<'_>),
     ) -> Result<Vec<Offset>, Refusal> {
-        let mut reached = self.reached.clone();
-        let mut reader = RecordReader::default();
-        let (mut bytes, mut records) = (0, 0);
-        for part in &self.parts {
-            let mut last = None;
-            let taken = reader.read_fetched(&part.fetched, part.from, |record| {
-                let more = size_of(record);
-                if records > 0 && (bytes + more > limits.bytes_max || records >= limits.records_max) {
-                    return ControlFlow::Break(());
-                }
-                (bytes, records) = (bytes + more, records + 1);
-                last = Some(record.offset);
-                visit(part.index, record);
-                ControlFlow::Continue(())
-            });
-            let is_whole = match taken {
-                Ok(flow) => flow.is_continue(),
-                // What stands before the batch that cannot be read is good.
-                Err(_) if last.is_some() => false,
-                Err(error) => return Err(unreadable(&error)),
-            };
-            let end = part.fetched.end().filter(|_| is_whole);
-            let next = end.or(last.map(|offset| offset.plus(1))).unwrap_or(part.from);
-            if let Some(position) = reached.get_mut(part.index) {
-                *position = next.max(part.from);
-            }
-            if !is_whole {
-                break;
-            }
-        }
-        Ok(reached)
+        let mut taking = self.taking();
+        while self.take_next(&mut taking, limits, &mut visit)? {}
+        Ok(taking.reached)
     }
+
+    /// For those who take batch by batch.
+    #[must_use]
+    pub fn taking(&self) -> Taking {
+        let reached = self.reached.clone();
+        Taking {
+            reached,
+            part: 0,
+            upto: ReadUpto::default(),
+            last: None,
+            bytes: 0,
+            records: 0,
+            reader: RecordReader::default(),
+        }
+    }
+
+    /// The same as `take` for the next batch alone. `false` once no other follows.
+    pub fn take_next(
+        &self,
+        taking: &mut Taking,
+        limits: &ReadLimits,
+        mut visit: impl FnMut(usize, &Record<'_>),
+    ) -> Result<bool, Refusal> {
+        let Some(part) = self.parts.get(taking.part) else { return Ok(false) };
+        let Taking { reader, upto, last, bytes, records, .. } = taking;
+        let taken = reader.read_next(&part.fetched, part.from, upto, |record| {
+            let more = size_of(record);
+            if *records > 0 && (*bytes + more > limits.bytes_max || *records >= limits.records_max) {
+                return ControlFlow::Break(());
+            }
+            (*bytes, *records) = (*bytes + more, *records + 1);
+            *last = Some(record.offset);
+            visit(part.index, record);
+            ControlFlow::Continue(())
+        });
+        let is_whole = match taken {
+            Ok(Some(ControlFlow::Continue(()))) => return Ok(true),
+            Ok(Some(ControlFlow::Break(()))) => false,
+            Ok(None) => true,
+            // What stands before the batch that cannot be read is good.
+            Err(_) if last.is_some() => false,
+            Err(error) => return Err(unreadable(&error)),
+        };
+        let end = part.fetched.end().filter(|_| is_whole);
+        let next = end.or(last.map(|offset| offset.plus(1))).unwrap_or(part.from);
+        if let Some(position) = taking.reached.get_mut(part.index) {
+            *position = next.max(part.from);
+        }
+        taking.part = if is_whole { taking.part + 1 } else { self.parts.len() };
+        (taking.upto, taking.last) = (ReadUpto::default(), None);
+        Ok(taking.part < self.parts.len())
+    }
+}
+
+/// How far a page was taken.
+#[derive(Debug)]
+pub struct Taking {
+    /// Where each position stands, once nothing more follows.
+    pub reached: Vec<Offset>,
+    part: usize,
+    upto: ReadUpto,
+    last: Option<Offset>,
+    bytes: usize,
+    records: usize,
+    reader: RecordReader,
 }
 
 fn unreadable(error: &ReadError) -> Refusal {

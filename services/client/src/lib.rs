@@ -55,7 +55,8 @@ pub use cluster::{Leader, Topic};
 pub use connection::{Connection, ConnectionSettings, HeadReply, Reply};
 pub use connector::{Connecting, Connector, Stream, TcpConnector};
 pub use consumer::{
-    Chunk, Consumer, ConsumerError, ConsumerSettings, Event, OutOfRange, ReadError, RecordReader, Start,
+    Chunk, Consumer, ConsumerError, ConsumerSettings, Event, OutOfRange, ReadError, ReadUpto, RecordReader,
+    Start,
 };
 pub use error::{CallError, ClientError, Closed, ConnectError};
 pub use fence::{FenceAnswer, FenceIf};

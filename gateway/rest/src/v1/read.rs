@@ -1,21 +1,28 @@
 //! Stateless reads of one partition.
 
-use aquifer_gateway::{AskedLimits, From, ReadLimits};
+use aquifer_gateway::{AskedLimits, Claim, From, Page, ReadLimits, Refusal, Taking};
 use aquifer_grpc::message;
 use aquifer_session::Cursor;
 use aquifer_types::{PartitionIndex, TopicPartition};
 use aquifer_wire::Text;
+use axum::body::Body;
 use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+use futures_util::stream::{self, unfold};
+use futures_util::{Stream, StreamExt as _, future::ready};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use crate::answer::held;
+use crate::answer::held_bytes;
 use crate::caller::Caller;
 use crate::extract::{Asked, Named};
 use crate::problem::{Problem, Refused};
 use crate::protobuf::{self, Form};
 use crate::record::{Shown, Values};
+
+/// What is written of an answer before that is sent, at least.
+const PIECE_BYTES: usize = 256 << 10;
 
 /// What to read, and how much of it.
 #[derive(Deserialize, IntoParams)]
@@ -117,26 +124,85 @@ pub(crate) async fn read_records(
         };
         return Ok(protobuf::page(&answer, claim));
     }
-    let mut body = Vec::with_capacity(256 + page.bytes());
-    body.extend_from_slice(b"{\"records\":[");
     let values = query.values.unwrap_or_default();
-    let mut count = 0_usize;
-    let reached = page.take(&limits, |_, record| {
-        if count > 0 {
-            body.push(b',');
-        }
-        count += 1;
-        Shown::new(&topic, partition, record, values).write(&mut body);
-    })?;
-    let next = reached.first().copied().unwrap_or(offset);
-    let cursor = Cursor::of_topic(id, [(place, next)].into()).to_string();
-    let high_watermark = page.high_watermark(0).unwrap_or(next);
-    body.extend_from_slice(
-        format!(
-            "],\"next_offset\":\"{next}\",\"high_watermark\":\"{high_watermark}\",\"cursor\":\"{cursor}\"}}"
-        )
-        .as_bytes(),
-    );
+    let taking = page.taking();
+    let mut answer = Answer {
+        topic,
+        place,
+        values,
+        limits,
+        page,
+        taking,
+        last_bytes: 0,
+        is_over: false,
+        claim: Some(claim),
+    };
+    let first = answer.write_on()?;
     let headers = [(header::CONTENT_TYPE, "application/json"), (header::CACHE_CONTROL, "no-store")];
-    Ok((headers, held(body, claim)).into_response())
+    let body = match answer.is_over {
+        true => Body::from(first),
+        false => Body::from_stream(stream::once(ready(Ok(first))).chain(answer.rest())),
+    };
+    Ok((headers, body).into_response())
+}
+
+/// Records that are written as JSON piece by piece, while those before are on their way.
+struct Answer {
+    topic: String,
+    place: TopicPartition,
+    values: Values,
+    limits: ReadLimits,
+    page: Page,
+    taking: Taking,
+    last_bytes: usize,
+    is_over: bool,
+    /// The room that the page takes; goes with the last piece.
+    claim: Option<Claim>,
+}
+
+impl Answer {
+    /// The next piece: whole batches, and what comes behind the last record.
+    fn write_on(&mut self) -> Result<Bytes, Refusal> {
+        let Answer { topic, place, values, limits, page, taking, last_bytes, .. } = self;
+        let is_first = *last_bytes == 0;
+        let expected = if is_first { page.bytes().min(PIECE_BYTES) } else { *last_bytes };
+        // A quarter more for what is written around them.
+        let mut body = Vec::with_capacity(expected + expected / 4 + 512);
+        if is_first {
+            body.extend_from_slice(b"{\"records\":[");
+        }
+        let start = body.len();
+        let mut is_over = false;
+        while !is_over && body.len() < PIECE_BYTES {
+            let more = page.take_next(taking, limits, |_, record| {
+                if !is_first || body.len() > start {
+                    body.push(b',');
+                }
+                Shown::new(topic, place.partition.0, record, *values).write(&mut body);
+            });
+            is_over = !more?;
+        }
+        if is_over {
+            let next = taking.reached.first().copied().unwrap_or_default();
+            let cursor = Cursor::of_topic(place.topic, [(*place, next)].into()).to_string();
+            let high_watermark = page.high_watermark(0).unwrap_or(next);
+            let end = format!(
+                "],\"next_offset\":\"{next}\",\"high_watermark\":\"{high_watermark}\",\"cursor\":\"{cursor}\"}}"
+            );
+            body.extend_from_slice(end.as_bytes());
+        }
+        (self.is_over, self.last_bytes) = (is_over, body.len());
+        match self.claim.take_if(|_| is_over) {
+            Some(claim) => Ok(held_bytes(body, claim)),
+            None => Ok(Bytes::from(body)),
+        }
+    }
+
+    /// What follows the first piece, as the connection takes it.
+    fn rest(self) -> impl Stream<Item = Result<Bytes, Refusal>> {
+        unfold(self, |mut answer| async move {
+            let piece = (!answer.is_over).then(|| answer.write_on())?;
+            Some((piece, answer))
+        })
+    }
 }

@@ -242,7 +242,7 @@ pub(super) fn offsets(committed: Vec<(Place, aquifer_types::Offset)>) -> Vec<Top
 }
 
 pub(super) fn moment(time: TimestampMs) -> String {
-    time_text(time).unwrap_or_default()
+    time_text(time).map_or_else(String::new, |text| text.as_str().to_owned())
 }
 
 impl PollSessionRequest {

@@ -19,7 +19,7 @@ mod state_test;
 
 pub use chunk::Chunk;
 pub use handle::{Consumer, ConsumerError, Event};
-pub use reader::{ReadError, RecordReader};
+pub use reader::{ReadError, ReadUpto, RecordReader};
 pub use settings::{ConsumerSettings, OutOfRange};
 pub use start::Start;
 

@@ -21,6 +21,16 @@ pub struct RecordReader {
     unpacked_bytes_max: usize,
 }
 
+/// How far what a fetch brought was read, batch by batch.
+#[derive(Clone, Debug, Default)]
+pub struct ReadUpto {
+    position: usize,
+    /// So many of the aborted transactions have begun.
+    begun: usize,
+    /// Whose transactions are known to have been given up, as the batches go by.
+    open: BTreeSet<ProducerId>,
+}
+
 /// A batch cannot be read, so nothing behind it in its chunk was.
 #[derive(Debug, thiserror::Error)]
 pub enum ReadError {
@@ -84,6 +94,17 @@ impl RecordReader {
         self.read_fetched(fetched, from, |_| ControlFlow::Break(())).map_or(true, |flow| flow.is_break())
     }
 
+    /// Hands `visit` what is wanted of the next batch of what a fetch brought. `None` behind the last one.
+    pub fn read_next<B>(
+        &mut self,
+        fetched: &Fetched,
+        from: Offset,
+        upto: &mut ReadUpto,
+        mut visit: impl FnMut(&Record<'_>) -> ControlFlow<B>,
+    ) -> Result<Option<ControlFlow<B>>, ReadError> {
+        self.next_batch((&fetched.records, &fetched.aborted), from, upto, &mut visit)
+    }
+
     fn read_stored<B>(
         &mut self,
         stored: &[u8],
@@ -91,27 +112,38 @@ impl RecordReader {
         from: Offset,
         mut visit: impl FnMut(&Record<'_>) -> ControlFlow<B>,
     ) -> Result<ControlFlow<B>, ReadError> {
-        let mut aborted = Aborted { pending: aborted, open: BTreeSet::new() };
-        for batch in batches(stored) {
-            if batch.header.end() <= from {
-                continue;
-            }
-            if !batch.checksum_holds() {
-                return Err(ReadError::Checksum(batch.header.base_offset));
-            }
-            let counts = aborted.counts(&batch.header);
-            if batch.header.attributes.is_control() {
-                aborted.end(&batch, &mut self.scratch);
-                continue;
-            }
-            if !counts {
-                continue;
-            }
-            if let ControlFlow::Break(broken) = self.read_batch(&batch, from, &mut visit)? {
-                return Ok(ControlFlow::Break(broken));
+        let mut upto = ReadUpto::default();
+        while let Some(flow) = self.next_batch((stored, aborted), from, &mut upto, &mut visit)? {
+            if flow.is_break() {
+                return Ok(flow);
             }
         }
         Ok(ControlFlow::Continue(()))
+    }
+
+    fn next_batch<B>(
+        &mut self,
+        (stored, aborted): (&[u8], &[(ProducerId, Offset)]),
+        from: Offset,
+        upto: &mut ReadUpto,
+        visit: &mut impl FnMut(&Record<'_>) -> ControlFlow<B>,
+    ) -> Result<Option<ControlFlow<B>>, ReadError> {
+        let left = stored.get(upto.position..).unwrap_or_default();
+        let Some(batch) = batches(left).next() else { return Ok(None) };
+        upto.position += batch.bytes.len();
+        if batch.header.end() <= from {
+            return Ok(Some(ControlFlow::Continue(())));
+        }
+        if !batch.checksum_holds() {
+            return Err(ReadError::Checksum(batch.header.base_offset));
+        }
+        let counts = upto.counts(aborted, &batch.header);
+        if batch.header.attributes.is_control() {
+            upto.end(&batch, &mut self.scratch);
+        } else if counts {
+            return self.read_batch(&batch, from, visit).map(Some);
+        }
+        Ok(Some(ControlFlow::Continue(())))
     }
 
     fn read_batch<B>(
@@ -135,21 +167,15 @@ impl RecordReader {
     }
 }
 
-/// Which producers' transactions are known to have been given up, as the batches go by.
-struct Aborted<'a> {
-    pending: &'a [(ProducerId, Offset)],
-    open: BTreeSet<ProducerId>,
-}
-
-impl Aborted<'_> {
+impl ReadUpto {
     /// Whether a batch's records count.
-    fn counts(&mut self, header: &BatchHeader) -> bool {
-        while let Some(((producer, first), rest)) = self.pending.split_first() {
+    fn counts(&mut self, aborted: &[(ProducerId, Offset)], header: &BatchHeader) -> bool {
+        while let Some((producer, first)) = aborted.get(self.begun) {
             if *first >= header.end() {
                 break;
             }
             self.open.insert(*producer);
-            self.pending = rest;
+            self.begun += 1;
         }
         !(header.attributes.is_transactional() && self.open.contains(&header.producer_id))
     }
