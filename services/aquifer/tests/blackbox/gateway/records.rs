@@ -156,6 +156,34 @@ fn reads_begin_where_they_are_told_and_go_on_by_cursor() {
 }
 
 #[test]
+fn a_long_answer_comes_in_pieces_and_is_whole() {
+    let folder = data_dir();
+    let node = Node::start(folder.path());
+    let http = Http::at(&node.http);
+    http.topic("t", 1);
+    let value = |number: usize| format!("{number} {}", "x".repeat(number % 2_000));
+    for batch in 0..40 {
+        let records: Vec<Value> =
+            (0..100).map(|index| json!({"value_text": value(batch * 100 + index)})).collect();
+        http.post("/v1/topics/t/records", &json!({ "records": records })).expect(200);
+    }
+    let (mut from, mut answers) = (50, 0);
+    while from < 4_000 {
+        let limits = if answers == 0 { "max_records=777" } else { "max_bytes=1500000" };
+        let query = format!("/v1/topics/t/partitions/0/records?from={from}&{limits}");
+        let page = http.get(&query).expect(200);
+        let read = texts(&page);
+        assert!(read.len() > 700 || from + read.len() == 4_000, "{from}: {}", read.len());
+        let expected: Vec<String> = (from..from + read.len()).map(value).collect();
+        assert!(read == expected, "other records from {from} on");
+        (from, answers) = (from + read.len(), answers + 1);
+        assert_eq!(page["next_offset"], from.to_string());
+        assert_eq!(page["high_watermark"], "4000");
+    }
+    assert_eq!((from, answers), (4_000, 4));
+}
+
+#[test]
 fn a_long_poll_is_answered_by_the_record_that_it_waited_for() {
     let folder = data_dir();
     let node = Node::start(folder.path());
