@@ -1,13 +1,21 @@
-//! Prints what a million tiered ranges cost when a node starts: `cargo run --release --example ranges`.
+//! Prints what a million tiered ranges cost when a node starts, and when it is restored from a folder that has a file for each, with a
+//! hole in the place of its data: `cargo run --release --example ranges FOLDER`. The folder must not be there; `data` in it can be
+//! started from.
 
+use std::fs::{File, create_dir_all};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Instant;
 
-use aquifer_manifest::TierRange;
+use aquifer_disk::{Disk, RealDisk};
+use aquifer_manifest::{Place, StateKey, StateKind, StateObject, TierRange, generation};
 use aquifer_metadata::{
     BrokerRun, Change, Command, Endpoint, InitCluster, METADATA_LEVEL, NewTopic, PlacedReplica, Placement,
     ProducerPrefix, RegisterBroker, SecurityProtocol, State, TierAdd, TierCommit, TierMove, decode_command,
     decode_snapshot, encode_command, encode_snapshot,
 };
+use aquifer_restore::{Options, restore};
+use aquifer_runtime::Runtime;
 use aquifer_types::{
     ClusterId, DirectoryId, Incarnation, LeaderEpoch, NodeId, Offset, PartitionIndex, TimestampMs, TopicId,
     TopicName, TopicPartition, Uuid,
@@ -17,6 +25,7 @@ const PARTITIONS: i32 = 10_000;
 const RANGES_EACH: i64 = 100;
 const RECORDS: i64 = 1_000;
 const NODE: NodeId = NodeId(0);
+const CLUSTER: ClusterId = ClusterId(Uuid::from_bytes([1; 16]));
 const DIRECTORY: DirectoryId = DirectoryId(Uuid::from_bytes([2; 16]));
 const TOPIC: TopicId = TopicId(Uuid::from_bytes([3; 16]));
 
@@ -56,7 +65,7 @@ impl Log {
 fn cluster() -> Log {
     let mut log = Log::default();
     log.push(Change::InitCluster(InitCluster {
-        cluster: ClusterId(Uuid::from_bytes([1; 16])),
+        cluster: CLUSTER,
         producer_prefix: ProducerPrefix::new(1).expect("a prefix"),
         level: METADATA_LEVEL,
     }));
@@ -103,7 +112,7 @@ fn added(partition: i32, round: i64) -> TierAdd {
         footer_bytes: 4_096,
         max_timestamp: TimestampMs(end.0),
         leader_epoch: LeaderEpoch(0),
-        generation: 1,
+        generation: generation(1, 1),
         nonce: (round * i64::from(PARTITIONS) + i64::from(partition)).unsigned_abs(),
         position: 0,
     };
@@ -111,15 +120,57 @@ fn added(partition: i32, round: i64) -> TierAdd {
     TierAdd { at: TierMove { partition, leader_epoch: LeaderEpoch(0), offset: base }, range }
 }
 
+fn partitions() -> impl Iterator<Item = TopicPartition> {
+    (0..PARTITIONS).map(|index| TopicPartition { topic: TOPIC, partition: PartitionIndex(index) })
+}
+
+/// Lays down a file for each range, and the state that names them.
+fn lay_down(bucket: &Path, state: &State) {
+    for partition in partitions() {
+        let place = Place { cluster: CLUSTER, partition };
+        for range in state.image().tier(partition).iter().flat_map(|tier| tier.ranges()) {
+            let path = bucket.join(place.key(range));
+            create_dir_all(path.parent().expect("in folders")).expect("a folder");
+            File::create(path).and_then(|file| file.set_len(range.object_bytes())).expect("a file");
+        }
+    }
+    let key = StateKey { incarnation: state.image().incarnation(), sequence: 1 };
+    let body = encode_snapshot(state.image());
+    let written = StateObject { cluster: CLUSTER, kind: StateKind::Meta, key, written: TimestampMs(0), body };
+    let path = bucket.join(written.name());
+    create_dir_all(path.parent().expect("in folders")).expect("a folder");
+    std::fs::write(path, written.encode()).expect("a file");
+}
+
+fn restored(folder: &Path) {
+    let options = Options {
+        url: format!("file://{}/bucket", folder.display()),
+        cluster: None,
+        data_dir: folder.join("data"),
+        node: NODE,
+        topics: Vec::new(),
+        at: None,
+        dry_run: false,
+        is_mount: false,
+    };
+    let reactor = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("threads");
+    let disk: Arc<dyn Disk> = Arc::new(RealDisk);
+    let began = clock();
+    let report = reactor.block_on(restore(&options, &disk, &Runtime::real())).expect("restored");
+    println!("restoring {} partitions: {:?}", report.partitions.len(), began.elapsed());
+    assert!(report.problems.is_empty(), "{:?}", report.problems);
+}
+
 fn main() {
+    let folder = std::env::args().nth(1).map(PathBuf::from).expect("a folder to be made");
+    create_dir_all(folder.parent().expect("a folder in another")).expect("a folder");
+    std::fs::create_dir(&folder).expect("a folder that is not there");
+    let folder = folder.canonicalize().expect("it was made");
     let log = cluster();
     let began = clock();
     let state = log.replay();
-    let ranges: usize = (0..PARTITIONS)
-        .map(|index| TopicPartition { topic: TOPIC, partition: PartitionIndex(index) })
-        .filter_map(|at| state.image().tier(at))
-        .map(|tier| tier.ranges().len())
-        .sum();
+    let ranges: usize =
+        partitions().filter_map(|at| state.image().tier(at)).map(|tier| tier.ranges().len()).sum();
     println!("{ranges} ranges of {PARTITIONS} partitions");
     println!("taking in their commands, {} MB: {:?}", log.bytes() / 1_000_000, began.elapsed());
     let began = clock();
@@ -129,4 +180,6 @@ fn main() {
     let read = decode_snapshot(&snapshot).expect("as it was written");
     println!("reading it: {:?}", began.elapsed());
     assert!(read == state, "a snapshot holds everything");
+    lay_down(&folder.join("bucket"), &state);
+    restored(&folder);
 }
