@@ -245,7 +245,7 @@ impl<'de> Deserialize<'de> for Number {
 }
 
 fn as_text<S: serde::Serializer>(time: &Option<TimeText>, serializer: S) -> Result<S::Ok, S::Error> {
-    time.map(|time| time.as_str().to_owned()).serialize(serializer)
+    time.as_ref().map(TimeText::as_str).serialize(serializer)
 }
 
 impl<'a> Shown<'a> {

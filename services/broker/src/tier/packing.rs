@@ -37,7 +37,9 @@ pub(super) enum OffloadError {
 impl Broker {
     /// Has a load in the bucket, or says why not. Its name is noted as one that may yet be committed.
     pub(super) async fn upload_alone(&self, tier: &Arc<Tier>, load: Load) -> Option<Packed> {
-        tier.rate.admit(load.bytes(), &self.runtime).await;
+        if !self.is_admitted(tier, load.bytes()).await {
+            return None;
+        }
         let nonce = self.runtime.random_u64();
         tier.takes_off(nonce);
         let uploaded = async {
@@ -67,6 +69,12 @@ impl Broker {
                 None
             }
         }
+    }
+
+    /// Waits for an upload's turn, which may take long: `false` if nothing is to be uploaded any more by then.
+    pub(super) async fn is_admitted(&self, tier: &Tier, bytes: u64) -> bool {
+        tier.rate.admit(bytes, &self.runtime).await;
+        self.successor().is_none() && !self.stop.is_given()
     }
 
     /// What is to be uploaded, checked.

@@ -145,7 +145,9 @@ impl Broker {
     /// Has the stretches in one object, but for those that cannot be packed.
     async fn upload_bundled(&self, tier: &Arc<Tier>, loads: Vec<Placed>) -> Vec<(usize, Packed)> {
         let key = BundleKey::drawn(self.upload_generation(), self.runtime.random_u64());
-        tier.rate.admit(loads.iter().map(|(_, load)| load.bytes()).sum(), &self.runtime).await;
+        if !self.is_admitted(tier, loads.iter().map(|(_, load)| load.bytes()).sum()).await {
+            return Vec::new();
+        }
         tier.takes_off(key.nonce);
         let packs = stream::iter(loads.into_iter().enumerate()).map(|(number, (place, load))| async move {
             let packed = self.pack(tier, &load, key.nonce_of(number)).await;
