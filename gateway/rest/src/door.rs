@@ -27,6 +27,12 @@ impl Door {
         let turns = |count| Arc::new(Semaphore::new(count));
         Door { gateway, unpacking: turns(UNPACKING_MAX), sockets: turns(SOCKETS_MAX) }
     }
+
+    /// The same bounds before the same gateway elsewhere.
+    #[must_use]
+    pub fn before(&self, gateway: Gateway) -> Door {
+        Door { gateway, ..self.clone() }
+    }
 }
 
 /// What the process says of itself.

@@ -41,7 +41,7 @@ struct Shared {
 
 /// What answers are labelled by, and counted in.
 #[derive(Clone)]
-struct Labels {
+pub(crate) struct Labels {
     metrics: Metrics,
     /// Drawn once: the system's randomness costs more than some requests.
     name: u32,
@@ -59,8 +59,8 @@ struct Label {
 
 impl Front {
     /// What the process says of itself, and the gateway where there is one, with `beside`.
-    pub(crate) fn new(ops: &Ops, runtime: &Runtime, gateway: Option<(Door, Router)>) -> Front {
-        let metrics = Metrics::new(runtime);
+    pub(crate) fn new(ops: &Ops, labels: Labels, gateway: Option<(Door, Router)>) -> Front {
+        let metrics = labels.metrics.clone();
         let door = gateway.as_ref().map(|(door, _)| door.clone());
         let counted = door.as_ref().map(|door| door.gateway.clone());
         let own = ops::routes(metrics.clone(), counted).with_state(ops.clone());
@@ -71,10 +71,6 @@ impl Front {
                 own.merge(own_api.merge(confluent::routes()).with_state(door)).merge(beside)
             }
         };
-        let name = (runtime.random_u64() >> 32) as u32;
-        let takes_passwords = door.as_ref().is_some_and(|door| door.gateway.takes_passwords());
-        let draining = ops.draining.clone();
-        let labels = Labels { metrics, name, requests: Arc::default(), draining, takes_passwords };
         let router = all
             .fallback(|| async { Refused::new(Code::UnknownRoute, "nothing is served at this path") })
             .method_not_allowed_fallback(|| async {
@@ -136,6 +132,12 @@ async fn label(State(labels): State<Labels>, request: Routed, next: Next) -> Res
 }
 
 impl Labels {
+    pub(crate) fn new(ops: &Ops, runtime: &Runtime, takes_passwords: bool) -> Labels {
+        let name = (runtime.random_u64() >> 32) as u32;
+        let (metrics, draining) = (Metrics::new(runtime), ops.draining.clone());
+        Labels { metrics, name, requests: Arc::default(), draining, takes_passwords }
+    }
+
     /// The request's own id, or a new one.
     fn draw(&self, headers: &HeaderMap, version: Version) -> Label {
         let told = headers.get(REQUEST_ID).filter(|id| id.len() <= REQUEST_ID_BYTES_MAX).cloned();

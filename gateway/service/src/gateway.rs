@@ -1,6 +1,6 @@
 //! `Gateway`: what every request shares, none of which another node would miss.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use aquifer_client::{Client, Producer};
@@ -57,6 +57,8 @@ struct Shared {
     requests: Room,
     answers: Room,
     draining: Shutdown,
+    /// Of those that run elsewhere.
+    apart: Mutex<Vec<Arc<Reach>>>,
 }
 
 /// Lets callers in.
@@ -82,9 +84,18 @@ impl Gateway {
             requests: room(settings.request_bytes_max, "the request's body"),
             answers: room(settings.answer_bytes_max, "the answer's records"),
             draining: Shutdown::default(),
+            apart: Mutex::default(),
             keys,
         };
         Gateway { shared: Arc::new(shared), reach: Arc::new(Reach::new(client, &settings)) }
+    }
+
+    /// The same gateway elsewhere: it reads through a client of its own, and fills batches with this one.
+    #[must_use]
+    pub fn on(&self, runtime: Runtime) -> Gateway {
+        let reach = Arc::new(self.reach.from(runtime));
+        self.apart().push(Arc::clone(&reach));
+        Gateway { shared: Arc::clone(&self.shared), reach }
     }
 
     #[must_use]
@@ -143,8 +154,13 @@ impl Gateway {
             Doorman::AsCaller(callers) => callers.reaches(),
             Doorman::Open | Doorman::Known(_) => Vec::new(),
         };
+        reaches.extend(self.apart().iter().cloned());
         reaches.push(Arc::clone(&self.reach));
         reaches
+    }
+
+    fn apart(&self) -> MutexGuard<'_, Vec<Arc<Reach>>> {
+        self.shared.apart.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Who a caller is by what it says in `Authorization`, else by its API key, and the gateway that acts for it.

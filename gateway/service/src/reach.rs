@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use aquifer_client::{Client, Producer, ProducerSettings};
+use aquifer_runtime::Runtime;
 use aquifer_types::ClusterId;
 use tokio::sync::OnceCell;
 
@@ -24,8 +25,8 @@ impl Reach {
         let producing = ProducerSettings {
             // Records that come while requests are under way fill the next batch; waiting for more only delays them.
             linger: Duration::ZERO,
-            // One is written while the next fills: more of them would be smaller, and a batch costs more than its records.
-            in_flight_max: 2,
+            // The next fills meanwhile: more of them would be smaller, and a batch costs more than its records.
+            in_flight_max: 1,
             batch_bytes_max: 1000 * 1024,
             request_bytes_max: 8 * 1024 * 1024,
             buffer_bytes_max: settings.request_bytes_max,
@@ -36,6 +37,19 @@ impl Reach {
             producer: Producer::new(client.clone(), producing),
             tail: Tail::new(client.clone()),
             archive: Archive::new(client.clone(), settings.admission),
+            cluster: OnceCell::new(),
+            client,
+        }
+    }
+
+    /// For the same callers elsewhere: all of them fill the same batches, which leave from wherever a broker's first record
+    /// came, and what they read comes to where they are.
+    pub(crate) fn from(&self, runtime: Runtime) -> Reach {
+        let client = self.client.on(runtime);
+        Reach {
+            producer: self.producer.clone(),
+            tail: Tail::new(client.clone()),
+            archive: self.archive.over(client.clone()),
             cluster: OnceCell::new(),
             client,
         }

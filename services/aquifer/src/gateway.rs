@@ -22,6 +22,8 @@ use crate::logging;
 /// The file in a data directory that has the secret where no other is named.
 pub(crate) const SECRET_NAME: &str = "gateway.secret";
 const SECRET_BYTES: usize = 32;
+/// Each has its own connections to every broker.
+const HTTP_THREADS_MAX: usize = 16;
 
 /// Where a gateway has its secrets from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -85,7 +87,7 @@ pub(crate) fn run(arguments: &GatewayArguments) -> Result<()> {
         let gateway = Gateway::new(client?, GatewaySettings::default(), entrance, keys);
         let (draining, stop) = (Shutdown::default(), Shutdown::default());
         let ops = Ops { probe: Arc::new(Alone), draining: draining.clone() };
-        let serving = serve_http(http, &runtime, ops, Some(gateway.clone()), stop.clone());
+        let serving = serve_http(http, &runtime, ops, Some(gateway.clone()), stop.clone())?;
         tell(address, arguments.secret_file.is_some());
         tokio::select! {
             biased;
@@ -112,21 +114,35 @@ pub(crate) fn serve_http(
     ops: Ops,
     gateway: Option<Gateway>,
     stop: Shutdown,
-) -> Task<()> {
-    let own = runtime.clone();
-    runtime.spawn("http", async move {
-        let gateway = match gateway {
-            None => None,
-            Some(gateway) => match aquifer_grpc::routes(gateway.clone()).await {
+) -> Result<Task<()>> {
+    let doors = gateway.map_or(Ok(Vec::new()), |gateway| threads_of(&gateway, runtime));
+    let (own, doors) = (runtime.clone(), doors.context("start threads for HTTP")?);
+    Ok(runtime.spawn("http", async move {
+        let served = async {
+            let mut gateways = Vec::new();
+            for (door, gateway) in doors {
+                let grpc = aquifer_grpc::routes(gateway).await?;
                 // REST says what becomes of paths that nobody serves.
-                Ok(grpc) => Some((Door::new(gateway), grpc.prepare().into_axum_router().reset_fallback())),
-                Err(error) => return tracing::error!(%error, "the HTTP port failed"),
-            },
+                gateways.push((door, grpc.prepare().into_axum_router().reset_fallback()));
+            }
+            aquifer_rest::serve(socket, own, ops, gateways, stop).await.context("serve HTTP")
         };
-        if let Err(error) = aquifer_rest::serve(socket, own, ops, gateway, stop).await {
-            tracing::error!(%error, "the HTTP port failed");
+        if let Err(error) = served.await {
+            tracing::error!(error = format!("{error:#}"), "the HTTP port failed");
         }
-    })
+    }))
+}
+
+/// The gateway on so many threads as serve HTTP: a request of one record wakes others more often than it is worth if it goes
+/// from thread to thread.
+fn threads_of(gateway: &Gateway, runtime: &Runtime) -> std::io::Result<Vec<(Door, Gateway)>> {
+    let door = Door::new(gateway.clone());
+    let count = std::thread::available_parallelism().map_or(2, usize::from).min(HTTP_THREADS_MAX);
+    let threads = (0..count).map(|index| {
+        let gateway = gateway.on(runtime.apart(&format!("http-{index}"))?);
+        Ok((door.before(gateway.clone()), gateway))
+    });
+    threads.collect()
 }
 
 /// Who has a key of the file.

@@ -58,7 +58,7 @@ impl Node {
         };
         let (stop_http, draining) = (Shutdown::default(), Shutdown::default());
         let ops = Ops { probe: Arc::new(NodeProbe(node.probe())), draining: draining.clone() };
-        let serving = serve_http(http, runtime, ops, gateway.clone(), stop_http.clone());
+        let serving = serve_http(http, runtime, ops, gateway.clone(), stop_http.clone())?;
         Ok(Node { http: http_address, node, gateway, draining, stop_http, serving })
     }
 

@@ -77,6 +77,13 @@ impl Client {
         Client::new(runtime.clone(), Arc::clone(connector), settings)
     }
 
+    /// A client of the same cluster that shares nothing with this one, and runs elsewhere.
+    #[must_use]
+    pub fn on(&self, runtime: Runtime) -> Client {
+        let Shared { connector, settings, .. } = &*self.shared;
+        Client::new(runtime, Arc::clone(connector), settings.clone())
+    }
+
     /// Sends a request to a broker, once.
     pub async fn call<R: Request>(&self, node: NodeId, request: &R) -> Result<R::Response, ClientError> {
         Ok(self.connection(node).await?.call(request).await?)

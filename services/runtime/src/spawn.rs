@@ -66,7 +66,17 @@ impl Runtime {
         if self.is_simulated() {
             return Ok(self.clone());
         }
-        let aside = Aside::start(name, threads, blocking_threads_max)?;
+        let aside = Aside::that_gives_way(name, threads, blocking_threads_max)?;
+        Ok(Runtime::from_parts(self.inner.clock.clone(), Entropy::System, None, Some(aside)))
+    }
+
+    /// The same surroundings with one thread of their own for tasks, which those of them that wait for each other need not
+    /// leave. It ends with the last handle. In a simulation everything stays on its one executor.
+    pub fn apart(&self, name: &str) -> io::Result<Runtime> {
+        if self.is_simulated() {
+            return Ok(self.clone());
+        }
+        let aside = Aside::on_one_thread(name)?;
         Ok(Runtime::from_parts(self.inner.clock.clone(), Entropy::System, None, Some(aside)))
     }
 
@@ -241,6 +251,38 @@ mod tests {
         assert_ne!(thread(), Some("other".into()));
         let between = aside.now().monotonic;
         assert!(before <= between && between <= runtime.now().monotonic);
+    }
+
+    #[tokio::test]
+    async fn what_runs_apart_stays_on_its_thread_unless_that_is_held_up() {
+        let runtime = Runtime::real();
+        let apart = runtime.apart("other").expect("a thread");
+        let inner = apart.clone();
+        let id = || std::thread::current().id();
+
+        let first = apart.spawn("task", async move {
+            let there = inner.spawn("inner", async move { id() });
+            (thread(), id(), there.await)
+        });
+        let (name, outer, inner) = first.await.expect("it ends");
+        assert_eq!((name, inner), (Some("other".into()), Some(outer)));
+        assert_ne!(outer, id());
+
+        let (begun, is_begun) = std::sync::mpsc::channel();
+        let (end, is_ended) = std::sync::mpsc::channel();
+        let inner = apart.clone();
+        let held_up = apart.spawn("held up", async move {
+            let turns = Semaphore::new(1);
+            inner.hold_up(&turns, || {
+                let _ = begun.send(());
+                is_ended.recv().is_ok()
+            })
+        });
+        is_begun.recv().expect("it runs");
+        let other = apart.spawn("task", async move { id() }).await;
+        end.send(()).expect("it waits");
+        assert!(other.is_some_and(|other| other != outer), "another thread took over");
+        assert_eq!(held_up.await, Some(true));
     }
 
     #[tokio::test]

@@ -1,7 +1,7 @@
 //! `Archive`: connections for reading history, apart from those that everybody else's answers come over.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use aquifer_client::{Backoff, Client, ClientError, Connection, FetchSettings, Fetched};
@@ -32,7 +32,7 @@ pub(crate) struct Archive {
     client: Client,
     idle: Mutex<BTreeMap<NodeId, Vec<Connection>>>,
     names: Mutex<BTreeMap<TopicId, Text>>,
-    pub(super) layouts: Layouts,
+    pub(super) layouts: Arc<Layouts>,
     pub(super) turns: Room,
 }
 
@@ -46,8 +46,13 @@ pub(super) struct Source {
 impl Archive {
     pub(crate) fn new(client: Client, admission: Duration) -> Archive {
         let turns = Room::new(client.runtime().clone(), UNDER_WAY_MAX, admission, "another chunk");
-        let (idle, names, layouts) = (Mutex::default(), Mutex::default(), Layouts::default());
-        Archive { client, idle, names, layouts, turns }
+        Archive { client, idle: Mutex::default(), names: Mutex::default(), layouts: Arc::default(), turns }
+    }
+
+    /// Other connections, in the same bounds, and what is known of chunks is known to both.
+    pub(crate) fn over(&self, client: Client) -> Archive {
+        let (layouts, turns) = (Arc::clone(&self.layouts), self.turns.clone());
+        Archive { client, idle: Mutex::default(), names: Mutex::default(), layouts, turns }
     }
 
     /// The name of a topic.
