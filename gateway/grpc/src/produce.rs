@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use aquifer_contract::v1::{ProduceRequest, ProduceResponse, ProduceStreamRequest, ProduceStreamResponse};
@@ -12,6 +13,7 @@ use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesOrdered;
 use futures_util::{FutureExt as _, Stream, StreamExt as _};
 use prost::Message as _;
+use tokio::sync::Mutex;
 use tonic::{Status, Streaming};
 
 use crate::message::{result, to_append};
@@ -30,11 +32,29 @@ pub(crate) async fn append(
     principal: &Principal,
     request: &ProduceRequest,
 ) -> Result<ProduceResponse, Refusal> {
+    let terms = terms(request)?;
     let _room = gateway.requests().claim(request.encoded_len()).await?;
     let records: Vec<_> = request.records.iter().map(to_append).collect();
-    let terms = terms(request)?;
     let Settled { results, state } = gateway.append_on(principal, &request.topic, &records, &terms).await?;
     Ok(response(results, state))
+}
+
+/// The same for one of many: what takes its turn stands in its batch before whoever comes next.
+async fn append_in_turn(
+    gateway: &Gateway,
+    principal: &Principal,
+    request: &ProduceRequest,
+    turn: &Mutex<()>,
+) -> Result<ProduceResponse, Refusal> {
+    if !terms(request)?.are_plain() {
+        return append(gateway, principal, request).await;
+    }
+    let turn = turn.lock().await;
+    let _room = gateway.requests().claim(request.encoded_len()).await?;
+    let records: Vec<_> = request.records.iter().map(to_append).collect();
+    let sent = gateway.send(&request.topic, &records).await;
+    drop(turn);
+    Ok(response(gateway.settle(&request.topic, &records, sent).await, None))
 }
 
 fn response(results: Vec<Result<Appended, Refusal>>, state: Option<String>) -> ProduceResponse {
@@ -92,6 +112,8 @@ struct Produce {
     under_way_bytes: usize,
     /// Those that are done beside, in their order.
     beside: FuturesOrdered<BoxFuture<'static, Result<ProduceResponse, Refusal>>>,
+    /// Whose records are taken into batches next. It is given in the order in which it was first asked for, which is theirs.
+    turn: Arc<Mutex<()>>,
     /// Until the first under way has arrived.
     arrival: Option<BoxFuture<'static, ()>>,
     /// Until the node drains; nothing once the client was told.
@@ -114,6 +136,7 @@ pub(crate) fn stream(
         under_way: VecDeque::new(),
         under_way_bytes: 0,
         beside: FuturesOrdered::new(),
+        turn: Arc::default(),
         arrival: None,
         draining: Some(Box::pin(async move { draining.wait().await })),
         first: Some(ProduceStreamResponse { credit: CREDIT, ..ProduceStreamResponse::default() }),
@@ -198,7 +221,8 @@ impl Produce {
             Some((sent, room)) => Work::Sent { request, sent, _room: room },
             None => {
                 let (gateway, principal) = (self.gateway.clone(), self.principal.clone());
-                let appended = async move { append(&gateway, &principal, &request).await };
+                let turn = Arc::clone(&self.turn);
+                let appended = async move { append_in_turn(&gateway, &principal, &request, &turn).await };
                 self.beside.push_back(Box::pin(appended));
                 Work::Beside(None)
             }

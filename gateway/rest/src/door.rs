@@ -12,7 +12,7 @@ use tokio::sync::Semaphore;
 #[derive(Clone)]
 pub struct Door {
     pub(crate) gateway: Gateway,
-    /// Bodies that are unpacked at a time: each keeps a thread of the reactor busy.
+    /// Large bodies that are unpacked or read at a time: each keeps a thread of the reactor busy.
     pub(crate) unpacking: Arc<Semaphore>,
     /// WebSockets: they leave the server's own count with their first answer.
     pub(crate) sockets: Arc<Semaphore>,
@@ -20,6 +20,8 @@ pub struct Door {
 
 const UNPACKING_MAX: usize = 4;
 const SOCKETS_MAX: usize = 20_000;
+/// Reading as much takes longer than handing a thread's tasks over.
+const LARGE_BYTES: usize = 256 * 1024;
 
 impl Door {
     #[must_use]
@@ -32,6 +34,14 @@ impl Door {
     #[must_use]
     pub fn before(&self, gateway: Gateway) -> Door {
         Door { gateway, ..self.clone() }
+    }
+
+    /// Reads a body of so many bytes. While it reads a large one, whoever else is served on this thread goes on elsewhere.
+    pub(crate) fn read<T>(&self, bytes: usize, read: impl FnOnce() -> T) -> T {
+        if bytes < LARGE_BYTES {
+            return read();
+        }
+        self.gateway.runtime().hold_up(&self.unpacking, read)
     }
 }
 

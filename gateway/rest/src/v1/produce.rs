@@ -157,14 +157,14 @@ where
     }
     let taken = take(door, headers, body).await?;
     let message = if is_message { Some(protobuf::request(topic, &taken.bytes)?) } else { None };
-    let (mut records, terms) = match &message {
-        Some(message) => (protobuf::records(message)?, terms_of_message(message, headers)?),
+    let (mut records, terms) = door.read(taken.bytes.len(), || match &message {
+        Some(message) => Ok((protobuf::records(message)?, terms_of_message(message, headers)?)),
         None => {
             let request: ProduceRequest<'_> = read_json(&taken.bytes)?;
             let terms = read_terms(headers, request.producer_state)?;
-            (read_records(request.records)?, terms)
+            Ok::<_, Refused>((read_records(request.records)?, terms))
         }
-    };
+    })?;
     trace(&mut records, headers);
     let Settled { results, state } = door.gateway.append_on(principal, topic, &records, &terms).await?;
     Ok(answer(results, state, Form::of_answer(headers)))
