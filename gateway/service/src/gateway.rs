@@ -57,8 +57,8 @@ struct Shared {
     requests: Room,
     answers: Room,
     draining: Shutdown,
-    /// Of those that run elsewhere.
-    apart: Mutex<Vec<Arc<Reach>>>,
+    /// Nobody's in particular: where the gateway began, and wherever else it runs.
+    own: Mutex<Vec<Arc<Reach>>>,
 }
 
 /// Lets callers in.
@@ -73,28 +73,31 @@ impl Gateway {
     #[must_use]
     pub fn new(client: Client, settings: GatewaySettings, entrance: Entrance, keys: Keys) -> Gateway {
         let room = |bytes, of| Room::new(client.runtime().clone(), bytes, settings.admission, of);
+        let reach = Arc::new(Reach::new(client.clone(), &settings));
+        let (requests, answers) = (
+            room(settings.request_bytes_max, "the request's body"),
+            room(settings.answer_bytes_max, "the answer's records"),
+        );
         let shared = Shared {
             doorman: match entrance {
                 Entrance::Open => Doorman::Open,
                 Entrance::Known(authenticator) => Doorman::Known(authenticator),
-                Entrance::AsCaller(mechanism) => {
-                    Doorman::AsCaller(Callers::new(client.clone(), mechanism, settings))
-                }
+                Entrance::AsCaller(mechanism) => Doorman::AsCaller(Callers::new(client, mechanism, settings)),
             },
-            requests: room(settings.request_bytes_max, "the request's body"),
-            answers: room(settings.answer_bytes_max, "the answer's records"),
+            requests,
+            answers,
             draining: Shutdown::default(),
-            apart: Mutex::default(),
+            own: Mutex::new(vec![Arc::clone(&reach)]),
             keys,
         };
-        Gateway { shared: Arc::new(shared), reach: Arc::new(Reach::new(client, &settings)) }
+        Gateway { shared: Arc::new(shared), reach }
     }
 
     /// The same gateway elsewhere: it reads through a client of its own, and fills batches with this one.
     #[must_use]
     pub fn on(&self, runtime: Runtime) -> Gateway {
         let reach = Arc::new(self.reach.from(runtime));
-        self.apart().push(Arc::clone(&reach));
+        self.own().push(Arc::clone(&reach));
         Gateway { shared: Arc::clone(&self.shared), reach }
     }
 
@@ -154,13 +157,12 @@ impl Gateway {
             Doorman::AsCaller(callers) => callers.reaches(),
             Doorman::Open | Doorman::Known(_) => Vec::new(),
         };
-        reaches.extend(self.apart().iter().cloned());
-        reaches.push(Arc::clone(&self.reach));
+        reaches.extend(self.own().iter().cloned());
         reaches
     }
 
-    fn apart(&self) -> MutexGuard<'_, Vec<Arc<Reach>>> {
-        self.shared.apart.lock().unwrap_or_else(PoisonError::into_inner)
+    fn own(&self) -> MutexGuard<'_, Vec<Arc<Reach>>> {
+        self.shared.own.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Who a caller is by what it says in `Authorization`, else by its API key, and the gateway that acts for it.

@@ -320,6 +320,34 @@ fn a_stream_of_requests_is_answered_in_order_against_credit() {
 }
 
 #[test]
+fn requests_of_a_stream_keep_their_order_while_brokers_are_asked_about_their_topic() {
+    const STREAMS: usize = 40;
+    const REQUESTS: i64 = 300;
+    let folder = data_dir();
+    let node = Node::start(folder.path());
+    let topics: Vec<String> = (0..STREAMS).map(|number| format!("t{number}")).collect();
+    let http = Http::at(&node.http);
+    topics.iter().for_each(|topic| http.topic(topic, 1));
+    reactor().block_on(async {
+        let mut client = RecordsServiceClient::new(channel(&node.http).await);
+        for topic in topics {
+            let (sender, requests) = outgoing();
+            for index in 0..REQUESTS {
+                let request = ProduceRequest { topic: topic.clone(), ..produce(&[&index.to_string()]) };
+                sender.send(ProduceStreamRequest { request: Some(request) }).expect("it listens");
+            }
+            drop(sender);
+            let mut answers = client.produce_stream(requests).await.expect("it begins").into_inner();
+            assert!(answers.message().await.expect("alive").expect("credit").credit > REQUESTS);
+            for index in 0..REQUESTS {
+                let answer = answers.message().await.expect("alive").expect("an answer");
+                assert_eq!(answer.response.expect("appended").results[0].offset, Some(index), "{topic}");
+            }
+        }
+    });
+}
+
+#[test]
 fn producers_of_grpc_are_appended_once() {
     let folder = data_dir();
     let node = Node::start(folder.path());

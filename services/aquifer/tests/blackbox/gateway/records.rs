@@ -193,6 +193,14 @@ fn a_long_poll_is_answered_by_the_record_that_it_waited_for() {
     let poll = in_thread(move || {
         waiting.get("/v1/topics/t/partitions/1/records?from=latest&wait_ms=60000").expect(200)
     });
+    let told_by = |http: &Http| {
+        let told = String::from_utf8(http.get("/metrics").body).expect("text");
+        told.lines().find_map(|line| line.strip_prefix("aquifer_gateway_waiting ")?.parse::<u32>().ok())
+    };
+    while told_by(&http) == Some(0) {}
+    // Whichever of the port's threads tells: connections that are open at once are not all on one.
+    let others: Vec<Http> = (0..4).map(|_| Http::at(&node.http)).collect();
+    assert_eq!(others.iter().map(told_by).collect::<Vec<_>>(), [Some(1); 4]);
     // Others' records end no wait.
     while !poll.is_finished() {
         http.post("/v1/topics/t/records", &json!({"records": [{"value_text": "other", "partition": 0}]}))
